@@ -1,0 +1,1 @@
+"""The adapters: ports made real. Only the bootstrap imports them."""

@@ -1,0 +1,1 @@
+"""Protocols that agents speak, translated to our own words."""

@@ -1,0 +1,219 @@
+"""The check runner: a clean checkout, the commands in it one after the other, their output kept.
+
+    prepare check.<name> -> command, command, … until one is not green -> remove the checkout
+
+A command counts as run only once its shell has spoken inside the walls; what comes before that, a checkout or a sandbox
+that could not be made, is no verdict on the commit. Commands have the home of their own checkout, which begins empty
+and goes with it, and of the environment what the order names.
+"""
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bandstand.adapters.checks.output import MOST_BYTES, KeptOutput, Tail, readable
+from bandstand.adapters.checks.processes import MARK, run_to_end
+from bandstand.domain.check import CheckCommand, CommandResult, Conclusion
+from bandstand.domain.errors import BandstandError, Refused, Unavailable
+from bandstand.domain.ids import CommitId
+from bandstand.ports.git import Signature
+from bandstand.ports.sandbox import Confinement, Mount, Sandbox
+from bandstand.ports.workspaces import Workspace, Workspaces
+
+# It names a file and, with more in front, a folder and a branch.
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.|lock$|$)){0,99}")
+_NOBODY = Signature(name="Bandstand check", email="check@bandstand.invalid")
+# Nobody is at a terminal; tools then neither ask, nor watch for changes, nor draw.
+_DEFAULTS = {"CI": "true", "LANG": "C.UTF-8", "TERM": "dumb"}
+# The first line is ours: by it we know that the shell has come up inside.
+_SCRIPT = 'printf "%s\\n" "$0" && exec /bin/sh -c "$1"'
+# Exit code 5 of these means that they found no test to run.
+_FINDS_ITS_TESTS = re.compile(r"\b(pytest|py\.test|unittest)\b")
+_NOTHING_FOUND = 5
+_CANNOT_EXECUTE = frozenset({126, 127})
+
+
+class SandboxedChecks:
+    """Runs checks on this machine. `root` holds the output of each, `target` is the branch that a checkout knows as
+    its origin's. One run at a time may have a name; a later one replaces its output.
+    """
+
+    def __init__(
+        self, workspaces: Workspaces, *, sandbox: Sandbox, root: Path, target: str, most_output: int = MOST_BYTES
+    ) -> None:
+        self._workspaces = workspaces
+        self._sandbox = sandbox
+        self._root = root
+        self._target = target
+        self._most_output = most_output
+
+    async def run(
+        self, name: str, commit: CommitId, commands: Sequence[CheckCommand], environment: Mapping[str, str]
+    ) -> tuple[CommandResult, ...]:
+        """Run the commands in order until one is not green. Raises `Refused` for a name that cannot name a file."""
+        path = self._path(name)
+        checkout = f"check.{name}"
+        with self._keep(path) as output:
+            if not commands:
+                return ()
+            try:
+                workspace = await self._prepare(checkout, commit)
+                return await self._run_all(workspace, commands, environment, output)
+            except BandstandError as error:
+                return (_not_run(commands[0], error, output),)
+            finally:
+                await self._remove(checkout, output)
+
+    async def output(self, name: str) -> str:
+        """All output kept under a name as plain text; while the check runs, what it has written so far."""
+        path = self._path(name)
+
+        def read() -> str:
+            try:
+                return readable(path.read_bytes())
+            except FileNotFoundError:
+                return ""
+
+        return await asyncio.to_thread(read)
+
+    def _keep(self, path: Path) -> KeptOutput:
+        try:
+            return KeptOutput(path, most=self._most_output)
+        except OSError as error:
+            raise Unavailable(f"The output of a check cannot be kept: {error}.", hint="Make room there.") from error
+
+    def _path(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise Refused(f"{name!r} cannot name a check.", hint="Use letters, digits, dots, hyphens, underscores.")
+        return self._root / f"{name}.log"
+
+    async def _prepare(self, checkout: str, commit: CommitId) -> Workspace:
+        """A checkout in which nothing has run: what an interrupted check left is not built upon."""
+        await self._workspaces.discard(checkout)
+        return await self._workspaces.prepare(
+            checkout, base=commit, target=self._target, author=_NOBODY, committer=_NOBODY
+        )
+
+    async def _remove(self, checkout: str, output: KeptOutput) -> None:
+        try:
+            await self._workspaces.discard(checkout)
+        except BandstandError as error:
+            # The verdict stands; the next check of this name removes the checkout before anything else.
+            output.write(f"\nThe checkout could not be removed: {error}\n".encode())
+
+    async def _run_all(
+        self,
+        workspace: Workspace,
+        commands: Sequence[CheckCommand],
+        environment: Mapping[str, str],
+        output: KeptOutput,
+    ) -> tuple[CommandResult, ...]:
+        results: list[CommandResult] = []
+        for command in commands:
+            try:
+                result = await self._run_one(workspace, command, environment, output)
+            except (BandstandError, OSError) as error:
+                result = _not_run(command, error, output)
+            results.append(result)
+            if result.conclusion is not Conclusion.SUCCESS:
+                break
+        return tuple(results)
+
+    async def _run_one(
+        self, workspace: Workspace, command: CheckCommand, environment: Mapping[str, str], output: KeptOutput
+    ) -> CommandResult:
+        mark = secrets.token_hex(16)
+        listener = _Listener(mark, output)
+        output.write(f"$ {command.command}\n".encode())
+        launch = self._sandbox.confine(
+            Confinement(
+                argv=("/bin/sh", "-c", _SCRIPT, mark, command.command),
+                cwd=self._sandbox.inside(workspace.folder, role="workspace"),
+                environment={**_DEFAULTS, **environment, MARK: mark},
+                home=workspace.home,
+                writable=(
+                    Mount(host=workspace.folder, inside=self._sandbox.inside(workspace.folder, role="workspace")),
+                ),
+                readable=tuple(Mount(host=objects, inside=objects) for objects in workspace.objects),
+            )
+        )
+        began = time.monotonic()
+        code = await run_to_end(launch, mark=mark, limit_seconds=command.limit_seconds, on_output=listener.write)
+        seconds = time.monotonic() - began
+        listener.flush()
+        if code is not None and code < 0:
+            code = 128 - code
+        conclusion = _conclusion(command, code) if listener.began else Conclusion.COULD_NOT_RUN
+        if code is None:
+            output.write(f"\n[Ended at its limit of {command.limit_seconds} s.]\n".encode())
+        else:
+            output.write(f"\n[Exit code {code}.]\n".encode())
+        return CommandResult(
+            name=command.name,
+            command=command.command,
+            conclusion=Conclusion.TIMED_OUT if code is None else conclusion,
+            code=code if listener.began else None,
+            seconds=seconds,
+            tail=listener.tail.text() + (f"\n[Not all output was kept: {output.lost}.]" if output.lost else ""),
+        )
+
+
+class _Listener:
+    """Passes output on, but for the line by which the shell says that it has come up: until then, nothing `began`."""
+
+    def __init__(self, mark: str, output: KeptOutput) -> None:
+        self._line = f"{mark}\n".encode()
+        self._held = b""
+        self._output = output
+        self.tail = Tail()
+        self.began = False
+
+    def write(self, data: bytes) -> None:
+        """Take what came out of the sandbox."""
+        if not self.began:
+            self._held += data
+            before, line, data = self._held.partition(self._line)
+            if not line:
+                return
+            self.began = True
+            self._held = b""
+            data = before + data
+        self._pass_on(data)
+
+    def flush(self) -> None:
+        """Nothing more comes: also what was held back is output."""
+        self._pass_on(self._held)
+        self._held = b""
+
+    def _pass_on(self, data: bytes) -> None:
+        self._output.write(data)
+        self.tail.write(data)
+
+
+def _conclusion(command: CheckCommand, code: int | None) -> Conclusion:
+    """What an exit code says. A command that is not there, or found no test, has not looked."""
+    if code == 0:
+        return Conclusion.SUCCESS
+    if code is None:
+        return Conclusion.TIMED_OUT
+    if code in _CANNOT_EXECUTE or (code == _NOTHING_FOUND and _FINDS_ITS_TESTS.search(command.command)):
+        return Conclusion.COULD_NOT_RUN
+    return Conclusion.FAILURE
+
+
+def _not_run(command: CheckCommand, error: BandstandError | OSError, output: KeptOutput) -> CommandResult:
+    """The result of a command that was never started."""
+    hint = error.hint if isinstance(error, BandstandError) else ""
+    said = f"{error} {hint}".strip()
+    output.write(f"{said}\n".encode())
+    return CommandResult(
+        name=command.name,
+        command=command.command,
+        conclusion=Conclusion.COULD_NOT_RUN,
+        code=None,
+        seconds=0.0,
+        tail=readable(said.encode())[-4096:],
+    )

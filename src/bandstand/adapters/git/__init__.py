@@ -1,0 +1,1 @@
+"""Git: the user's repository, and the workspaces of agents and checks."""

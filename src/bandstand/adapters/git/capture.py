@@ -1,0 +1,154 @@
+"""What a workspace holds, found out in its sandbox: the agent's commits, all its files, and what git leaves out.
+
+A snapshot must not fail because of what an agent left lying about. What git cannot add it skips: pipes and sockets,
+files it may not read, names that are not allowed in a tree. A repository inside the workspace becomes a link to its
+commit, its files are not in the snapshot. `others` names all that was left out.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bandstand.adapters.git.command import Output, execute, failure
+from bandstand.adapters.git.confined import ConfinedGit
+from bandstand.adapters.git.layout import Layout
+from bandstand.adapters.git.store import is_object_id, object_id
+from bandstand.domain.errors import Broken, Refused, Unavailable
+from bandstand.domain.ids import CommitId, TreeId
+from bandstand.ports.hosts import Launch
+
+DEADLINE_SECONDS = 600.0
+MOST_STRAYS = 200
+_UNLOCK = (
+    *("find", ".", "(", "-type", "d", "!", "-perm", "-u=rwx", "-exec", "chmod", "u+rwx", "{}", ";", ")"),
+    *("-o", "(", "-type", "f", "!", "-perm", "-u=r", "-exec", "chmod", "u+r", "{}", "+", ")"),
+)
+_NESTED = 'for path; do if [ -e "./$path/.git" ]; then printf "%s\\0" "$path"; fi; done'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agents:
+    """What the agent's own git says: its HEAD, where its objects are inside, and the names that it tracks."""
+
+    head: CommitId
+    objects: str
+    tracked: frozenset[str]
+
+
+class Capture:
+    """Looks into one workspace. Every verb runs in its sandbox and may be repeated."""
+
+    def __init__(self, git: ConfinedGit, layout: Layout) -> None:
+        self._git = git
+        self._layout = layout
+
+    async def agents(self) -> Agents:
+        """What the agent's own git says. Raises `Refused` when it is no repository any more, or has no commit."""
+        asked = ("rev-parse", "--path-format=absolute", "--git-path", "objects", "HEAD^{commit}")
+        said = await self._run(self._git.agents(*asked), ok=None)
+        names = await self._run(self._git.agents("ls-files", "-z"), ok=None)
+        objects, _, head = said.text.rpartition("\n")
+        if said.code != 0 or names.code != 0 or not is_object_id(head) or not objects.startswith("/"):
+            complaint = said.complaint or names.complaint
+            raise Refused(f"What the workspace holds is no longer a repository: {complaint}")
+        return Agents(head=CommitId(head), objects=objects, tracked=frozenset(names.names))
+
+    async def files(self, agents: Agents | None) -> TreeId:
+        """A tree of all files, ignored ones aside, written to our own objects.
+
+        It is what the agent's `git add --all` would make, so names that it tracks are in it though they be ignored.
+        """
+        try:
+            return await self._files(agents, raw=False)
+        except Broken:
+            self._layout.renew_work()
+        try:
+            return await self._files(agents, raw=False)
+        except Broken:
+            # Some file cannot be converted as its attributes ask. Its bytes matter more.
+            self._layout.renew_work()
+        return await self._files(agents, raw=True)
+
+    async def strays(self, *, reflogs: bool) -> tuple[CommitId, ...]:
+        """Commits that the agent's other refs know: branches, stashes, and with `reflogs` what it once had."""
+        walk = ("rev-list", "--no-walk=unsorted", "--all", *(["--reflog"] if reflogs else []))
+        said = await self._run(self._git.agents(*walk, f"--max-count={MOST_STRAYS}"), ok=None)
+        stash = await self._run(
+            self._git.agents("rev-list", "--walk-reflogs", f"--max-count={MOST_STRAYS}", "refs/stash"), ok=None
+        )
+        found = [*said.text.splitlines(), *stash.text.splitlines()]
+        return tuple(dict.fromkeys(CommitId(line) for line in found if is_object_id(line)))
+
+    def packing(self, agents: Agents | None) -> Launch:
+        """The command that packs what it is asked for on stdin, from our objects and the agent's."""
+        return self._git.capture(
+            *("pack-objects", "--revs", "--stdout", "--thin", "--delta-base-offset", "-q"),
+            more_objects=agents.objects if agents else "",
+        )
+
+    async def show(self, ref: str, commit: CommitId) -> None:
+        """Have a ref of the agent's git dir point to a commit. Raises `Refused` when it is no repository any more."""
+        said = await self._run(self._git.agents_writing("update-ref", "--no-deref", ref, commit), ok=None)
+        if said.code != 0:
+            raise Refused(f"The workspace cannot take {ref}: {said.complaint}")
+
+    async def unlock(self) -> None:
+        """Make every file and folder readable for its owner. Links are not followed."""
+        await self._run(self._git.writing(*_UNLOCK), ok=None)
+
+    async def others(self, links: Iterable[str]) -> tuple[str, ...]:
+        """What the last tree left out: ignored files, files that git refused, and of `links` those with a repository.
+
+        A folder of which nothing is in the tree is named once, with a slash behind it.
+        """
+        said = await self._run(self._git.capture("ls-files", "-z", "--others", "--directory", "--no-empty-directory"))
+        found = list(said.names)
+        links = tuple(links)
+        for start in range(0, len(links), 100):
+            nested = await self._run(self._git.reading("sh", "-c", _NESTED, "sh", *links[start : start + 100]))
+            found += nested.names
+        return tuple(sorted(set(found)))
+
+    def archiving(self, *, without: Iterable[str], gnu: bool) -> Launch:
+        """The command that makes a compressed archive of the names it is given on stdin, NUL between them."""
+        left_out = [f"--exclude={name}" for name in without] + (["--exclude-caches-all"] if gnu else [])
+        return self._git.reading("tar", "-c", "-z", *left_out, "-f", "-", "--null", "-T", "-")
+
+    async def has_gnu_tar(self) -> bool:
+        """Whether archives can leave out what its makers have marked as a cache."""
+        return b"GNU tar" in (await self._run(self._git.reading("tar", "--version"), ok=None)).out
+
+    async def _files(self, agents: Agents | None, *, raw: bool) -> TreeId:
+        # 1: some files could not be added.
+        await self._run(self._git.capture("add", "--all", "--ignore-errors", raw=raw), ok=(0, 1))
+        if agents is not None:
+            await self._track_as(agents, raw=raw)
+        said = await self._run(self._git.capture("write-tree", raw=raw))
+        return TreeId(object_id(said.text))
+
+    async def _track_as(self, agents: Agents, *, raw: bool) -> None:
+        """Among ignored files the agent's own choice counts: what it added by force is in, what it took out is not."""
+        ours = frozenset((await self._run(self._git.capture("ls-files", "-z"))).names)
+        if agents.tracked - ours:
+            listed = await self._run(self._git.capture("ls-files", "-z", "--others", "--ignored", "--exclude-standard"))
+            forced = agents.tracked & frozenset(listed.names)
+            if forced:
+                argv = ("add", "--force", "--ignore-errors", "--pathspec-from-file=-", "--pathspec-file-nul")
+                await self._run(self._git.capture(*argv, raw=raw), stdin=_joined(forced), ok=(0, 1))
+        if ours - agents.tracked:
+            asked = self._git.capture("check-ignore", "-z", "--stdin", "--no-index")
+            ignored = await self._run(asked, stdin=_joined(ours - agents.tracked), ok=None)
+            if ignored.code == 0:
+                out = self._git.capture("update-index", "--force-remove", "-z", "--stdin")
+                await self._run(out, stdin=_joined(ignored.names))
+
+    async def _run(self, launch: Launch, *, stdin: bytes = b"", ok: tuple[int, ...] | None = (0,)) -> Output:
+        said = await execute(launch, stdin=stdin, deadline_seconds=DEADLINE_SECONDS)
+        if ok is not None and said.code not in ok:
+            error = failure(launch, said)
+            # A lock that is there was left by one of ours that was killed; a fresh index has none.
+            raise error if isinstance(error, Unavailable) and ".lock" not in error.message else Broken(error.message)
+        return said
+
+
+def _joined(names: Iterable[str]) -> bytes:
+    return b"".join(name.encode(errors="surrogateescape") + b"\0" for name in sorted(names))

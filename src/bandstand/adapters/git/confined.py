@@ -1,0 +1,117 @@
+"""git in a workspace: always in the sandbox, once an agent may have been there.
+
+Two git dirs are used on the same files. The agent's own answers where its HEAD is and which names it tracks; what it
+says is a claim, and nothing of ours can be written while it runs. Ours, `capture`, has no settings that the agent could
+reach, so that neither its filters nor its hooks decide what a snapshot holds. Nothing here follows a path of the
+agent's on the host.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bandstand.adapters.git.command import NO_SETTINGS
+from bandstand.adapters.git.layout import Layout
+from bandstand.ports.hosts import Launch
+from bandstand.ports.sandbox import Confinement, Mount, Sandbox
+
+_SETTINGS = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    # Submodules and nested repositories need not belong to us, as the sandbox sees it.
+    "safe.directory=*",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "advice.addEmbeddedRepo=false",
+    "core.safecrlf=false",
+    # The vault is what has to be durable; a broken copy here is made anew.
+    "core.fsync=none",
+)
+_ENVIRONMENT = NO_SETTINGS | {
+    "LC_ALL": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+}
+
+
+class ConfinedGit:
+    """Makes the commands that run in the sandbox of one workspace. `objects` are the stores that its git may read."""
+
+    def __init__(self, sandbox: Sandbox, layout: Layout, *, objects: Sequence[Path], search_path: str) -> None:
+        self._sandbox = sandbox
+        self._layout = layout
+        self._objects = tuple(objects)
+        self._environment = _ENVIRONMENT | {"PATH": search_path}
+        self.tree = sandbox.inside(layout.tree, role="workspace")
+
+    def agents(self, *argv: str) -> Launch:
+        """git in the agent's own git dir. It can write nothing."""
+        return self._confined(_git(*argv, git_dir=self.tree / ".git"))
+
+    def agents_writing(self, *argv: str) -> Launch:
+        """git in the agent's own git dir, to write there."""
+        return self._confined(_git(*argv, git_dir=self.tree / ".git"), writable=(self._tree_mount(),))
+
+    def capture(self, *argv: str, more_objects: str = "", raw: bool = False) -> Launch:
+        """git in our own git dir on the files of the workspace, which it can only read.
+
+        `more_objects` is an object store as seen inside; with `raw` no file is converted in any way.
+        """
+        git_dir = self._layout.capture_raw if raw else self._layout.capture_git
+        work = self._layout.capture_work
+        stores = [*(str(path) for path in self._objects), *([more_objects] if more_objects else [])]
+        extra = {
+            "GIT_WORK_TREE": str(self.tree),
+            "GIT_INDEX_FILE": str(work / "index"),
+            "GIT_OBJECT_DIRECTORY": str(work / "objects"),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(_quoted(store) for store in stores),
+        }
+        return self._confined(
+            _git(*argv, git_dir=git_dir), readable=(_same(git_dir),), writable=(_same(work),), extra=extra
+        )
+
+    def reading(self, *argv: str) -> Launch:
+        """Any program on the files of the workspace, which it can only read."""
+        return self._confined(argv)
+
+    def writing(self, *argv: str) -> Launch:
+        """Any program on the files of the workspace."""
+        return self._confined(argv, writable=(self._tree_mount(),))
+
+    def _tree_mount(self) -> Mount:
+        return Mount(host=self._layout.tree, inside=self.tree)
+
+    def _confined(
+        self,
+        argv: tuple[str, ...],
+        *,
+        readable: tuple[Mount, ...] = (),
+        writable: tuple[Mount, ...] = (),
+        extra: Mapping[str, str] | None = None,
+    ) -> Launch:
+        tree = () if self._tree_mount() in writable else (self._tree_mount(),)
+        return self._sandbox.confine(
+            Confinement(
+                argv=argv,
+                cwd=self.tree,
+                environment=self._environment | dict(extra or {}),
+                readable=(*tree, *readable, *(_same(path) for path in self._objects)),
+                writable=writable,
+            )
+        )
+
+
+def _git(*argv: str, git_dir: Path) -> tuple[str, ...]:
+    return ("git", *(word for setting in _SETTINGS for word in ("-c", setting)), f"--git-dir={git_dir}", *argv)
+
+
+def _same(path: Path) -> Mount:
+    return Mount(host=path, inside=path)
+
+
+def _quoted(path: str) -> str:
+    """A path as git reads it in a list separated by colons."""
+    if ":" in path or path.startswith('"'):
+        return '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return path

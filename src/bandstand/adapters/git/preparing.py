@@ -1,0 +1,76 @@
+"""Furnishing a workspace, while nobody has been let into it yet: the only time that git runs in it on the host."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from bandstand.adapters.git.command import expect
+from bandstand.adapters.git.layout import Facts, Layout
+from bandstand.adapters.git.neutral import fill
+from bandstand.adapters.git.repository import GitRepository
+from bandstand.adapters.git.vault import lines
+from bandstand.ports.git import Signature
+
+DEADLINE_SECONDS = 900.0
+# Whatever the attributes of a file ask for, it is kept as it is.
+_AS_IT_IS = b"* -text -ident !eol !filter !working-tree-encoding\n"
+
+
+async def furnish(repository: GitRepository, layout: Layout, facts: Facts) -> None:
+    """Make all that a workspace has in a folder that is not there yet. Its base must be pinned."""
+    layout.folder.mkdir(mode=0o700)
+    layout.home.mkdir(mode=0o700)
+    excludes = await repository.git.excludes(at=repository.path) + _read(repository.git_dir / "info" / "exclude")
+    await _furnish_tree(repository, layout, facts, excludes)
+    settings, shallow = await repository.settings(), repository.shallow()
+    await asyncio.to_thread(_furnish_capture, layout, settings, shallow, excludes)
+    facts.write(layout.facts)
+
+
+async def _furnish_tree(repository: GitRepository, layout: Layout, facts: Facts, excludes: bytes) -> None:
+    git, branch = repository.git, f"band/{facts.name}"
+    form = f"--object-format={repository.object_format}"
+    await git.run_plain("init", "-q", "--template=", form, "-b", branch, str(layout.tree), at=layout.folder)
+    git_dir = layout.tree / ".git"
+    _fill_in(git_dir, objects=repository.objects(), shallow=repository.shallow(), excludes=excludes, facts=facts)
+    create = f"create refs/heads/{branch} {facts.base}\ncreate refs/remotes/origin/{facts.target} {facts.base}\n"
+    extra = {"GIT_DIR": str(git_dir)}
+    await git.run_plain("update-ref", "--stdin", at=layout.tree, stdin=create.encode(), extra=extra)
+    checkout = git.plain("-c", "checkout.workers=0", "read-tree", "-m", "-u", facts.base, at=layout.tree)
+    await expect(checkout, deadline_seconds=DEADLINE_SECONDS)
+
+
+def _fill_in(git_dir: Path, *, objects: tuple[Path, ...], shallow: bytes, excludes: bytes, facts: Facts) -> None:
+    (git_dir / "info").mkdir(exist_ok=True)
+    (git_dir / "info" / "exclude").write_bytes(excludes)
+    (git_dir / "objects" / "info" / "alternates").write_bytes(lines(objects))
+    if shallow:
+        (git_dir / "shallow").write_bytes(shallow)
+    people = [_person("user", facts.author), _person("author", facts.author), _person("committer", facts.committer)]
+    quiet = "[commit]\n\tgpgsign = false\n[tag]\n\tgpgsign = false\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n"
+    with (git_dir / "config").open("a", encoding="utf-8") as config:
+        config.write("".join(people) + quiet)
+
+
+def _furnish_capture(layout: Layout, settings: str, shallow: bytes, excludes: bytes) -> None:
+    for folder in (layout.capture_git, layout.capture_raw):
+        folder.mkdir(parents=True)
+        fill(folder, settings=settings.replace("bare = true", "bare = false"), shallow=shallow)
+        (folder / "info" / "exclude").write_bytes(excludes)
+    (layout.capture_raw / "info" / "attributes").write_bytes(_AS_IT_IS)
+    layout.renew_work()
+    # With its times, so that the first snapshot need not read every file.
+    shutil.copy2(layout.tree / ".git" / "index", layout.capture_work / "index")
+
+
+def _person(section: str, who: Signature) -> str:
+    return f"[{section}]\n\tname = {_quoted(who.name)}\n\temail = {_quoted(who.email)}\n"
+
+
+def _quoted(text: str) -> str:
+    """A value as a git configuration file has it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def _read(file: Path) -> bytes:
+    return file.read_bytes() + b"\n" if file.exists() else b""

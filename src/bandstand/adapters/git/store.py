@@ -1,0 +1,143 @@
+"""One git dir as plumbing sees it: objects and refs, no checkout, no hooks, none of the user's own settings."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from bandstand.adapters.git.command import Git, Output, expect, silenced
+from bandstand.domain.errors import Refused, Unknown
+from bandstand.domain.ids import CommitId, TreeId
+from bandstand.ports.git import Signature
+from bandstand.ports.hosts import Launch
+
+BANDSTAND = Signature(name="Bandstand", email="bandstand@localhost")
+_OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCommit:
+    """All that makes a commit's id. `at` is `None` for now."""
+
+    tree: TreeId
+    parents: tuple[CommitId, ...]
+    message: str
+    author: Signature
+    committer: Signature
+    at: datetime | None = None
+
+
+def is_object_id(text: str) -> bool:
+    """Whether a text is the full id of an object. Where git expects one, nothing else may stand."""
+    return _OBJECT_ID.fullmatch(text) is not None
+
+
+def object_id(text: str) -> str:
+    """The text, if it is the full id of an object. Raises `Unknown`."""
+    if is_object_id(text):
+        return text
+    raise Unknown(f"{text!r} is not the id of a commit.")
+
+
+class Store:
+    """The objects and refs of one git dir. Verbs that write may be repeated."""
+
+    def __init__(self, git: Git, git_dir: Path) -> None:
+        self.git = git
+        self.git_dir = git_dir
+
+    def command(self, *argv: str, extra: Mapping[str, str] | None = None) -> Launch:
+        """A git command on this git dir."""
+        return self.git.plain(*argv, at=self.git_dir, extra={"GIT_DIR": str(self.git_dir)} | dict(extra or {}))
+
+    async def run(
+        self,
+        *argv: str,
+        stdin: bytes = b"",
+        extra: Mapping[str, str] | None = None,
+        ok: tuple[int, ...] = (0,),
+        pass_fds: tuple[int, ...] = (),
+    ) -> Output:
+        """Run git on this git dir. Raises what `command.failure` makes of an exit status that is not in `ok`."""
+        return await expect(self.command(*argv, extra=extra), stdin=stdin, ok=ok, pass_fds=pass_fds)
+
+    async def holds(self, commit: CommitId) -> bool:
+        """Whether the commit itself is here. Its history is another question, see `complete`."""
+        said = await self.run("cat-file", "-t", object_id(commit), ok=(0, 128))
+        return said.text == "commit"
+
+    async def require(self, *commits: CommitId) -> None:
+        """Return if all these commits are here. Raises `Unknown` for the first that is not."""
+        for commit in commits:
+            if not await self.holds(commit):
+                raise Unknown(f"The repository has no commit {commit}.")
+
+    async def complete(self, *, wanted: Sequence[str], known: Sequence[str]) -> bool:
+        """Whether every object that `wanted` reach can be read, what `known` reach being taken for granted."""
+        stdin = "".join([*(f"{one}\n" for one in wanted), *(f"^{one}\n" for one in known)])
+        said = await self.run("rev-list", "--objects", "--quiet", "--stdin", stdin=stdin.encode(), ok=(0, 1, 128))
+        return said.code == 0
+
+    async def tree(self, commit: CommitId) -> TreeId:
+        """The tree of a commit. Raises `Unknown` if it is not here."""
+        await self.require(commit)
+        return TreeId((await self.run("rev-parse", "--verify", f"{commit}^{{tree}}")).text)
+
+    async def changed(self, old: str, new: str) -> tuple[str, ...]:
+        """The paths in which two trees differ, sorted."""
+        said = await self.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--end-of-options", old, new)
+        return tuple(sorted(said.names))
+
+    async def write_commit(self, new: NewCommit) -> CommitId:
+        """Write a loose commit. Raises `Refused` if git cannot take its message or names."""
+        parents = [word for parent in new.parents for word in ("-p", object_id(parent))]
+        dates = {f"GIT_{who}_DATE": _date(new.at) for who in ("AUTHOR", "COMMITTER") if new.at is not None}
+        names = {
+            "GIT_AUTHOR_NAME": new.author.name,
+            "GIT_AUTHOR_EMAIL": new.author.email,
+            "GIT_COMMITTER_NAME": new.committer.name,
+            "GIT_COMMITTER_EMAIL": new.committer.email,
+        }
+        message = new.message.encode(errors="replace").rstrip(b"\n") + b"\n"
+        if b"\0" in message or any("\0" in name for name in names.values()):
+            raise Refused("A commit cannot hold a NUL character in its message or in a name.")
+        argv = ("commit-tree", object_id(new.tree), *parents, "-F", "-")
+        return CommitId((await self.run(*argv, stdin=message, extra=names | dates)).text)
+
+    async def resolve(self, ref: str) -> CommitId | None:
+        """The commit that a full ref name stands for."""
+        said = await self.run("show-ref", "--verify", "--hash", ref, ok=(0, 1, 128))
+        return CommitId(said.text) if said.code == 0 else None
+
+    async def refs(self, *prefixes: str) -> dict[str, CommitId]:
+        """The refs below the prefixes, each of which ends with a slash."""
+        said = await self.run("for-each-ref", "--format=%(objectname) %(refname)", *prefixes)
+        pairs = (line.split(" ", 1) for line in said.text.splitlines())
+        return {name: CommitId(commit) for commit, name in pairs}
+
+    async def point(
+        self, ref: str, to: CommitId, *, old: CommitId | None = None, why: str, pass_fds: tuple[int, ...] = ()
+    ) -> None:
+        """Have a ref point to a commit; with `old`, only if it still points there."""
+        expected = () if old is None else (object_id(old),)
+        argv = ("update-ref", "--no-deref", "-m", f"bandstand: {why}", ref, object_id(to), *expected)
+        await self.run(*await self._silenced(), *argv, pass_fds=pass_fds)
+
+    async def create(self, ref: str, to: CommitId, *, why: str, pass_fds: tuple[int, ...] = ()) -> None:
+        """Have a ref that is not there yet point to a commit."""
+        await self.point(ref, to, old=CommitId("0" * len(to)), why=why, pass_fds=pass_fds)
+
+    async def drop(self, *refs: str) -> None:
+        """Remove refs. Those that are not there are no trouble."""
+        stdin = "".join(f"delete {ref}\0\0" for ref in refs).encode()
+        if refs:
+            await self.run(*await self._silenced(), "update-ref", "--no-deref", "-z", "--stdin", stdin=stdin)
+
+    async def _silenced(self) -> tuple[str, ...]:
+        return await silenced(self.command("config"))
+
+
+def _date(at: datetime | None) -> str:
+    assert at is not None
+    return f"@{int(at.timestamp())} {at.strftime('%z')[:5] or '+0000'}"

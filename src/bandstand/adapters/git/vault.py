@@ -1,0 +1,170 @@
+"""The vault: a bare repository of ours that keeps what workspaces held.
+
+    refs/checkpoints/<name>/<n>   a commit of all files of workspace <name> at its snapshot <n>
+    refs/heads/<name>/<n>         the agent's own last commit then
+    refs/leftovers/<name>/<n>     a commit of ours of what the agent had not committed
+
+It borrows the objects of the user's repository, so what its refs reach must be pinned there as long as they are here.
+What comes from a workspace is checked object by object and for completeness before a ref names it.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from bandstand.adapters.git.command import expect, failure, pipe
+from bandstand.adapters.git.neutral import fill
+from bandstand.adapters.git.repository import GitRepository
+from bandstand.adapters.git.store import BANDSTAND, NewCommit, Store
+from bandstand.domain.errors import Broken, Refused, Unavailable
+from bandstand.domain.ids import CommitId, TreeId
+from bandstand.ports.hosts import Launch
+
+MOST_BYTES = 4 * 1024 * 1024 * 1024
+DEADLINE_SECONDS = 900.0
+MANY_PACKS = 50
+FEW_OBJECTS = 100
+
+_COMMIT_FORMAT = "%(objectname) %(tree) %(committerdate:iso-strict) %(refname)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """One kept snapshot."""
+
+    number: int
+    head: CommitId
+    commit: CommitId
+    tree: TreeId
+    at: datetime
+
+
+class Vault:
+    """The vault of one repository. It is made when it is first needed."""
+
+    def __init__(self, repository: GitRepository, folder: Path) -> None:
+        self._repository = repository
+        self._folder = folder
+        self._lock = asyncio.Lock()
+        self.store = Store(repository.git, folder)
+
+    async def open(self) -> None:
+        """Make it, or see that it borrows from where the repository is now."""
+        async with self._lock:
+            settings = await self._repository.settings()
+            await asyncio.to_thread(self._open, settings, self._repository.shallow(), self._repository.objects())
+
+    def _open(self, settings: str, shallow: bytes, objects: tuple[Path, ...]) -> None:
+        if not self._folder.exists():
+            making = self._folder.with_name(f".{self._folder.name}.new-{os.getpid()}")
+            making.mkdir(parents=True, mode=0o700)
+            # An object that is large is written as it comes, not unpacked in memory.
+            fill(making, settings=settings + "[core]\n\tbigFileThreshold = 16m\n", shallow=shallow)
+            (making / "objects" / "info").mkdir()
+            making.rename(self._folder)
+        _write_if_new(self._folder / "objects" / "info" / "alternates", lines(objects))
+        if shallow:
+            _write_if_new(self._folder / "shallow", shallow)
+
+    async def receive(self, source: Launch, *, wanted: Sequence[str], known: Sequence[str]) -> Path | None:
+        """Take in what a command packs. Returns the file that keeps the new pack safe until a ref names it.
+
+        Raises `Refused` if it is too much, unsound, or not all of what is wanted.
+        """
+        if await self.store.complete(wanted=wanted, known=known):
+            return None
+        stdin = "".join([*(f"{one}\n" for one in wanted), *(f"^{one}\n" for one in known)]).encode()
+        argv = ("index-pack", "--stdin", "--fix-thin", "--strict", "--keep=bandstand")
+        sink = self.store.command(*argv, f"--max-input-size={MOST_BYTES}")
+        gave, took = await pipe(source, sink, stdin=stdin, deadline_seconds=DEADLINE_SECONDS, limit=MOST_BYTES)
+        if gave.code != 0 or took.code != 0:
+            error = failure(sink, took)
+            if isinstance(error, Unavailable):
+                raise error
+            raise Refused(f"What the workspace holds could not be taken over: {gave.complaint or took.complaint}")
+        kind, _, pack = took.text.partition("\t")
+        if not await self.store.complete(wanted=wanted, known=known):
+            raise Refused("What the workspace holds is not complete: objects of its history are missing.")
+        return self._folder / "objects" / "pack" / f"pack-{pack}.keep" if kind == "keep" else None
+
+    async def keep(self, name: str, *, head: CommitId, tree: TreeId) -> Checkpoint:
+        """A checkpoint of these; the last one, if it is of the same."""
+        kept = await self.checkpoints(name)
+        if kept and (kept[-1].head, kept[-1].tree) == (head, tree):
+            return kept[-1]
+        number = kept[-1].number + 1 if kept else 1
+        message = f"Checkpoint {number} of {name}"
+        new = NewCommit(tree=tree, parents=(head,), message=message, author=BANDSTAND, committer=BANDSTAND)
+        commit = await self.store.write_commit(new)
+        await self.store.point(f"refs/heads/{name}/{number}", head, why="snapshot")
+        await self.store.point(f"refs/checkpoints/{name}/{number}", commit, why="snapshot")
+        return (await self.checkpoints(name))[-1]
+
+    async def checkpoints(self, name: str) -> list[Checkpoint]:
+        """All checkpoints of a workspace in their order."""
+        said = await self.store.run("for-each-ref", f"--format={_COMMIT_FORMAT}", f"refs/checkpoints/{name}/")
+        heads = await self.store.refs(f"refs/heads/{name}/")
+        found = []
+        for line in said.text.splitlines():
+            commit, tree, at, ref = line.split(" ", 3)
+            number = ref.rpartition("/")[2]
+            found.append(
+                Checkpoint(
+                    number=int(number),
+                    head=heads[f"refs/heads/{name}/{number}"],
+                    commit=CommitId(commit),
+                    tree=TreeId(tree),
+                    at=datetime.fromisoformat(at),
+                )
+            )
+        return sorted(found, key=lambda one: one.number)
+
+    async def kept(self, name: str) -> tuple[CommitId, ...]:
+        """Every commit that a ref of a workspace names here."""
+        return tuple((await self.store.refs(*_places(name))).values())
+
+    async def forget(self, name: str) -> None:
+        """Drop the refs of a workspace whose content is kept elsewhere, and tidy up if much has come together."""
+        await self.store.drop(*await self.store.refs(*_places(name)))
+        packs = list((self._folder / "objects" / "pack").glob("*.pack"))
+        if len(packs) > MANY_PACKS:
+            # Packs that are being taken in have their .keep file and stay out of it.
+            tidy = self.store.command("repack", "-a", "-d", "-l", "-q")
+            await expect(tidy, deadline_seconds=DEADLINE_SECONDS)
+
+    async def send(self, commit: CommitId) -> None:
+        """Have all that a commit needs in the user's repository, complete there. Moves no ref."""
+        user = self._repository.store
+        known = sorted(set((await user.refs("refs/heads/", "refs/remotes/", "refs/bandstand/")).values()))
+        if await user.holds(commit) and await user.complete(wanted=[commit], known=known):
+            return
+        stdin = "".join([f"{commit}\n", *(f"^{one}\n" for one in known)]).encode()
+        listed = await self.store.run("rev-list", "--objects", "--stdin", stdin=stdin)
+        few = listed.out.count(b"\n") < FEW_OBJECTS
+        source = self.store.command("pack-objects", "--revs", "--stdout", "--thin", "--delta-base-offset", "-q")
+        sink = user.command(*(("unpack-objects", "-q") if few else ("index-pack", "--stdin", "--fix-thin")))
+        gave, took = await pipe(source, sink, stdin=stdin, deadline_seconds=DEADLINE_SECONDS, limit=MOST_BYTES)
+        for launch, said in ((source, gave), (sink, took)):
+            if said.code != 0:
+                raise failure(launch, said)
+        if not await user.complete(wanted=[commit], known=known):
+            raise Broken(f"Commit {commit} could not be read back from {self._repository.path}.")
+
+
+def lines(paths: Sequence[Path]) -> bytes:
+    """Paths as git's `alternates` file lists them."""
+    return b"".join(os.fsencode(path) + b"\n" for path in paths)
+
+
+def _places(name: str) -> tuple[str, ...]:
+    return (f"refs/checkpoints/{name}/", f"refs/heads/{name}/", f"refs/leftovers/{name}/")
+
+
+def _write_if_new(file: Path, content: bytes) -> None:
+    if not file.exists() or file.read_bytes() != content:
+        making = file.with_name(f"{file.name}-{os.getpid()}")
+        making.write_bytes(content)
+        making.replace(file)

@@ -1,0 +1,277 @@
+"""Workspaces as full checkouts, each with a git dir of its own that borrows the objects of the user's repository.
+
+The rule: once an agent may have touched a workspace, the host neither runs git in its git dir nor follows its links.
+Whatever git has to do there it does in the sandbox, and what comes out of it is checked before it is believed.
+"""
+
+import asyncio
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+from bandstand.adapters.git.capture import Agents, Capture
+from bandstand.adapters.git.confined import ConfinedGit
+from bandstand.adapters.git.layout import VAULT, Facts, Layout, require_name
+from bandstand.adapters.git.preparing import furnish
+from bandstand.adapters.git.repository import GitRepository
+from bandstand.adapters.git.retiring import archive, destroy, rescue, tips
+from bandstand.adapters.git.store import NewCommit
+from bandstand.adapters.git.vault import Checkpoint, Vault
+from bandstand.domain.errors import Refused, Unavailable, Unknown
+from bandstand.domain.ids import CommitId, TaskId, TreeId
+from bandstand.ports.git import CheckoutInTheWay, Signature
+from bandstand.ports.sandbox import Sandbox
+from bandstand.ports.workspaces import Snapshot, Workspace
+
+
+class GitWorkspaces:
+    """The workspaces of one repository, below `root`, which is ours alone."""
+
+    def __init__(self, repository: GitRepository, root: Path, sandbox: Sandbox) -> None:
+        self._repository = repository
+        self._root = root
+        self._sandbox = sandbox
+        self._vault = Vault(repository, root / VAULT)
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def prepare(
+        self, name: str, *, base: CommitId, target: str, author: Signature, committer: Signature
+    ) -> Workspace:
+        """A workspace with `base` checked out on branch `band/<name>`; the one that is there already, if it is."""
+        layout = self._layout(name)
+        async with self._locks[name]:
+            if Facts.read(layout.facts) is None:
+                store = self._repository.store
+                await store.require(base)
+                await self._vault.open()
+                # Before anything borrows from the user's objects, what is borrowed is kept from being pruned.
+                await store.point(_pin(name), base, why="pin")
+                facts = Facts(name=name, base=base, target=target, author=author, committer=committer)
+                await self._make(layout, facts)
+            return self._workspace(layout)
+
+    async def find(self, name: str) -> Workspace | None:
+        """The workspace of that name, if it is whole."""
+        layout = self._layout(name)
+        return None if Facts.read(layout.facts) is None else self._workspace(layout)
+
+    async def snapshot(self, name: str) -> Snapshot:
+        """Keep all files of a workspace, ignored ones aside, as a commit in the vault. Its index and HEAD stay."""
+        async with self._locks[name]:
+            layout, facts = self._present(name)
+            capture = self._capture(layout)
+            await self._vault.open()
+            return await self._shown(await self._checkpoint(capture, layout, facts, await capture.agents()))
+
+    async def publish(self, task: TaskId, commit: CommitId) -> None:
+        """Point branch `band/<task>` of the user's repository at a commit that the vault has. May be repeated.
+
+        A checkout of that branch moves along. Raises `Unavailable` while edits of the user are in its way.
+        """
+        await self._vault.open()
+        await self._vault.store.require(commit)
+        await self._vault.send(commit)
+        try:
+            await self._repository.publish(f"band/{task}", commit)
+        except CheckoutInTheWay as edits:
+            raise Unavailable(
+                f"Branch band/{task} is checked out at {edits.checkout}, with edits in the way: {edits}.",
+                hint="Commit the edits there, or go to another branch.",
+            ) from edits
+
+    async def commit_leftovers(self, name: str, snapshot: Snapshot, *, message: str, author: Signature) -> Snapshot:
+        """The snapshot with a commit of its files on top of `head` as its new head. The workspace is not touched."""
+        _, facts = self._present(name)
+        if snapshot.tree == snapshot.head_tree:
+            return snapshot
+        kept = {one.number: one for one in await self._vault.checkpoints(name)}
+        at = kept[snapshot.number].at if snapshot.number in kept else None
+        new = NewCommit(
+            tree=snapshot.tree,
+            parents=(snapshot.head,),
+            message=message,
+            author=author,
+            committer=facts.committer,
+            at=at,
+        )
+        head = await self._vault.store.write_commit(new)
+        await self._vault.store.point(f"refs/leftovers/{name}/{snapshot.number}", head, why="leftovers")
+        return replace(snapshot, head=head, head_tree=snapshot.tree, uncommitted=())
+
+    async def show_commit(self, name: str, *, ref: str, commit: CommitId) -> None:
+        """Make a commit of the user's repository known inside a workspace under a full ref name. May be repeated."""
+        async with self._locks[name]:
+            layout, _ = self._present(name)
+            store = self._repository.store
+            await store.require(commit)
+            valid = await store.run("check-ref-format", ref, ok=(0, 1))
+            if valid.code != 0 or not ref.startswith("refs/"):
+                raise Refused(f"{ref!r} is not the full name of a ref.")
+            await store.point(f"{_shown(name)}{commit}", commit, why="pin")
+            await self._capture(layout).show(ref, commit)
+
+    async def retire(self, name: str, *, landed: bool) -> str | None:
+        """Remove a workspace. What has not landed is kept and read back first; returns the rescue ref, if one was made.
+
+        The only place where work is removed. Raises `Broken`, with nothing removed, when the rescue cannot be read
+        back. Repeated for one that is gone and had not landed, it returns the last rescue ref of that name.
+        """
+        layout = self._layout(name)
+        async with self._locks[name]:
+            facts = Facts.read(layout.facts)
+            if facts is None:
+                ref = None if landed else await self._last_rescue(name)
+            else:
+                ref = await self._save(layout, facts, landed=landed)
+            await self._remove(layout)
+            return ref
+
+    async def discard(self, name: str) -> None:
+        """Remove a throw-away checkout: one for a check or a review, which holds nobody's work. May be repeated.
+
+        Raises `Refused` for a task's own workspace: a name without a dot.
+        """
+        layout = self._layout(name)
+        if "." not in name:
+            raise Refused(f"Workspace {name} is a task's own; it can only be retired.")
+        async with self._locks[name]:
+            await self._remove(layout)
+
+    async def _remove(self, layout: Layout) -> None:
+        """Remove a workspace, or what is left of one, and all that was kept for its sake alone."""
+        name = layout.folder.name
+        if layout.folder.exists():
+            await destroy(_gone(layout))
+            layout.folder.rename(_gone(layout))
+        await destroy(_gone(layout))
+        await destroy(_new(layout))
+        await self._vault.open()
+        await self._vault.forget(name)
+        await self._repository.store.drop(_pin(name), *await self._repository.store.refs(_shown(name)))
+
+    async def _make(self, layout: Layout, facts: Facts) -> None:
+        new = Layout(folder=_new(layout))
+        await destroy(new.folder)
+        await furnish(self._repository, new, facts)
+        new.folder.rename(layout.folder)
+
+    async def _save(self, layout: Layout, facts: Facts, *, landed: bool) -> str | None:
+        """Keep everything of a workspace that would be lost with it."""
+        await self._vault.open()
+        capture = self._capture(layout)
+        await capture.unlock()
+        known = await self._known(facts)
+        last, strays = await self._last(capture, layout, facts, landed=landed)
+        name = f"{facts.name}-{last.commit[:12]}"
+        await archive(capture, self._root, name, await self._links(last.tree))
+        if await self._is_kept(last, facts, strays, landed=landed):
+            return None
+        return await rescue(self._repository, self._vault, facts.name, last, strays=strays, known=known)
+
+    async def _last(
+        self, capture: Capture, layout: Layout, facts: Facts, *, landed: bool
+    ) -> tuple[Checkpoint, tuple[CommitId, ...]]:
+        """The last checkpoint of a workspace, as much of it as its repository still gives: the files at least."""
+        try:
+            agents = await capture.agents()
+            strays = await capture.strays(reflogs=not landed)
+        except Refused:
+            return await self._checkpoint(capture, layout, facts, None), ()
+        for also in dict.fromkeys((strays, ())):
+            try:
+                return await self._checkpoint(capture, layout, facts, agents, strays=also), also
+            except Refused:
+                continue
+        return await self._checkpoint(capture, layout, facts, None), ()
+
+    async def _checkpoint(
+        self, capture: Capture, layout: Layout, facts: Facts, agents: Agents | None, strays: tuple[CommitId, ...] = ()
+    ) -> Checkpoint:
+        """Take what a workspace holds into the vault. Raises `Refused` if its repository is not sound."""
+        known = await self._known(facts)
+        head = agents.head if agents else facts.base
+        tree = await capture.files(agents)
+        try:
+            keep = await self._vault.receive(capture.packing(agents), wanted=[head, tree, *strays], known=known)
+        except Refused:
+            # It may be our own copy that is broken; then a new one is not.
+            layout.renew_work()
+            tree = await capture.files(agents)
+            keep = await self._vault.receive(capture.packing(agents), wanted=[head, tree, *strays], known=known)
+        checkpoint = await self._vault.keep(facts.name, head=head, tree=tree)
+        if keep is not None:
+            keep.unlink()
+        return checkpoint
+
+    async def _known(self, facts: Facts) -> list[CommitId]:
+        """Commits of the user's repository that the workspace was given."""
+        return [facts.base, *(await self._repository.store.refs(_shown(facts.name))).values()]
+
+    async def _shown(self, kept: Checkpoint) -> Snapshot:
+        head_tree = await self._vault.store.tree(kept.head)
+        return Snapshot(
+            number=kept.number,
+            head=kept.head,
+            head_tree=head_tree,
+            commit=kept.commit,
+            tree=kept.tree,
+            uncommitted=await self._vault.store.changed(head_tree, kept.tree),
+        )
+
+    async def _is_kept(self, last: Checkpoint, facts: Facts, strays: tuple[CommitId, ...], *, landed: bool) -> bool:
+        """Whether nothing would be lost without a rescue."""
+        store, known = self._repository.store, await self._known(facts)
+        others = {*strays} if landed else {*strays, *await self._vault.kept(facts.name)} - {last.commit}
+        if last.tree != await self._vault.store.tree(last.head) or await tips(self._vault, others, last, known=known):
+            return False
+        if last.head == facts.base:
+            return True
+        if not landed or not await store.holds(last.head):
+            return False
+        places = ("refs/heads/", "refs/remotes/", "refs/tags/")
+        return bool((await store.run("for-each-ref", "--count=1", "--contains", last.head, *places)).text)
+
+    async def _links(self, tree: TreeId) -> tuple[str, ...]:
+        """The paths of a tree where it has the commit of another repository."""
+        said = await self._vault.store.run("ls-tree", "-r", "-z", "--full-tree", tree)
+        return tuple(record.partition("\t")[2] for record in said.names if record.startswith("160000 "))
+
+    async def _last_rescue(self, name: str) -> str | None:
+        place = f"refs/bandstand/rescue/{name}/"
+        found = [ref for ref in await self._repository.store.refs(place) if ref.removeprefix(place).isdigit()]
+        return max(found, key=lambda ref: int(ref.removeprefix(place)), default=None)
+
+    def _layout(self, name: str) -> Layout:
+        return Layout(folder=self._root / require_name(name))
+
+    def _present(self, name: str) -> tuple[Layout, Facts]:
+        layout = self._layout(name)
+        facts = Facts.read(layout.facts)
+        if facts is None:
+            raise Unknown(f"There is no workspace {name}.")
+        return layout, facts
+
+    def _workspace(self, layout: Layout) -> Workspace:
+        objects = self._repository.objects()
+        return Workspace(name=layout.folder.name, folder=layout.tree, home=layout.home, objects=objects)
+
+    def _capture(self, layout: Layout) -> Capture:
+        repository = self._repository
+        git = ConfinedGit(self._sandbox, layout, objects=repository.objects(), search_path=repository.git.search_path)
+        return Capture(git, layout)
+
+
+def _pin(name: str) -> str:
+    return f"refs/bandstand/pins/{name}"
+
+
+def _shown(name: str) -> str:
+    return f"refs/bandstand/shown/{name}/"
+
+
+def _new(layout: Layout) -> Path:
+    return layout.folder.with_name(f".{layout.folder.name}.new")
+
+
+def _gone(layout: Layout) -> Path:
+    return layout.folder.with_name(f".{layout.folder.name}.gone")

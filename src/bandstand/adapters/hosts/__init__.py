@@ -1,0 +1,1 @@
+"""Holders of agent processes, and the client that speaks to them."""

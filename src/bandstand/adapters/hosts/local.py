@@ -1,0 +1,342 @@
+"""Agent processes on this machine: each under a holder of its own, in a folder of its own.
+
+    root/<run>/  lock  journal  stderr  sock  exit
+
+What stays true:
+
+* A folder is used once. Whether a run ever was is whether it has a journal; how it ended stands in `exit`.
+* The lock is held by the holder and by the process that waits for its namespace to die. Once it is free nothing of the
+  run is left. (Without namespaces: nothing but what the agent's offspring may have left when its holder was killed;
+  that is swept up when the loss is noticed.)
+* That a run is over is told by its pidfd and its lock, never by the end of a connection.
+* Each exchange with a holder has a deadline. An exchange that was cut short takes its connection with it.
+"""
+
+import asyncio
+import contextlib
+import errno
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import AsyncIterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+from bandstand.adapters.hosts import holder
+from bandstand.adapters.hosts.channel import (
+    KILL_SECONDS,
+    LOOK_AGAIN_SECONDS,
+    Connection,
+    HolderProcess,
+    LocalChannel,
+    locked,
+    released,
+)
+from bandstand.adapters.hosts.journal import note, scan
+from bandstand.domain.errors import Broken, Refused, Unavailable
+from bandstand.domain.ids import RunId
+from bandstand.ports.hosts import Launch, Record, RunState, RunStatus
+
+START_SECONDS = 30.0  # a first start on a busy machine takes seconds
+_NO_ROOM = {errno.EAGAIN, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ETXTBSY}
+_PAUSE = 1000  # records read before others get their turn
+_ERRORS_SIZE = 8192  # bytes
+_UNREADABLE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.|[^\n\t\x20-\x7e\xa0-\U0010ffff]"
+)
+
+
+class Tree(StrEnum):
+    """How a holder owns what it started. With either namespace nothing survives it; the subreaper is the weak one."""
+
+    NAMESPACE = "namespace"
+    USER_NAMESPACE = "user-namespace"
+    SUBREAPER = "subreaper"
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What to put in front of the holder."""
+        namespace = ("--pid", "--fork", "--mount-proc", "--propagation", "slave")
+        match self:
+            case Tree.NAMESPACE:
+                return ("unshare", *namespace)
+            case Tree.USER_NAMESPACE:
+                return ("unshare", "--user", "--map-current-user", *namespace)
+            case Tree.SUBREAPER:
+                return ()
+
+
+def _began(folder: Path) -> bool:
+    return (folder / "journal").exists()
+
+
+def _program(name: str) -> str:
+    """Where a program of the system is. Raises `Broken` if it is not there."""
+    path = shutil.which(name)
+    if path is None:
+        raise Broken(f"The program {name} is not on this machine.", hint="Install util-linux.")
+    return path
+
+
+def _prepared(run: RunId, folder: Path) -> int:
+    """The run's folder, made if need be: its lock, open and not yet locked."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise Unavailable(f"There is no room for run {run}: {error}.") from error
+        raise Broken(f"The folder of run {run} cannot be made: {error}.") from error
+
+
+def _blame(run: RunId, number: int, detail: str) -> NoReturn:
+    """Say who must act about what kept a run from starting."""
+    if number in _NO_ROOM:
+        raise Unavailable(f"There is no room to start run {run}: {detail}.")
+    raise Refused(
+        f"The program of run {run} cannot be executed: {detail}.",
+        hint="Check that it is installed, and that the folder it is to work in exists.",
+    )
+
+
+async def _answer(source: IO[bytes]) -> tuple[dict[str, Any], str]:
+    """What a new holder says on this pipe, or nothing; and what was said besides."""
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, source)
+    words = ""
+    try:
+        while line := await reader.readline():
+            if line.startswith(b'{"live"'):
+                return json.loads(line), words
+            words += line.decode(errors="replace")
+    finally:
+        transport.close()
+    return {}, words
+
+
+def _state(folder: Path) -> RunStatus:
+    """What the folder tells of its run."""
+    if not _began(folder):
+        return RunStatus(state=RunState.ABSENT)
+    held = locked(folder)  # looked at first: behind a free lock the exit file is there, or will never be
+    try:
+        found = json.loads((folder / "exit").read_bytes())
+    except FileNotFoundError:
+        return RunStatus(state=RunState.LIVE if held else RunState.LOST)
+    return RunStatus(state=RunState.EXITED, code=found["code"], reason=found["reason"])
+
+
+def _readable_end(path: Path) -> str:
+    """The end of a text file, without what a terminal would take for commands; empty if there is no file."""
+    try:
+        with path.open("rb") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - _ERRORS_SIZE)
+            file.seek(start)
+            data = file.read()
+    except FileNotFoundError:
+        return ""
+    if start:
+        data = data.partition(b"\n")[2] or data
+    return _UNREADABLE.sub("", data.decode(errors="replace").replace("\r\n", "\n")).strip()
+
+
+def _session(leader: int) -> set[int]:
+    """Every process of the session that this process began."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+                if int(fields[3]) == leader and fields[0] != "Z":
+                    found.add(int(entry.name))
+    return found
+
+
+async def _sweep(folder: Path) -> None:
+    """End what the agent of a killed holder left in its session, where no namespace has done so.
+
+    The kernel ends the agent itself. While a process with its number is alive nothing is touched: it may be a stranger.
+    """
+    journal = folder / "journal"
+    first = next(scan(journal), None)
+    facts = note(first) if first else {}
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    if facts.get("tree") != "subreaper" or journal.stat().st_mtime < booted:
+        return
+    deadline = time.monotonic() + 1.0
+    while (left := _session(facts["pid"])) and time.monotonic() < deadline:
+        for pid in left if facts["pid"] not in left else ():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+
+async def _end(connection: Connection, process: HolderProcess, *, grace: float) -> bool:
+    """Ask, tell, kill: the agent first, its holder in the end. False if even that did not help."""
+    with contextlib.suppress(Unavailable):
+        await connection.hello()
+        await connection.ask("eof")
+        if await process.gone(within=grace):
+            return True
+        await connection.ask("signal", number=int(signal.SIGTERM))
+        if await process.gone(within=grace):
+            return True
+        await connection.ask("stop")
+    if await process.gone(within=KILL_SECONDS):
+        return True
+    process.kill()
+    return await process.gone(within=KILL_SECONDS)
+
+
+class LocalHost:
+    """The holders of this machine, in folders below `root`. `python` is the interpreter that they run on."""
+
+    def __init__(self, root: Path, python: str, *, trees: Sequence[Tree] = ()) -> None:
+        usual = (Tree.USER_NAMESPACE, Tree.SUBREAPER)
+        self._root = root
+        self._python = python
+        self._trees = trees or ((Tree.NAMESPACE, *usual) if os.geteuid() == 0 else usual)
+
+    def _folder(self, run: RunId) -> Path:
+        if not run or run.startswith(".") or "/" in run or "\0" in run:
+            raise Refused(f"{run!r} cannot be the id of a run: it has to name a folder.")
+        return self._root / run
+
+    async def start(self, run: RunId, launch: Launch) -> None:
+        """Have a holder start the process of `run`, once; see the port."""
+        folder = self._folder(run)
+        if not launch.argv:
+            raise Refused(f"Run {run} has no program.")
+        said = []
+        for tree in self._trees if not _began(folder) else ():
+            answer, words = await self._spawn(run, folder, tree, launch)
+            if answer:
+                await self._judge(run, folder, answer)
+                return
+            said.append(f"{tree}: {words.strip() or 'no answer'}")
+        if said:
+            raise Broken(f"No holder can be started for run {run} ({'; '.join(said)}).", hint="Run `band doctor`.")
+
+    async def _spawn(self, run: RunId, folder: Path, tree: Tree, launch: Launch) -> tuple[dict[str, Any], str]:
+        """What the new holder answers, or nothing; and what was said besides."""
+        before = [_program(word) if word == "unshare" else word for word in tree.command]
+        command = (_program("setsid"), "--fork", *before, self._python, "-I", "-S", "-X", "utf8", holder.__file__)
+        lock = _prepared(run, folder)
+        ours, theirs = os.pipe()
+        source = os.fdopen(ours, "rb", 0)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command, cwd=folder, env={}, pass_fds=(lock,), start_new_session=True,
+                stdin=asyncio.subprocess.PIPE, stdout=theirs, stderr=theirs,
+            )  # fmt: skip
+        except OSError as error:
+            source.close()
+            _blame(run, error.errno or 0, str(error))
+        finally:
+            os.close(lock)
+            os.close(theirs)
+        spec = {"lock": lock, "argv": launch.argv, "cwd": str(launch.cwd), "env": dict(launch.environment)}
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                return await self._order(process, json.dumps(spec).encode(), source)
+        except TimeoutError:
+            raise Unavailable(f"The holder of run {run} did not start in time.") from None
+        finally:
+            source.close()
+
+    async def _order(
+        self, process: asyncio.subprocess.Process, spec: bytes, source: IO[bytes]
+    ) -> tuple[dict[str, Any], str]:
+        """Give a new holder its orders, and hear its answer from the pipe."""
+        orders = process.stdin
+        try:
+            if orders:
+                # It may be gone already; the pipe tells why.
+                with contextlib.suppress(ConnectionError):
+                    orders.write(spec)
+                    await orders.drain()
+                orders.close()
+            return await _answer(source)
+        finally:
+            await process.wait()
+
+    async def _judge(self, run: RunId, folder: Path, answer: dict[str, Any]) -> None:
+        """Return if the run has begun, here or elsewhere; else say why it has not."""
+        if answer["live"] or (answer["errno"] == errno.EEXIST and not answer["begun"]):
+            return
+        if answer["errno"] != errno.EAGAIN or answer["begun"]:
+            _blame(run, answer["errno"], answer["detail"])
+        # Somebody else has the lock, and is about to start it.
+        deadline = time.monotonic() + START_SECONDS
+        while not _began(folder):
+            if not locked(folder) or time.monotonic() > deadline:
+                raise Unavailable(f"Another start of run {run} came to nothing.")
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    async def attach(self, run: RunId) -> LocalChannel:
+        """A channel to a live run; see the port."""
+        folder = self._folder(run)
+        if not folder.exists():
+            raise Unavailable(f"Run {run} was never started.")
+        async with contextlib.AsyncExitStack() as cleanup:
+            connection = await Connection.open(run, folder)
+            cleanup.push_async_callback(connection.close)
+            process = connection.process()
+            cleanup.callback(process.close)
+            answer = await connection.hello()
+            if answer["reason"]:
+                raise Unavailable(f"Run {run} has ended.")
+            cleanup.pop_all()
+        return LocalChannel(
+            run, folder=folder, connection=connection, process=process, size=answer["size"], epoch=answer["epoch"]
+        )
+
+    async def status(self, run: RunId) -> RunStatus:
+        """What is known of the run's process. Of a lost one nothing is left when this returns."""
+        folder = self._folder(run)
+        found = _state(folder)
+        if found.state is RunState.LOST:
+            await _sweep(folder)
+        return found
+
+    async def stop(self, run: RunId, *, grace_seconds: float = 3.0) -> RunStatus:
+        """End the process and everything it started; see the port. Raises `Broken` if something cannot be ended."""
+        folder = self._folder(run)
+        deadline = time.monotonic() + START_SECONDS
+        while (found := await self.status(run)).state is RunState.LIVE:
+            if time.monotonic() > deadline:
+                raise Broken(
+                    f"Run {run} cannot be ended.", hint="Look for processes that do not react, even to SIGKILL."
+                )
+            # One that is being born, or has just died, does not answer.
+            with contextlib.suppress(Unavailable):
+                async with contextlib.AsyncExitStack() as cleanup:
+                    connection = await Connection.open(run, folder)
+                    cleanup.push_async_callback(connection.close)
+                    process = connection.process()
+                    cleanup.callback(process.close)
+                    if await _end(connection, process, grace=grace_seconds):
+                        await released(folder, within=KILL_SECONDS)
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        return found
+
+    async def errors(self, run: RunId) -> str:
+        """The end of what the process wrote to its standard error: the last 8 KB, from the start of a line."""
+        return _readable_end(self._folder(run) / "stderr")
+
+    async def live(self) -> frozenset[RunId]:
+        """Every run that has a holder now."""
+        folders = self._root.iterdir() if self._root.exists() else ()
+        return frozenset(RunId(folder.name) for folder in folders if _began(folder) and locked(folder))
+
+    async def journal(self, run: RunId, *, after: int = 0) -> AsyncIterator[Record]:
+        """The records that the journal of a run holds now; see the port."""
+        for number, record in enumerate(scan(self._folder(run) / "journal", after=after), start=1):
+            yield record
+            if number % _PAUSE == 0:
+                await asyncio.sleep(0)

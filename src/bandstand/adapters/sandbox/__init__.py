@@ -1,0 +1,1 @@
+"""Sandboxes: how a command is confined."""

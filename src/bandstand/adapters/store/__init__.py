@@ -1,0 +1,1 @@
+"""Event logs on real databases."""

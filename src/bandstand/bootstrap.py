@@ -1,0 +1,222 @@
+"""The composition root: from places on this machine to services that run. The only importer of adapters."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from bandstand.adapters.agents.acp import AcpProtocol
+from bandstand.adapters.checks import SandboxedChecks
+from bandstand.adapters.clock import AwakeClock
+from bandstand.adapters.git.repository import GitRepository
+from bandstand.adapters.git.workspaces import GitWorkspaces
+from bandstand.adapters.hosts.local import LocalHost
+from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
+from bandstand.adapters.sandbox.none import NoSandbox
+from bandstand.adapters.store.sqlite import SqliteLog
+from bandstand.adapters.surroundings import FileEnvironment
+from bandstand.config.places import Places
+from bandstand.config.settings import UserSettings, user_settings
+from bandstand.domain.errors import BandstandError, Refused
+from bandstand.domain.ids import RepositoryId
+from bandstand.domain.scheduling import Limits
+from bandstand.ports.git import Repository
+from bandstand.ports.sandbox import Sandbox
+from bandstand.services.checks import Checks
+from bandstand.services.commands import Commands
+from bandstand.services.desk import Desk, Going
+from bandstand.services.fleet import Fleet
+from bandstand.services.landing import Landing
+from bandstand.services.launching import Launching
+from bandstand.services.performing import Performers
+from bandstand.services.policies import Policies
+from bandstand.services.proposing import Proposing
+from bandstand.services.reconcile import Brain
+from bandstand.services.reviews import Reviewers
+from bandstand.services.runs import Authors
+from bandstand.services.views import Views
+
+SANDBOXES = ("bubblewrap", "none")
+
+
+class Bandstand:
+    """Bandstand on one machine, for one user: the log, and a desk for each repository."""
+
+    def __init__(self, places: Places, environment: Mapping[str, str]) -> None:
+        self.places = places
+        self._environment = environment
+        self._clock = AwakeClock()
+        self._log = SqliteLog(places.database)
+        self._going: dict[RepositoryId, Going] = {}
+        self._lock = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Open the log, and take up every repository that has something going on. Raises what the log raises."""
+        self.places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        await self._log.open()
+        for repository in await self._log.repositories():
+            await self._take_up(repository)
+
+    async def stop(self) -> None:
+        """Let go of everything. Agents go on, and are found again at the next start."""
+        for going in self._going.values():
+            going.brain.cancel()
+        await asyncio.gather(*(going.brain for going in self._going.values()), return_exceptions=True)
+        self._going.clear()
+        await self._log.close()
+
+    async def desk(self, path: Path) -> Desk:
+        """The desk of the repository that a folder is in. Raises `Refused` if it is in none."""
+        repository = await self._find(path)
+        async with self._lock:
+            if repository.id not in self._going:
+                await self._begin(repository)
+            return self._going[repository.id].desk
+
+    async def reseat(self, desk: Desk) -> Desk:
+        """The desk of the same repository, made anew: for a change of its sandbox."""
+        async with self._lock:
+            old = self._going.pop(desk.repository.id)
+            old.brain.cancel()
+            await asyncio.gather(old.brain, return_exceptions=True)
+            await self._begin(await self._find(desk.repository.path))
+            return self._going[desk.repository.id].desk
+
+    async def forget(self, desk: Desk) -> None:
+        """Let go of a repository and remove journals, checkpoints and outputs of it; its facts stay in the log.
+
+        Raises `Refused` while any task of it lives or has a workspace.
+        """
+        if desk.live:
+            raise Refused("Tasks are still going on there.", hint="Cancel them first: band cancel TASK")
+        async with self._lock:
+            going = self._going.pop(desk.repository.id)
+            going.brain.cancel()
+            await asyncio.gather(going.brain, return_exceptions=True)
+            await asyncio.to_thread(shutil.rmtree, self._root(desk.repository.id), ignore_errors=True)
+
+    def _root(self, repository: RepositoryId) -> Path:
+        return self.places.state / "repositories" / repository
+
+    def desks(self) -> tuple[Desk, ...]:
+        """The desks that are open."""
+        return tuple(going.desk for going in self._going.values())
+
+    def settings(self) -> UserSettings:
+        """The user's own settings as they stand in their file now. Raises `Refused` with the line of a mistake."""
+        with contextlib.suppress(FileNotFoundError):
+            return user_settings(self.places.settings.read_bytes(), name=str(self.places.settings))
+        return UserSettings()
+
+    def sandbox(self, name: str, *hidden: Path) -> Sandbox:
+        """A sandbox by its name, which hides what belongs to Bandstand and the folders named."""
+        if name == "none":
+            return NoSandbox()
+        home = Path(self._environment.get("HOME") or "/")
+        hide = (self.places.state, self.places.runtime, self.places.cache, *hidden)
+        return BubblewrapSandbox("bwrap", home, hide)
+
+    @property
+    def slots(self) -> int:
+        """How many agents may work at once on this machine."""
+        return self.settings().slots or max(2, min(8, os.cpu_count() or 2))
+
+    async def repository(self, path: Path) -> Repository:
+        """The repository that a folder is in, without a desk. Raises `Refused` if it is in none."""
+        return await self._find(path)
+
+    async def _find(self, path: Path) -> GitRepository:
+        return await GitRepository.find(path, environment=self._environment, new_id=lambda: uuid.uuid4().hex[:16])
+
+    async def _take_up(self, repository_id: RepositoryId) -> None:
+        """Start the brain of a repository that was left with work to do. One that has gone is left alone."""
+        fleet = Fleet(repository_id, log=self._log, clock=self._clock)
+        await fleet.open()
+        live = any(not task.ended or not task.retired for task in fleet.state.tasks.values())
+        path = Path(fleet.state.path)
+        if not live or not path.is_dir():
+            return
+        with contextlib.suppress(BandstandError):
+            repository = await self._find(path)
+            if repository.id == repository_id:
+                await self._begin(repository)
+
+    async def _begin(self, repository: GitRepository) -> None:
+        fleet = Fleet(repository.id, log=self._log, clock=self._clock)
+        await fleet.open()
+        desk = self._compose(repository, fleet)
+        brain = asyncio.create_task(desk.brain.run(), name=f"brain {repository.id}")
+        self._going[repository.id] = Going(desk=desk, brain=brain)
+
+    def _limits(self, repository: RepositoryId) -> Limits:
+        others = sum(going.desk.busy for other, going in self._going.items() if other != repository)
+        return Limits(slots=max(0, self.slots - others))
+
+    def _wake_others(self, repository: RepositoryId) -> None:
+        for other, going in self._going.items():
+            if other != repository:
+                going.desk.brain.wake()
+
+    def _compose(self, repository: GitRepository, fleet: Fleet) -> Desk:
+        """Wire up one repository."""
+        root = self._root(repository.id)
+        sandbox = self.sandbox(fleet.state.sandbox, repository.path)
+        environment = FileEnvironment(root / "environment.json")
+        workspaces = GitWorkspaces(repository, root / "workspaces", sandbox)
+        host = LocalHost(root / "runs", sys.executable)
+        protocol = AcpProtocol()
+        policies = Policies(
+            fleet=fleet, repository=repository, user=self.settings, which=lambda name: which(name, environment)
+        )
+        home = Path(self._environment.get("HOME") or "/")
+        launching = Launching(sandbox=sandbox, environment=environment, repository=repository, home=home)
+        proposing = Proposing(repository=repository, workspaces=workspaces, policies=policies)
+        runner = SandboxedChecks(workspaces, sandbox=sandbox, root=root / "checks", target="main")
+        performers = Performers(
+            fleet=fleet,
+            workspaces=workspaces,
+            authors=Authors(
+                fleet=fleet,
+                host=host,
+                protocol=protocol,
+                workspaces=workspaces,
+                launching=launching,
+                policies=policies,
+                proposing=proposing,
+            ),
+            reviewers=Reviewers(
+                fleet=fleet,
+                host=host,
+                protocol=protocol,
+                repository=repository,
+                workspaces=workspaces,
+                launching=launching,
+                policies=policies,
+            ),
+            checks=Checks(fleet=fleet, runner=runner, policies=policies, environment=environment),
+            landing=Landing(fleet=fleet, repository=repository, launching=launching, policies=policies),
+        )
+        brain = Brain(
+            fleet,
+            perform=performers.perform,
+            limits=lambda: self._limits(repository.id),
+            freed=lambda: self._wake_others(repository.id),
+        )
+        return Desk(
+            repository=repository,
+            sandbox=sandbox,
+            fleet=fleet,
+            commands=Commands(fleet=fleet, environment=environment),
+            views=Views(fleet=fleet, repository=repository, host=host, protocol=protocol),
+            policies=policies,
+            brain=brain,
+        )
+
+
+def which(name: str, environment: FileEnvironment) -> str | None:
+    """A program by the search path of the last order."""
+    return shutil.which(name, path=environment.kept().get("PATH"))

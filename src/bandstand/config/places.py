@@ -1,0 +1,72 @@
+"""Where things are: the state, the sockets and the user's settings, by the platform's own conventions.
+
+    state    database, journals, workspaces, the vault of checkpoints; the daemon's log and lock
+    runtime  the daemon's socket; short, since a socket's path may not be longer than 107 bytes
+    settings the user's own `config.toml`
+    cache    what can be made again, the demo's repositories among it
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_LONGEST_SOCKET_PATH = 107
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Folders of one user. None of them needs to exist."""
+
+    state: Path
+    runtime: Path
+    settings: Path
+    cache: Path
+
+    @property
+    def socket(self) -> Path:
+        """The daemon's socket."""
+        return self.runtime / "band.sock"
+
+    @property
+    def database(self) -> Path:
+        """The event log."""
+        return self.state / "bandstand.db"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the daemon for as long as it lives."""
+        return self.state / "daemon.lock"
+
+    @property
+    def daemon_log(self) -> Path:
+        """What the daemon has to say."""
+        return self.state / "daemon.log"
+
+
+def places(environment: Mapping[str, str], *, uid: int) -> Places:
+    """The places of a user, by their environment. `BAND_STATE_DIR` moves the state, and everything else with it.
+
+    A runtime folder whose path is too long for a socket gives way to one under `/tmp`.
+    """
+    home = Path(environment.get("HOME") or "/")
+    own = environment.get("BAND_STATE_DIR")
+    if own:
+        state = Path(own).absolute()
+        runtime, cache = state / "run", state / "cache"
+    else:
+        state = Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state") / "bandstand"
+        cache = Path(environment.get("XDG_CACHE_HOME") or home / ".cache") / "bandstand"
+        base = environment.get("XDG_RUNTIME_DIR")
+        runtime = Path(base) / "bandstand" if base and Path(base).is_dir() else Path(f"/tmp/band-{uid}")
+    if len(str(runtime / "band.sock").encode()) > _LONGEST_SOCKET_PATH:
+        runtime = Path(f"/tmp/band-{uid}") / f"{abs(hash_of(str(state))):x}"
+    settings = Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "bandstand" / "config.toml"
+    return Places(state=state, runtime=runtime, settings=settings, cache=cache)
+
+
+def hash_of(text: str) -> int:
+    """A number for a text, the same in every process (FNV-1a, 32 bits)."""
+    value = 0x811C9DC5
+    for byte in text.encode():
+        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return value

@@ -1,0 +1,254 @@
+"""The reference of task files and settings, as Markdown, made of the models and one whole example each.
+
+The same models always give the same text, so the pages under `docs/reference` can be compared with it.
+"""
+
+import re
+from collections.abc import Iterator
+from inspect import cleandoc
+from types import NoneType
+from typing import Any, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from bandstand.config.findings import in_words
+from bandstand.config.known_agents import KNOWN_AGENTS
+from bandstand.config.models import (
+    AgentTable,
+    BudgetTable,
+    ChecksTable,
+    CheckTable,
+    CommitsTable,
+    LandingTable,
+    PermissionsTable,
+    RepositorySettings,
+    RoundsTable,
+    Table,
+    TaskDefaults,
+    TaskFile,
+    TaskItem,
+    UserSettings,
+)
+from bandstand.config.validation import choices, model_in
+
+GENERATED = "<!-- Written by scripts/reference.py from the models in src/bandstand/config. Change those. -->"
+
+TASKS_EXAMPLE = """\
+# What holds for every task below that does not say it itself.
+defaults:
+  agent: claude
+  role: coder
+  priority: 0
+  scope: []                 # anywhere
+  acceptance:
+    - All tests pass.
+  budget:
+    minutes: 45             # for one prompt turn
+    turns: 12               # in all
+
+tasks:
+  - id: theme-store         # names the branch band/theme-store
+    title: Keep the chosen theme
+    goal: |
+      Store which theme a person chose, light or dark, and read it back at the start.
+
+      Without a choice the system's own theme holds.
+    acceptance:             # in place of the defaults
+      - The choice is there again after a restart.
+      - Without a choice, the system's theme is shown.
+    scope:
+      - src/settings/
+      - tests/settings/
+
+  - id: dark-mode
+    goal: Add a dark theme, and a switch for it on the settings page.
+    stacked_on: theme-store # begins on that task's branch before it has landed
+    agent: codex
+    priority: 10            # starts before others
+    budget:
+      minutes: 90
+
+  - id: theme-docs
+    goal: Describe both themes in the user's guide, with a picture of each.
+    role: documenter
+    scope: docs/
+    depends_on: [dark-mode] # starts when that has landed
+"""
+
+REPOSITORY_EXAMPLE = """\
+target = "main"             # where changes land
+review = "agent"            # none, agent, human or agent+human
+reviewer = "codex"
+agent = "claude"            # for tasks that name none
+ask_hours = 24
+
+[checks]
+commands = [
+  "make lint",
+  { name = "tests", command = "make test", limit_minutes = 30 },
+]
+
+[rounds]                    # before a human is asked
+check = 3
+review = 3
+conflict = 3
+queue = 2
+
+[permissions]               # allow, ask or deny
+read = "allow"
+search = "allow"
+edit = "allow"
+delete = "allow"
+move = "allow"
+execute = "allow"
+fetch = "ask"
+think = "allow"
+switch_mode = "deny"
+other = "ask"
+
+[landing]
+method = "merge"            # or squash
+
+[commits]
+author = "agent"            # or user
+
+[budget]                    # for tasks that do not say
+minutes = 60
+turns = 20
+
+[agents.claude]             # known by name: only what differs
+model = "opus"
+
+[agents.house]
+title = "The house agent"
+command = "house-agent --acp"
+environment = { HOUSE_AGENT_COLOUR = "never" }
+passes = ["HOUSE_AGENT_KEY"]  # the name; the value stays in your shell
+reads = ["/opt/house-agent"]
+mode = "ask"
+start_seconds = 90
+"""
+
+USER_EXAMPLE = """\
+agent = "claude"            # where the repository names none
+review = "human"            # where the repository does not say
+slots = 4                   # agents at once
+sandbox = "bubblewrap"
+reads = ["~/.cache/models"]   # for every run
+
+[permissions]               # with the repository's, the stricter one holds
+fetch = "deny"
+
+[agents.codex]              # wins over the repository's own
+command = ["codex-acp"]
+passes = ["OPENAI_API_KEY"]
+"""
+
+
+def task_reference() -> str:
+    """The page on task files."""
+    return _page(
+        "# Task files",
+        GENERATED,
+        "A task file is YAML or JSON in UTF-8: a list of tasks, or a mapping with that list below `tasks` and what "
+        "holds for all of them below `defaults`. `band run -f tasks.yaml` hands it over, `band run -f -` reads it from "
+        "standard input. It is taken whole or not at all, and the first mistake is told with its line.",
+        "Only `true`, `false`, plain numbers and nothing are read as such; `no`, `on` and `2026-11-23` are text. A key "
+        "stands once, and there are no aliases and no tags.",
+        f"```yaml\n{TASKS_EXAMPLE}```",
+        *_section("The file", TaskFile),
+        *_section("`tasks`", TaskItem),
+        *_section("`defaults`", TaskDefaults),
+        *_section("`budget`", BudgetTable),
+    )
+
+
+def settings_reference() -> str:
+    """The page on `bandstand.toml` and the user's own settings."""
+    return _page(
+        "# Settings",
+        GENERATED,
+        "Two files hold settings, both in TOML, and neither has to be there. An order on the command line wins over "
+        "the repository, the repository over you, and you over what is built in. With two exceptions, for it is your "
+        "machine: of two permissions the stricter one holds, and your own agent wins over the repository's of the same "
+        "name.",
+        *_section("`bandstand.toml`", RepositorySettings, example=REPOSITORY_EXAMPLE),
+        *_section("`config.toml`", UserSettings, example=USER_EXAMPLE),
+        *_section("`[checks]`", ChecksTable),
+        *_section("`checks.commands`", CheckTable),
+        *_section("`[rounds]`", RoundsTable),
+        *_section("`[permissions]`", PermissionsTable),
+        *_section("`[landing]`", LandingTable),
+        *_section("`[commits]`", CommitsTable),
+        *_section("`[budget]`", BudgetTable),
+        *_section("`[agents.NAME]`", AgentTable),
+        "An agent that Bandstand knows by name is there without any setting once its program is found. Of these names, "
+        "what a table leaves out is as below.",
+        _known_agents(),
+    )
+
+
+def _page(*paragraphs: str) -> str:
+    return "\n\n".join(paragraph.rstrip("\n") for paragraph in paragraphs) + "\n"
+
+
+def _section(title: str, model: type[Table], *, example: str = "") -> Iterator[str]:
+    yield f"## {title}"
+    yield cleandoc(model.__doc__ or "").replace("\n\n", "\0").replace("\n", " ").replace("\0", "\n\n")
+    if example:
+        yield f"```toml\n{example}```"
+    rows = [_row(key, field) for key, field in model.model_fields.items()]
+    yield "\n".join(["| key | holds | default | |", "|---|---|---|---|", *rows])
+
+
+def _row(key: str, field: FieldInfo) -> str:
+    return f"| `{key}` | {_holds(field.annotation, field.metadata)} | {_default(field)} | {field.description} |"
+
+
+def _holds(annotation: Any, metadata: list[Any]) -> str:
+    """What a type holds, in words."""
+    kind, marks = _bare(annotation, metadata)
+    if kind is int:
+        return f"whole number, {_mark(marks, 'ge')} to {_mark(marks, 'le')}"
+    if allowed := choices(kind):
+        return in_words(f"`{choice}`" for choice in allowed)
+    inner = model_in(kind)
+    what = f"[`{inner.where}`](#{_anchor(inner.where)})" if inner else "text"
+    if get_origin(kind) is tuple:
+        return f"list of {what}"
+    return f"{what} for each name" if get_origin(kind) is dict else what
+
+
+def _bare(annotation: Any, marks: list[Any]) -> tuple[Any, list[Any]]:
+    """A type without `None` and without its marks, and these."""
+    args = get_args(annotation)
+    if hasattr(annotation, "__metadata__"):
+        inside = [inner for mark in annotation.__metadata__ for inner in getattr(mark, "metadata", [mark])]
+        return _bare(args[0], [*marks, *inside])
+    if NoneType in args:
+        return _bare(next(arg for arg in args if arg is not NoneType), marks)
+    return annotation, marks
+
+
+def _mark(marks: list[Any], name: str) -> object:
+    return next(found for mark in marks if (found := getattr(mark, name, None)) is not None)
+
+
+def _anchor(where: str) -> str:
+    return re.sub(r"[^a-z]", "", where.lower())
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
+    value = field.default
+    return f"`{value}`" if isinstance(value, int) or (isinstance(value, str) and value) else ""
+
+
+def _known_agents() -> str:
+    rows = [
+        f"| `{agent.name}` | {agent.title} | `{' '.join(agent.command)}` | `{agent.install}` | "
+        f"{', '.join(f'`{name}`' for name in agent.passes)} |"
+        for agent in KNOWN_AGENTS.values()
+    ]
+    return "\n".join(["| name | agent | command | to install | passes |", "|---|---|---|---|---|", *rows])

@@ -1,0 +1,273 @@
+"""Settings: what `bandstand.toml` and the user's own `config.toml` say, and the policy and agents that follow.
+
+Who wins: an order on the command line (not here), then the repository, then the user, then what is built in. With two
+exceptions, for it is the user's machine: of two permissions the stricter one holds, and the user's own agent wins over
+the repository's of the same name.
+"""
+
+import shlex
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bandstand.config.documents import Document, read_toml
+from bandstand.config.findings import Finding, did_you_mean, quoted, refusal
+from bandstand.config.known_agents import KNOWN_AGENTS
+from bandstand.config.models import AgentTable, CheckTable, PermissionsTable, RepositorySettings, Table, UserSettings
+from bandstand.config.tasks import with_budget
+from bandstand.config.validation import validated
+from bandstand.domain.agent import AgentProfile, ToolKind
+from bandstand.domain.check import CheckCommand
+from bandstand.domain.ids import AgentName
+from bandstand.domain.policy import Permission, Policy, ReviewMode, Rounds
+from bandstand.domain.task import Budget
+
+REPOSITORY_FILE = "bandstand.toml"
+USER_FILE = "config.toml"
+DEFAULT = "default"
+
+_STRICTNESS = (Permission.ALLOW, Permission.ASK, Permission.DENY)
+_CHECK_NAME_LENGTH = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """One setting for display: its key as it stands in a file, its value in words, and where it comes from."""
+
+    key: str
+    value: str
+    source: str
+
+
+def repository_settings(
+    text: str | bytes | None, *, name: str = REPOSITORY_FILE, others: Collection[str] | None = None
+) -> RepositorySettings:
+    """What a repository's file says; `None` stands for no file. Raises `Refused` with the line of the first mistake.
+
+    With `others`, the agents that are defined elsewhere, an agent that is defined nowhere is a mistake.
+    """
+    if text is None:
+        return RepositorySettings()
+    document = read_toml(text, name=name)
+    settings = validated(RepositorySettings, document)
+    found = [*_without_command(settings.agents, document), *_same_names(settings.checks.commands or (), document)]
+    if others is not None:
+        named = {"agent": settings.agent, "reviewer": settings.reviewer}
+        found += _unknown_agents(named, document, {*settings.agents, *KNOWN_AGENTS, *others})
+    if found:
+        raise refusal(name, found)
+    return settings
+
+
+def user_settings(text: str | bytes | None, *, name: str = USER_FILE, others: Collection[str] = ()) -> UserSettings:
+    """What the user's own file says; `None` stands for no file. Raises `Refused` with the line of the first mistake.
+
+    `others` are agents that the user may name although no file defines them.
+    """
+    if text is None:
+        return UserSettings()
+    document = read_toml(text, name=name)
+    settings = validated(UserSettings, document)
+    found = _without_command(settings.agents, document)
+    found += _unknown_agents({"agent": settings.agent}, document, {*settings.agents, *KNOWN_AGENTS, *others})
+    if found:
+        raise refusal(name, found)
+    return settings
+
+
+def repository_policy(
+    text: str | bytes | None,
+    *,
+    name: str = REPOSITORY_FILE,
+    target: str,
+    detected: Sequence[CheckCommand],
+    detected_from: str,
+    user: UserSettings,
+    others: Collection[str] = (),
+) -> Policy:
+    """The rules of a repository, from the text of its file as it stands at the tip of `target`; `None` without a file.
+
+    `detected` are the checks that hold when the file does not say, `others` agents that no file defines. When the file
+    names another target, the policy has that one, and its rules must be read again from there.
+    Raises `Refused` with the line of the first mistake.
+    """
+    settings = repository_settings(text, name=name, others={*user.agents, *others})
+    commands = settings.checks.commands
+    default = settings.agent or user.agent
+    return Policy(
+        target=settings.target or target,
+        checks=tuple(detected) if commands is None else _checks(commands),
+        checks_from=REPOSITORY_FILE if commands is not None else detected_from if detected else "none",
+        review=settings.review or user.review or ReviewMode.AGENT,
+        reviewer=AgentName(settings.reviewer) if settings.reviewer else None,
+        landing=settings.landing.method,
+        authorship=settings.commits.author,
+        rounds=Rounds(**settings.rounds.model_dump()),
+        permissions=_permissions(settings.permissions, user.permissions),
+        agents=tuple(_profile(agent, table) for agent, table in settings.agents.items()),
+        default_agent=AgentName(default) if default else None,
+        ask_hours=settings.ask_hours,
+    )
+
+
+def task_budget(settings: RepositorySettings) -> Budget:
+    """What a task of this repository may use that does not say it itself."""
+    return with_budget(Budget(), settings.budget)
+
+
+def profiles(
+    policy: Policy, user: UserSettings, *, which: Callable[[str], str | None] | None = None
+) -> dict[AgentName, AgentProfile]:
+    """Every agent that can be named: the user's, then the repository's, then the known ones that are installed.
+
+    Of the same name the first wins, whole. `which` finds a program on the PATH; without it no known agent is there.
+    All may read what the user lets every run read.
+    """
+    found: dict[AgentName, AgentProfile] = {}
+    own = (_profile(name, table) for name, table in user.agents.items())
+    known = (agent.profile() for agent in KNOWN_AGENTS.values() if which is not None and which(agent.command[0]))
+    for profile in (*own, *policy.agents, *known):
+        reads = tuple(dict.fromkeys((*profile.reads, *user.reads)))
+        found.setdefault(profile.name, replace(profile, reads=reads))
+    return found
+
+
+def explain(
+    policy: Policy,
+    *,
+    repository: RepositorySettings | None = None,
+    user: UserSettings | None = None,
+    name: str = REPOSITORY_FILE,
+) -> list[Explained]:
+    """A policy for display, every rule with its source: `name`, the user's own file, or the default.
+
+    Without the settings that a policy came from, all that can be told is whether a rule is the default.
+    """
+    plain = dict(_rules(Policy(target=policy.target)))
+
+    def source(key: str, value: str) -> str:
+        if key == "checks":
+            return policy.checks_from
+        if repository is not None and _says(repository, key, value):
+            return name
+        if user is not None and _says(user, key, value):
+            return f"your {USER_FILE}"
+        return DEFAULT if plain.get(key) == value or repository is not None else "settings"
+
+    return [Explained(key=key, value=value, source=source(key, value)) for key, value in _rules(policy)]
+
+
+def _rules(policy: Policy) -> Iterator[tuple[str, str]]:
+    yield "target", policy.target
+    for check in policy.checks:
+        yield "checks", f"{check.command} (at most {check.limit_seconds // 60} minutes)"
+    if not policy.checks:
+        yield "checks", "none"
+    yield "review", policy.review.value
+    yield "reviewer", policy.reviewer or "the task's own agent"
+    yield "agent", policy.default_agent or "the first that is found"
+    yield "ask_hours", str(policy.ask_hours)
+    yield "landing.method", policy.landing.value
+    yield "commits.author", policy.authorship.value
+    for cause in ("check", "review", "conflict", "queue"):
+        yield f"rounds.{cause}", str(getattr(policy.rounds, cause))
+    for kind, permission in policy.permissions:
+        yield f"permissions.{kind.value}", permission.value
+    for profile in policy.agents:
+        yield from _agent_rules(profile)
+
+
+def _agent_rules(profile: AgentProfile) -> Iterator[tuple[str, str]]:
+    values = {
+        "command": shlex.join(profile.command),
+        "environment": " ".join(f"{key}={shlex.quote(value)}" for key, value in profile.environment),
+        "passes": ", ".join(profile.passes),
+        "reads": ", ".join(profile.reads),
+        "mode": profile.mode,
+        "model": profile.model,
+    }
+    for key, value in values.items():
+        if value:
+            yield f"agents.{profile.name}.{key}", value
+
+
+def _says(settings: Table, key: str, value: str) -> bool:
+    """Whether a file says what holds for a dotted key. An agent's name may hold dots; agents count as a whole."""
+    first, _, rest = key.partition(".")
+    if first not in settings.model_fields_set:
+        return False
+    table = getattr(settings, first)
+    if isinstance(table, PermissionsTable):
+        # Of two rules the stricter one holds, and only that one is the source.
+        return bool(getattr(table, rest) == value)
+    return not isinstance(table, Table) or rest in table.model_fields_set
+
+
+def _checks(commands: Iterable[CheckTable]) -> tuple[CheckCommand, ...]:
+    found: dict[str, CheckCommand] = {}
+    for table in commands:
+        wanted = table.name or _beginning(table.command)
+        name, number = wanted, 1
+        while name in found:
+            number += 1
+            name = f"{wanted} ({number})"
+        found[name] = CheckCommand(name=name, command=table.command, limit_seconds=table.limit_minutes * 60)
+    return tuple(found.values())
+
+
+def _beginning(command: str) -> str:
+    line = " ".join(command.split())
+    return line if len(line) <= _CHECK_NAME_LENGTH else line[: _CHECK_NAME_LENGTH - 1].rstrip() + "…"
+
+
+def _permissions(repository: PermissionsTable, user: PermissionsTable) -> tuple[tuple[ToolKind, Permission], ...]:
+    """The rules of both, the stricter one where both say something."""
+    found = []
+    for kind in ToolKind:
+        said = [rule for rules in (repository.rules(), user.rules()) if (rule := rules.get(kind)) is not None]
+        if said:
+            found.append((kind, max(said, key=_STRICTNESS.index)))
+    return tuple(found)
+
+
+def _profile(name: str, table: AgentTable) -> AgentProfile:
+    """An agent as its table says; what it leaves out is that of the known agent of this name, if there is one."""
+    known = KNOWN_AGENTS.get(AgentName(name))
+    base = known.profile() if known is not None else AgentProfile(name=AgentName(name), command=())
+    said: dict[str, Any] = {key: getattr(table, key) for key in table.model_fields_set}
+    if "environment" in said:
+        said["environment"] = tuple(table.environment.items())
+    return replace(base, **said)
+
+
+def _without_command(agents: Mapping[str, AgentTable], document: Document) -> list[Finding]:
+    return [
+        Finding(
+            line=document.locate(("agents", agent)),
+            sentence=f"The agent {quoted(agent)} has no `command`.",
+            hint=f"It may be left out for {', '.join(KNOWN_AGENTS)}.",
+        )
+        for agent, table in agents.items()
+        if table.command is None and agent not in KNOWN_AGENTS
+    ]
+
+
+def _same_names(commands: Sequence[CheckTable], document: Document) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for number, table in enumerate(commands):
+        if table.name is not None and table.name in seen:
+            line = document.locate(("checks", "commands", number, "name"))
+            yield Finding(line=line, sentence=f"Two checks have the name {quoted(table.name)}.")
+        seen |= {table.name} if table.name is not None else set()
+
+
+def _unknown_agents(named: Mapping[str, str | None], document: Document, there: Collection[str]) -> list[Finding]:
+    return [
+        Finding(
+            line=document.locate((key,)),
+            sentence=f"There is no agent {quoted(agent)}.",
+            hint=did_you_mean(agent, sorted(there)),
+        )
+        for key, agent in named.items()
+        if agent is not None and agent not in there
+    ]

@@ -1,0 +1,1 @@
+"""Plan the songs of an evening."""

@@ -1,0 +1,203 @@
+"""What must be going on, each thing under a key of its own.
+
+The brain compares this with what is going on, and starts what is missing. An activity looks before it acts, so it may
+be started any number of times.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bandstand.domain.check import Conclusion
+from bandstand.domain.ids import CommitId, TaskId, TreeId
+from bandstand.domain.run import Run
+from bandstand.domain.scheduling import PARK_AFTER, REVIEW_LIMIT
+from bandstand.domain.stage import (
+    AgentReview,
+    Blocked,
+    Building,
+    Candidate,
+    Checking,
+    HumanReview,
+    Moving,
+    Testing,
+    Working,
+)
+from bandstand.domain.state import State, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Drive the run that makes the change."""
+
+    task: TaskId
+    run: Run
+
+    @property
+    def key(self) -> str:
+        """One for each run."""
+        return f"run {self.run.id}"
+
+    @property
+    def step(self) -> str:
+        """What a person calls it."""
+        return "Running the agent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewing:
+    """Drive the run that reviews the change."""
+
+    task: TaskId
+    run: Run
+    commit: CommitId
+
+    @property
+    def key(self) -> str:
+        """One for each run."""
+        return f"run {self.run.id}"
+
+    @property
+    def step(self) -> str:
+        """What a person calls it."""
+        return "Running the reviewer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunChecks:
+    """Check a commit under a name."""
+
+    task: TaskId
+    name: str
+    commit: CommitId
+    tree: TreeId
+
+    @property
+    def key(self) -> str:
+        """One for each check."""
+        return f"check {self.name}"
+
+    @property
+    def step(self) -> str:
+        """What a person calls it."""
+        return "Checking"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """Build what main would be."""
+
+    task: TaskId
+
+    @property
+    def key(self) -> str:
+        """One for each task: it lands once."""
+        return f"build {self.task}"
+
+    @property
+    def step(self) -> str:
+        """What a person calls it."""
+        return "Building the merge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Move main to the candidate."""
+
+    task: TaskId
+    candidate: Candidate
+
+    @property
+    def key(self) -> str:
+        """One for each candidate."""
+        return f"move {self.task} {self.candidate.commit}"
+
+    @property
+    def step(self) -> str:
+        """What a person calls it."""
+        return "Landing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retire:
+    """Remove the workspace of an ended task, what is not landed kept."""
+
+    task: TaskId
+
+    @property
+    def key(self) -> str:
+        """One for each task."""
+        return f"retire {self.task}"
+
+    @property
+    def step(self) -> str:
+        """What a person calls it."""
+        return "Removing the workspace"
+
+
+Activity = Author | Reviewing | RunChecks | Build | Move | Retire
+
+
+def activities(state: State, *, now: datetime) -> tuple[Activity, ...]:
+    """Everything that must be going on now. A step that failed waits a while before it is tried again."""
+    found: list[Activity] = []
+    for task in state.tasks.values():
+        if task.ended and task.retired and task.run is None and task.review_run is None:
+            continue
+        waits = not_before(task)
+        if waits is None or now >= waits:
+            found.extend(_of(task))
+    return tuple(found)
+
+
+def _of(task: Task) -> list[Activity]:
+    name = task.spec.id
+    found: list[Activity] = []
+    if task.run is not None:
+        found.append(Author(task=name, run=task.run))
+    if task.review_run is not None and task.change is not None:
+        found.append(Reviewing(task=name, run=task.review_run, commit=task.change.head))
+    unseen = task.outcome if task.outcome and task.outcome.conclusion is Conclusion.COULD_NOT_RUN else None
+    match task.stage:
+        case Checking(name=check, commit=commit, tree=tree) if unseen is None or unseen.name != check:
+            found.append(RunChecks(task=name, name=check, commit=commit, tree=tree))
+        case Testing(candidate=c) if unseen is None or unseen.name != c.check:
+            found.append(RunChecks(task=name, name=c.check, commit=c.commit, tree=c.tree))
+        case Building():
+            found.append(Build(task=name))
+        case Moving(candidate=candidate):
+            found.append(Move(task=name, candidate=candidate))
+        case _ if task.ended and not task.retired and not found:
+            found.append(Retire(task=name))
+    return found
+
+
+def not_before(task: Task) -> datetime | None:
+    """When a failed step may be tried again: 1, 2, 4 … seconds after the failure, at most ten minutes."""
+    if task.failed_at is None or task.failures == 0:
+        return None
+    return task.failed_at + timedelta(seconds=min(600, 2 ** (task.failures - 1)))
+
+
+def wake_at(state: State, *, now: datetime) -> datetime | None:
+    """The next time at which the plan may be another one although no new fact is known."""
+    times = [ask.deadline for ask in state.open_asks()]
+    for task in state.tasks.values():
+        times.extend(_times(task))
+    later = [time for time in times if time > now]
+    return min(later) if later else None
+
+
+def _times(task: Task) -> list[datetime]:
+    found = [waits] if (waits := not_before(task)) is not None else []
+    match task.stage:
+        case Working(started=True):
+            found.append(task.since + timedelta(minutes=task.spec.budget.minutes))
+        case AgentReview():
+            found.append(task.since + REVIEW_LIMIT)
+        case HumanReview() | Blocked() if task.run is not None:
+            found.append(task.since + PARK_AFTER)
+        case _:
+            pass
+    return found
+
+

@@ -1,0 +1,68 @@
+"""Asks: what needs a human. Every one has a deadline, and says what happens then."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bandstand.domain.agent import Choice
+from bandstand.domain.ids import AskId, RunId, TaskId
+
+
+class AskKind(StrEnum):
+    """What is asked. The order is that of the inbox: what an agent waits for comes first."""
+
+    PERMISSION = "permission"
+    QUESTION = "question"
+    REVIEW = "review"
+    BLOCKED = "blocked"
+    POLICY = "policy"
+
+
+APPROVE = Choice(id="approve", label="Approve", grants=True)
+REQUEST_CHANGES = Choice(id="request-changes", label="Request changes", grants=False)
+RETRY = Choice(id="retry", label="Try again", grants=True)
+CONFIRM = Choice(id="confirm", label="Confirm the new rules", grants=True)
+CANCEL = Choice(id="cancel", label="Cancel the task", grants=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What was answered, and by whom. `choice` is the id of a choice, or empty when only `text` counts."""
+
+    choice: str
+    text: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A question to a human. After `deadline` it is answered with `otherwise`.
+
+    For a permission or a question, `run` and `request` name what the agent waits for.
+    """
+
+    id: AskId
+    kind: AskKind
+    task: TaskId
+    title: str
+    detail: str = ""
+    choices: tuple[Choice, ...] = ()
+    raised: datetime
+    deadline: datetime
+    otherwise: str = ""
+    run: RunId | None = None
+    request: str = ""
+    answer: Answer | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether an answer is still wanted."""
+        return self.answer is None
+
+    def choice(self, given: str) -> Choice | None:
+        """The choice that `given` names: by its id, its number from 1, or the beginning of one label only."""
+        for number, choice in enumerate(self.choices, start=1):
+            if given in (choice.id, str(number)):
+                return choice
+        alike = [choice for choice in self.choices if choice.label.lower().startswith(given.lower())]
+        return alike[0] if given and len(alike) == 1 else None

@@ -1,0 +1,38 @@
+"""The tree of errors, sorted by who must act.
+
+    BandstandError
+    ├── Refused        the asker: the order or its input is wrong; nothing was changed
+    │   └── Unknown    what was named does not exist
+    ├── Unavailable    nobody yet: wait and try again
+    └── Broken         a person: something that must hold does not
+
+A message is one or more full sentences. A hint says the next step. Nothing is retried unless it is `Unavailable`.
+"""
+
+
+class BandstandError(Exception):
+    """Something that a person should read. `hint` names the next step, or is empty."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Refused(BandstandError):
+    """The order cannot be taken as it is. Nothing was changed."""
+
+
+class Unknown(Refused):
+    """What the order names does not exist."""
+
+
+class Unavailable(BandstandError):
+    """Something is not there now and may be later. Trying again is right."""
+
+
+class Broken(BandstandError):
+    """Something that must hold does not. A person has to look."""

@@ -1,0 +1,85 @@
+"""What a change must have before it lands. Nothing lands that these functions do not let through."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bandstand.domain.ids import TreeId
+from bandstand.domain.policy import Policy, ReviewMode
+from bandstand.domain.review import Review, Reviewer, Verdict
+from bandstand.domain.run import Cause
+from bandstand.domain.state import Task
+
+REVIEW_ATTEMPTS = 3
+"""How often a reviewing agent may break off before a human reviews instead."""
+
+
+class ReviewNeed(StrEnum):
+    """What a change still lacks in reviews."""
+
+    AGENT = "agent"
+    HUMAN = "human"
+    CHANGES = "changes"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewStanding:
+    """What is lacking, why, and the review that asks for changes if one does."""
+
+    need: ReviewNeed
+    why: str = ""
+    review: Review | None = None
+
+
+def review_standing(task: Task, policy: Policy) -> ReviewStanding:
+    """Where the head of a task's change stands with its reviews. Verdicts on other commits count for nothing.
+
+    A human's verdict stands above an agent's. An agent's requests are followed for a bounded number of rounds; then,
+    and when no agent can review, a human is needed.
+    """
+    human = _latest(task, Reviewer.HUMAN)
+    agent = _latest(task, Reviewer.AGENT)
+    broken = task.review_crashes >= REVIEW_ATTEMPTS
+    if human is not None and human.verdict is Verdict.CHANGES_REQUESTED:
+        return ReviewStanding(need=ReviewNeed.CHANGES, review=human)
+    if human is not None:
+        if policy.review is ReviewMode.AGENT_AND_HUMAN and agent is None and not broken:
+            return ReviewStanding(need=ReviewNeed.AGENT)
+        return ReviewStanding(need=ReviewNeed.NOTHING)
+    if agent is not None and agent.verdict is Verdict.CHANGES_REQUESTED:
+        if task.repairs.get(Cause.CHANGES_REQUESTED, 0) < policy.rounds.review:
+            return ReviewStanding(need=ReviewNeed.CHANGES, review=agent)
+        return ReviewStanding(need=ReviewNeed.HUMAN, why=f"{agent.name} still asks for changes", review=agent)
+    if policy.review.by_agent and agent is None:
+        if broken:
+            return ReviewStanding(need=ReviewNeed.HUMAN, why="no agent could review it")
+        return ReviewStanding(need=ReviewNeed.AGENT)
+    if task.gates:
+        return ReviewStanding(need=ReviewNeed.HUMAN, why=" ".join(task.gates))
+    if policy.review.by_human:
+        return ReviewStanding(need=ReviewNeed.HUMAN, why="the policy asks for a human")
+    return ReviewStanding(need=ReviewNeed.NOTHING)
+
+
+def may_land(task: Task, policy: Policy, tree: TreeId) -> bool:
+    """Whether exactly this tree may become main: green under exactly this policy, and reviewed as that asks."""
+    return (tree, policy.digest) in task.green and review_standing(task, policy).need is ReviewNeed.NOTHING
+
+
+def _latest(task: Task, by: Reviewer) -> Review | None:
+    head = task.change.head if task.change is not None else None
+    found = [review for review in task.reviews if review.commit == head and review.by is by]
+    return found[-1] if found else None
+
+
+def checks_in_words(policy: Policy) -> str:
+    """What stood for a landing in checks, for its record."""
+    return ", ".join(check.command for check in policy.checks) or "none: this repository has no check commands"
+
+
+def reviews_in_words(task: Task, policy: Policy) -> str:
+    """What stood for a landing in reviews, for its record."""
+    names = [review.name for by in Reviewer if (review := _latest(task, by)) and review.verdict is Verdict.APPROVED]
+    if names:
+        return "approved by " + " and ".join(names)
+    return "none: the policy asks for no review" if policy.review is ReviewMode.NONE else "none"

@@ -1,0 +1,23 @@
+"""The merge queue: which change lands next. One at a time, and always the same one for the same state."""
+
+from bandstand.domain.stage import InQueue, Landed
+from bandstand.domain.state import State, Task
+
+
+def queue(state: State) -> tuple[Task, ...]:
+    """The changes in the queue: by priority, then in the order in which they came."""
+    waiting = [(task, task.stage.position) for task in state.tasks.values() if isinstance(task.stage, InQueue)]
+    waiting.sort(key=lambda entry: (-entry[0].spec.priority, entry[1]))
+    return tuple(task for task, _ in waiting)
+
+
+def next_to_land(state: State) -> Task | None:
+    """The first in the queue whose needs have landed; nobody while another one is landing."""
+    if any(task.landing for task in state.tasks.values()):
+        return None
+    return next((task for task in queue(state) if _needs_landed(state, task)), None)
+
+
+def _needs_landed(state: State, task: Task) -> bool:
+    needs = (state.tasks[need] for need in task.spec.needs)
+    return all(isinstance(need.stage, Landed) or (task.waived and need.ended) for need in needs)

@@ -1,0 +1,337 @@
+"""The plan: from what is, to what should be recorded and done next. Pure, deterministic, and without a model.
+
+`decide` answers with the facts that follow from the state and the time; the brain records them and asks again until
+there are none. `activities` then answers with what must be going on, each thing under a key: what is missing is
+started, and it looks before it acts. So the first beat after a crash is recovery.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from bandstand.domain import asking
+from bandstand.domain import events as e
+from bandstand.domain.agent import StopReason
+from bandstand.domain.ask import Answer, Ask, AskKind
+from bandstand.domain.asking import DEADLINE, Reason
+from bandstand.domain.check import CheckOutcome, Conclusion
+from bandstand.domain.gates import ReviewNeed, may_land, review_standing
+from bandstand.domain.merge_queue import next_to_land
+from bandstand.domain.policy import Policy
+from bandstand.domain.repairs import FAILURES, changes_requested, evidence, repair
+from bandstand.domain.run import Cause, EndReason, Part, Run, Turn, run_id
+from bandstand.domain.stage import (
+    AgentReview,
+    Blocked,
+    Building,
+    Cancelled,
+    Checked,
+    Checking,
+    HumanReview,
+    InQueue,
+    Landed,
+    Moving,
+    Proposed,
+    Queued,
+    Returned,
+    Tested,
+    Testing,
+    Working,
+)
+from bandstand.domain.state import State, Task
+
+PARK_AFTER = timedelta(minutes=1)
+REVIEW_LIMIT = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the machine has for this repository: how many agents may work at once."""
+
+    slots: int
+
+
+def busy(state: State) -> int:
+    """How many agents work now, as authors or as reviewers. An agent between two turns holds no slot."""
+    return sum(
+        1
+        for task in state.tasks.values()
+        if (isinstance(task.stage, Working) and task.stage.started) or isinstance(task.stage, AgentReview)
+    )
+
+
+def decide(state: State, *, now: datetime, limits: Limits) -> tuple[e.Event, ...]:
+    """The next facts that follow, or none. They concern one task or ask at a time, in a fixed order."""
+    for ask in state.open_asks():
+        facts = _ask_facts(state, ask, now)
+        if facts:
+            return facts
+    free = limits.slots - busy(state)
+    for task in _in_order(state):
+        facts = tuple(_task_facts(state, task, now, free))
+        if facts:
+            return facts
+    return ()
+
+
+def _in_order(state: State) -> list[Task]:
+    """Live tasks, those first that are nearest to their end, then by priority, then in the order of submission."""
+    live = [task for task in state.tasks.values() if not task.ended or task.run or task.review_run]
+    return sorted(live, key=lambda task: (not task.landing, task.runs == 0, -task.spec.priority, task.number))
+
+
+def _ask_facts(state: State, ask: Ask, now: datetime) -> tuple[e.Event, ...]:
+    stage = state.tasks[ask.task].stage
+    match ask.kind:
+        case AskKind.PERMISSION | AskKind.QUESTION:
+            wanted = isinstance(stage, AgentReview) or (isinstance(stage, Working) and stage.started)
+        case AskKind.REVIEW:
+            wanted = isinstance(stage, HumanReview) and stage.ask == ask.id
+        case AskKind.BLOCKED | AskKind.POLICY:
+            wanted = isinstance(stage, Blocked) and stage.ask == ask.id
+        case _:
+            assert_never(ask.kind)
+    if not wanted:
+        return (e.AskWithdrawn(ask=ask.id, reason="The task went on without it."),)
+    if now < ask.deadline:
+        return ()
+    if ask.run is not None:
+        return (e.AskAnswered(ask=ask.id, answer=Answer(choice=ask.otherwise, text="", by=DEADLINE)),)
+    hours = state.policy.ask_hours if state.policy is not None else 24
+    return (e.AskReminded(ask=ask.id, deadline=now + timedelta(hours=hours)),)
+
+
+def _task_facts(state: State, task: Task, now: datetime, free: int) -> Iterator[e.Event]:
+    stopping = _stop(task, now)
+    if stopping:
+        yield from stopping
+        return
+    if task.ended or state.policy is None:
+        return
+    if task.failures >= FAILURES and not isinstance(task.stage, Blocked) and task.last_failure is not None:
+        failure = task.last_failure
+        detail = f"{failure.message} {failure.hint}".strip()
+        yield asking.block(state, task, Reason(title=f"{failure.step} did not work.", detail=detail), now=now)
+        return
+    yield from _stage_facts(state, task, state.policy, now, free)
+
+
+def _stop(task: Task, now: datetime) -> list[e.Event]:
+    """Requests to end runs that have nothing more to do, or no time left."""
+    found: list[e.Event] = []
+    for run in (task.run, task.review_run):
+        reason = _stop_reason(task, run, now) if run is not None and run.stopping is None else None
+        if run is not None and reason is not None:
+            found.append(e.RunStopRequested(run=run.id, task=task.spec.id, reason=reason))
+    return found
+
+
+def _stop_reason(task: Task, run: Run, now: datetime) -> EndReason | None:
+    stage = task.stage
+    if isinstance(stage, Cancelled):
+        return EndReason.CANCELLED
+    if isinstance(stage, Landed):
+        return EndReason.FINISHED
+    if run.part is Part.REVIEWER:
+        if not isinstance(stage, AgentReview) or stage.run != run.id:
+            return EndReason.FINISHED
+        return EndReason.BUDGET if now >= task.since + REVIEW_LIMIT else None
+    if isinstance(stage, HumanReview | Blocked) and now >= task.since + PARK_AFTER:
+        return EndReason.PARKED
+    overdue = now >= task.since + timedelta(minutes=task.spec.budget.minutes)
+    return EndReason.BUDGET if isinstance(stage, Working) and stage.started and overdue else None
+
+
+def _stage_facts(state: State, task: Task, policy: Policy, now: datetime, free: int) -> Iterator[e.Event]:
+    match task.stage:
+        case Queued():
+            yield from _begin(state, task, now, free)
+        case Working() as stage:
+            yield from _work(state, task, stage, now, free)
+        case Proposed() as stage:
+            yield _after_turn(state, task, stage, now)
+        case Checking(name=name):
+            yield from _unseen(state, task, name, now)
+        case Checked(outcome=outcome):
+            yield from _after_check(state, task, outcome, policy, now, free)
+        case InQueue():
+            yield from _in_queue(state, task, policy, now)
+        case Testing(candidate=candidate):
+            if may_land(task, policy, candidate.tree):
+                yield e.LandingApproved(task=task.spec.id)
+            else:
+                yield from _unseen(state, task, candidate.check, now)
+        case Tested() as stage:
+            yield _after_candidate(task, stage, policy)
+        case Returned(cause=cause, evidence=evidence, onto=onto):
+            turn = Turn(number=task.turns + 1, cause=cause, text=evidence, onto=onto)
+            yield repair(state, task, turn, now=now)
+        case AgentReview() | HumanReview() | Building() | Moving() | Blocked() | Landed() | Cancelled():
+            return
+        case _:
+            assert_never(task.stage)
+
+
+def _gone(state: State, task: Task) -> list[str]:
+    """Tasks that this one needs and that were cancelled."""
+    if task.waived:
+        return []
+    return [need for need in task.spec.needs if isinstance(state.tasks[need].stage, Cancelled)]
+
+
+def _without(state: State, task: Task, gone: list[str], now: datetime) -> e.TaskBlocked:
+    title = f"{', '.join(gone)}, which {task.spec.id} needs, was cancelled."
+    return asking.block(state, task, Reason(title=title, detail="Trying again goes on without it."), now=now)
+
+
+def ready(state: State, task: Task) -> bool:
+    """Whether a queued task could start if there were a slot."""
+    needs = [state.tasks[need] for need in task.spec.depends_on]
+    if not all(isinstance(need.stage, Landed) or (task.waived and need.ended) for need in needs):
+        return False
+    if task.spec.stacked_on is None:
+        return True
+    below = state.tasks[task.spec.stacked_on]
+    seen = below.outcome is not None and below.outcome.conclusion is Conclusion.SUCCESS
+    return below.ended or (below.change is not None and seen and not isinstance(below.stage, Working))
+
+
+def _begin(state: State, task: Task, now: datetime, free: int) -> Iterator[e.Event]:
+    gone = _gone(state, task)
+    if gone:
+        yield _without(state, task, gone, now)
+    elif free > 0 and ready(state, task):
+        turn = Turn(number=1, cause=Cause.GOAL)
+        yield e.TurnQueued(task=task.spec.id, turn=turn)
+        yield e.TurnStarted(task=task.spec.id, number=1)
+        yield _start(task, Part.AUTHOR, None)
+
+
+def _start(task: Task, part: Part, policy: Policy | None) -> e.RunStarted:
+    """A run that takes up the task's session if it is the author's."""
+    if part is Part.AUTHOR:
+        number, agent, resume = task.runs + 1, task.spec.agent, task.session
+    else:
+        reviewer = policy.reviewer if policy is not None else None
+        number, agent, resume = task.review_runs + 1, reviewer or task.spec.agent, None
+    run = Run(id=run_id(task.spec.id, part, number), task=task.spec.id, part=part, agent=agent, resume=resume)
+    return e.RunStarted(run=run)
+
+
+def _work(state: State, task: Task, stage: Working, now: datetime, free: int) -> Iterator[e.Event]:
+    if stage.broken:
+        yield _broken(state, task, stage, now)
+    elif not stage.started and free > 0 and (task.run is None or task.run.stopping is None):
+        yield e.TurnStarted(task=task.spec.id, number=stage.turn.number)
+        if task.run is None:
+            yield _start(task, Part.AUTHOR, None)
+
+
+def _broken(state: State, task: Task, stage: Working, now: datetime) -> e.Event:
+    """What follows when a run ended within a turn: the turn again in a new run, or a human."""
+    old = stage.turn
+    turn = Turn(number=task.turns + 1, cause=old.cause, text=old.text, onto=old.onto, again=True)
+    end = task.last_end
+    if end is not None and end.reason is EndReason.BUDGET:
+        title = f"{task.spec.id} used up the {task.spec.budget.minutes} minutes of a turn."
+        return asking.block(state, task, Reason(title=title, detail="Its work is kept."), now=now, turn=turn)
+    if end is not None and (end.reason is EndReason.REFUSED or task.crashes >= FAILURES):
+        title = f"The agent {task.spec.agent} does not run."
+        return asking.block(state, task, Reason(title=title, detail=end.detail), now=now, turn=turn)
+    return e.TurnQueued(task=task.spec.id, turn=turn)
+
+
+def _after_turn(state: State, task: Task, stage: Proposed, now: datetime) -> e.Event:
+    number = task.turns + 1
+    if task.messages:
+        return _message(state, task, now)
+    match stage.stop:
+        case StopReason.REFUSAL:
+            reason = Reason(title=f"{task.spec.agent} refuses to go on.", detail=stage.message)
+            turn = Turn(number=number, cause=stage.turn.cause, text=stage.turn.text, onto=stage.turn.onto, again=True)
+            return asking.block(state, task, reason, now=now, turn=turn)
+        case StopReason.MAX_TOKENS | StopReason.MAX_TURN_REQUESTS:
+            turn = Turn(number=number, cause=Cause.MESSAGE, text="You stopped at a limit. Please go on.")
+            return repair(state, task, turn, now=now)
+        case StopReason.END_TURN | StopReason.CANCELLED | StopReason.UNKNOWN:
+            if not stage.changed:
+                turn = Turn(number=number, cause=Cause.NOTHING_CHANGED, text=stage.message)
+                return repair(state, task, turn, now=now)
+        case _:
+            assert_never(stage.stop)
+    return _check(task)
+
+
+def _message(state: State, task: Task, now: datetime) -> e.Event:
+    """Everything that a human has said since the last turn, as the next one."""
+    turn = Turn(number=task.turns + 1, cause=Cause.MESSAGE, text="\n\n".join(task.messages))
+    return repair(state, task, turn, now=now, messages=len(task.messages))
+
+
+def _check(task: Task) -> e.Event:
+    if task.change is None:
+        raise AssertionError("Only a change is checked.")
+    name = f"{task.spec.id}.{task.checks + 1}"
+    return e.CheckStarted(task=task.spec.id, name=name, commit=task.change.head, tree=task.change.tree)
+
+
+def _unseen(state: State, task: Task, name: str, now: datetime) -> Iterator[e.Event]:
+    """A check that could not look is not green, and no agent can mend it: a human is asked."""
+    outcome = task.outcome
+    if outcome is None or outcome.name != name or outcome.failed is None:
+        return
+    title = f"The checks of {task.spec.id} could not run: {outcome.failed.command}"
+    yield asking.block(state, task, Reason(title=title, detail=outcome.failed.tail), now=now)
+
+
+def _after_check(
+    state: State, task: Task, outcome: CheckOutcome, policy: Policy, now: datetime, free: int
+) -> Iterator[e.Event]:
+    if outcome.policy != policy.digest:
+        yield _check(task)
+        return
+    if outcome.failed is not None:
+        turn = Turn(number=task.turns + 1, cause=Cause.CHECK_FAILED, text=evidence(outcome))
+        yield repair(state, task, turn, now=now)
+        return
+    if task.messages:
+        yield _message(state, task, now)
+        return
+    standing = review_standing(task, policy)
+    match standing.need:
+        case ReviewNeed.AGENT:
+            if free > 0 and task.review_run is None:
+                yield _start(task, Part.REVIEWER, policy)
+        case ReviewNeed.HUMAN:
+            reason = Reason(title=f"Review the change of {task.spec.id}: {task.spec.title}", detail=standing.why)
+            yield asking.ask_review(state, task, reason, now=now)
+        case ReviewNeed.CHANGES if standing.review is not None:
+            yield changes_requested(state, task, standing.review, now=now)
+        case _:
+            yield e.ChangeQueued(task=task.spec.id)
+
+
+def _in_queue(state: State, task: Task, policy: Policy, now: datetime) -> Iterator[e.Event]:
+    gone = _gone(state, task)
+    standing = review_standing(task, policy)
+    if gone:
+        yield _without(state, task, gone, now)
+    elif task.messages:
+        yield _message(state, task, now)
+    elif task.outcome is not None and task.outcome.policy != policy.digest:
+        yield _check(task)
+    elif standing.review is not None and standing.need is ReviewNeed.CHANGES:
+        yield changes_requested(state, task, standing.review, now=now)
+    elif next_to_land(state) is task:
+        yield e.LandingStarted(task=task.spec.id)
+
+
+def _after_candidate(task: Task, stage: Tested, policy: Policy) -> e.Event:
+    if stage.outcome.policy != policy.digest:
+        return e.LandingRestarted(task=task.spec.id, reason="The policy changed in the meantime.")
+    if stage.outcome.failed is None:
+        return e.LandingApproved(task=task.spec.id)
+    return e.LandingReturned(
+        task=task.spec.id, cause=Cause.QUEUE_RED, evidence=evidence(stage.outcome), onto=stage.candidate.onto
+    )

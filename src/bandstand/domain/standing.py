@@ -1,0 +1,172 @@
+"""Where a task stands, for a person: a mark, a few words, who has to act, and until when.
+
+No state waits in silence: this function has an answer for each.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from bandstand.domain.activities import not_before
+from bandstand.domain.ask import Ask
+from bandstand.domain.check import CheckOutcome
+from bandstand.domain.merge_queue import queue
+from bandstand.domain.run import Cause, Turn
+from bandstand.domain.scheduling import REVIEW_LIMIT, ready
+from bandstand.domain.stage import (
+    AgentReview,
+    Blocked,
+    Building,
+    Cancelled,
+    Checked,
+    Checking,
+    HumanReview,
+    InQueue,
+    Landed,
+    Moving,
+    Proposed,
+    Queued,
+    Returned,
+    Tested,
+    Testing,
+    Working,
+)
+from bandstand.domain.state import State, Task
+
+
+class Mark(StrEnum):
+    """What a person sees first. One word, one glyph, one colour each, given by the faces."""
+
+    NEEDS_YOU = "needs-you"
+    WORKING = "working"
+    WAITING = "waiting"
+    CHECKING = "checking"
+    REVIEW = "review"
+    LANDING = "landing"
+    LANDED = "landed"
+    STOPPED = "stopped"
+
+
+class Owner(StrEnum):
+    """Who has to act next."""
+
+    AGENT = "agent"
+    BANDSTAND = "bandstand"
+    HUMAN = "human"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a task stands. After `until` something happens by itself; it is `None` only for an ended task."""
+
+    mark: Mark
+    words: str
+    owner: Owner
+    until: datetime | None
+
+
+STEP_LIMIT = timedelta(hours=1)
+"""How long a step of Bandstand's own, or a wait for others that have deadlines of theirs, may take before it is looked at."""
+
+_DOING = {
+    Cause.GOAL: "working on the goal",
+    Cause.MESSAGE: "working on your message",
+    Cause.NOTHING_CHANGED: "asked again: nothing had changed",
+    Cause.CHECK_FAILED: "repairing failed checks",
+    Cause.CHANGES_REQUESTED: "working on review comments",
+    Cause.CONFLICT: "repairing a conflict",
+    Cause.QUEUE_RED: "repairing what broke together with the target",
+}
+
+
+def standing(state: State, task: Task) -> Standing:
+    """Where a task stands in the fleet."""
+    asks = [ask for ask in state.open_asks() if ask.task == task.spec.id]
+    if asks and not task.ended:
+        return _needs_you(asks[0])
+    retry = not_before(task)
+    if task.failures and retry is not None and task.last_failure is not None and not task.ended:
+        words = f"{task.last_failure.step} did not work, trying again: {task.last_failure.message}"
+        return Standing(mark=Mark.WAITING, words=words, owner=Owner.BANDSTAND, until=max(retry, task.since))
+    return _of_stage(state, task)
+
+
+def _needs_you(ask: Ask) -> Standing:
+    return Standing(mark=Mark.NEEDS_YOU, words=f"{ask.id}: {ask.title}", owner=Owner.HUMAN, until=ask.deadline)
+
+
+def _of_stage(state: State, task: Task) -> Standing:
+    own = task.since + STEP_LIMIT
+    match task.stage:
+        case Queued():
+            return _queued(state, task)
+        case Working(turn=turn, started=started):
+            return _working(task, turn, started=started)
+        case Proposed() | Checked() | Tested() | Returned():
+            return _ours(Mark.WAITING, "deciding what comes next", own)
+        case Checking(name=name):
+            return _ours(Mark.CHECKING, f"checks {name} are running", own)
+        case AgentReview():
+            reviewer = task.review_run.agent if task.review_run is not None else "an agent"
+            until = task.since + REVIEW_LIMIT
+            return Standing(mark=Mark.REVIEW, words=f"{reviewer} reviews", owner=Owner.AGENT, until=until)
+        case HumanReview() | Blocked():
+            return Standing(mark=Mark.NEEDS_YOU, words="waits for you", owner=Owner.HUMAN, until=own)
+        case InQueue():
+            return _ours(Mark.LANDING, _place(state, task), own)
+        case Building():
+            return _ours(Mark.LANDING, "being merged on top of the target", own)
+        case Testing(candidate=candidate):
+            return _ours(Mark.LANDING, f"checks {candidate.check} of the merged result are running", own)
+        case Moving():
+            return _ours(Mark.LANDING, "the target is being moved", own)
+        case Landed(commit=commit):
+            return Standing(mark=Mark.LANDED, words=f"landed as {commit[:10]}", owner=Owner.NOBODY, until=None)
+        case Cancelled(reason=reason):
+            words = f"cancelled: {reason}" if reason else "cancelled"
+            return Standing(mark=Mark.STOPPED, words=words, owner=Owner.NOBODY, until=None)
+        case _:
+            assert_never(task.stage)
+
+
+def _ours(mark: Mark, words: str, until: datetime) -> Standing:
+    return Standing(mark=mark, words=words, owner=Owner.BANDSTAND, until=until)
+
+
+def _queued(state: State, task: Task) -> Standing:
+    until = task.since + STEP_LIMIT
+    if ready(state, task):
+        return _ours(Mark.WAITING, "waits for a free slot", until)
+    waits = [need for need in task.spec.needs if not isinstance(state.tasks[need].stage, Landed)]
+    return _ours(Mark.WAITING, f"waits for {', '.join(waits)} to land", until)
+
+
+def _working(task: Task, turn: Turn, *, started: bool) -> Standing:
+    if not started:
+        words = f"waits for a free slot: {_DOING[turn.cause]}"
+        return _ours(Mark.WAITING, words, task.since + STEP_LIMIT)
+    until = task.since + timedelta(minutes=task.spec.budget.minutes)
+    words = _DOING[turn.cause]
+    if task.run is None or task.run.session is None:
+        words = "the agent is starting"
+    return Standing(mark=Mark.WORKING, words=words, owner=Owner.AGENT, until=until)
+
+
+def _place(state: State, task: Task) -> str:
+    waiting = [entry.spec.id for entry in queue(state)]
+    ahead = waiting.index(task.spec.id)
+    waits = [need for need in task.spec.needs if not isinstance(state.tasks[need].stage, Landed)]
+    if waits:
+        return f"in the merge queue, behind {', '.join(waits)} that it needs"
+    return "next in the merge queue" if ahead == 0 else f"in the merge queue, {ahead} ahead"
+
+
+def check_in_words(outcome: CheckOutcome) -> str:
+    """One line for a check's verdict."""
+    if not outcome.results:
+        return "no check commands"
+    if outcome.failed is not None:
+        return f"{outcome.failed.command}: {outcome.failed.conclusion.value.replace('_', ' ')}"
+    return ", ".join(f"{result.command} ({result.seconds:.1f} s)" for result in outcome.results)

@@ -1,0 +1,183 @@
+"""`band demo`: the whole job on a small project, in half a minute, without any agent or key.
+
+Nothing here is staged but the agents' lines: the repository, the edits, the sandbox, the checks, the conflict and the
+landing are real. The demo gives the same orders as `band run`, and answers the one question for you.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from bandstand.domain.errors import BandstandError, Broken, Refused
+from bandstand.faces.cli.calling import call, here, stream
+from bandstand.faces.cli.live import LiveView
+from bandstand.faces.cli.looking import dump
+from bandstand.faces.cli.terminal import Paint
+from bandstand.faces.wire import Json
+
+TESTS = ("python3", "-m", "unittest", "discover", "-q")
+_YOU = ("-c", "user.name=You", "-c", "user.email=you@example.invalid", "-c", "commit.gpgsign=false")
+_INTRO = """\
+Three tasks for a small Python project go to agents at once, each in a sandboxed workspace of its own. The agents only
+play a written score; the rest is real: edits, commits, tests, a review, a conflict, and the landing on main.
+"""
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Play the demo, or clean up after it."""
+    if arguments.clean:
+        return _clean(arguments)
+    began = time.monotonic()
+    repository = _repository(here().cache / "demo")
+    paint = Paint(sys.stdout)
+    if not arguments.json:
+        sys.stdout.write(f"{paint.bold('Bandstand demo')}\n{_INTRO}{paint.dim(f'repository: {repository}')}\n\n")
+        sys.stdout.flush()
+    tasks = _submit(repository, arguments)
+    try:
+        rows = _watch(repository, tasks, arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nNo longer watching; the tasks go on. Look again:\n  cd {repository} && band watch\n")
+        return 130
+    green = _tests_pass(repository)
+    landed = all(row["mark"] == "landed" for row in rows)
+    if arguments.json:
+        dump({"repository": str(repository), "tasks": rows, "tests_pass": green})
+    else:
+        seconds = time.monotonic() - began
+        sys.stdout.write("".join(f"{line}\n" for line in _closing(repository, rows, paint, green=green, took=seconds)))
+    return 0 if green and landed else 1
+
+
+def _repository(root: Path) -> Path:
+    """A new repository with the demo's project on main, under the next free number."""
+    if shutil.which("git") is None:
+        raise Refused("git is not installed.", hint="sudo apt-get install git")
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    number = 1 + max((int(folder.name) for folder in root.iterdir() if folder.name.isdigit()), default=0)
+    repository = root / str(number)
+    with as_file(files("bandstand") / "data" / "demo" / "project") as project:
+        shutil.copytree(project, repository, ignore=shutil.ignore_patterns("__pycache__"))
+    _git(repository, "init", "--quiet", "--template=", "--initial-branch=main")
+    for key, value in (("user.name", "You"), ("user.email", "you@example.invalid")):
+        _git(repository, "config", key, value)
+    _git(repository, "add", "--all")
+    _git(repository, *_YOU, "commit", "--quiet", "--message=A setlist")
+    return repository
+
+
+def _git(repository: Path, *words: str) -> str:
+    """What git says of the demo's repository. No settings of the user's take part."""
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    done = subprocess.run(
+        ["git", "-C", str(repository), *words], env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise Broken(f"git {words[0]} failed in the demo's repository: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _submit(repository: Path, arguments: argparse.Namespace) -> list[str]:
+    """Hand over the tasks. The rules are the demo's own, so they are confirmed here."""
+    texts = files("bandstand") / "data" / "demo"
+    order: dict[str, Json] = {
+        "tasks": {"name": "tasks.yaml", "text": (texts / "tasks.yaml").read_text()},
+        "score": {"name": "score.yaml", "text": (texts / "score.yaml").read_text()},
+        "agent": "rehearsal",
+        "sandbox": arguments.sandbox,
+    }
+    planned = call("plan", at=repository, **order)
+    submitted = call(
+        "submit", at=repository, **order, digest=planned["digest"], variables=dict(os.environ), by="the demo"
+    )
+    return list(submitted["tasks"])
+
+
+def _watch(repository: Path, tasks: list[str], arguments: argparse.Namespace) -> list[Json]:
+    """Watch the tasks to their end, and answer what they ask."""
+    answered: set[str] = set()
+    rows: list[Json] = []
+    view = None if arguments.json else LiveView()
+    items = stream("watch", at=repository, tasks=tasks)
+    if view is None:
+        for item in items:
+            rows = item.get("rows", rows)
+            _answer(repository, item, answered)
+        return rows
+    with view:
+        for item in items:
+            view.take(item)
+            for ask in _answer(repository, item, answered):
+                view.note(f"  you would type: band answer {ask} 1   (the demo does it for you)")
+    return view.rows
+
+
+def _answer(repository: Path, item: Json, answered: set[str]) -> list[str]:
+    """Answer each ask of a state with its first choice, once."""
+    new = [ask["id"] for ask in item.get("asks", ()) if ask["id"] not in answered and ask["choices"]]
+    for ask in new:
+        answered.add(ask)
+        call("answer", at=repository, ask=ask, choice="1", by="the demo")
+    return new
+
+
+def _tests_pass(repository: Path) -> bool:
+    """Whether main's own tests are green, run as you would run them."""
+    if _git(repository, "status", "--porcelain").strip():
+        return False
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(TESTS, cwd=repository, env=environment, capture_output=True, check=False).returncode == 0
+
+
+def _closing(repository: Path, rows: list[Json], paint: Paint, *, green: bool, took: float) -> list[str]:
+    """What came of it, where to look, and what to do next."""
+    landed = [row for row in rows if row["mark"] == "landed"]
+    tests = paint.green("green") if green else paint.red("red")
+    lines = ["", paint.bold(f"{len(landed)} of {len(rows)} tasks landed in {took:.0f} seconds. main's tests: {tests}")]
+    history = _git(repository, "log", "--first-parent", "--format=%h  %an  %s", "main").splitlines()
+    lines += [f"  {line}" for line in history]
+    lines += ["", paint.bold("Look around:"), f"  cd {repository}"]
+    for verb, what in (
+        ("band show frontend", "one task whole: its change, checks and review"),
+        ("band log frontend", "what was said and done"),
+        ("band diff backend", "its change"),
+        ("git log --graph --oneline", "what landed"),
+    ):
+        lines.append(f"  {verb:<28}{paint.dim(what)}")
+    lines += ["", paint.bold("In a repository of your own:")]
+    for verb, what in (
+        ("band doctor", "is everything there?"),
+        ("band agents", "which agents are, and how to get one"),
+        ('band run "add dark mode"', "hand over a goal"),
+    ):
+        lines.append(f"  {verb:<28}{paint.dim(what)}")
+    return [*lines, "", paint.dim("band demo --clean removes what demos left behind.")]
+
+
+def _clean(arguments: argparse.Namespace) -> int:
+    """Remove every repository that a demo made, and what is kept of it. One that is still at work stays."""
+    root = here().cache / "demo"
+    removed: list[str] = []
+    kept: list[str] = []
+    for repository in sorted(root.iterdir()) if root.is_dir() else ():
+        try:
+            call("forget", at=repository)
+            removed.append(str(repository))
+        except BandstandError as error:
+            kept.append(str(repository))
+            if not arguments.json:
+                sys.stderr.write(f"{repository}: {error.message} {error.hint}\n")
+            continue
+        shutil.rmtree(repository)
+    if arguments.json:
+        json.dump({"removed": removed, "kept": kept}, sys.stdout)
+        sys.stdout.write("\n")
+    else:
+        sys.stdout.write(f"Removed {len(removed)} demo{'' if len(removed) == 1 else 's'}.\n")
+    return 1 if kept else 0

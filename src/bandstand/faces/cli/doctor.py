@@ -1,0 +1,137 @@
+"""`band doctor`: what this machine has and lacks. It only looks; each failing line names the command that cures it."""
+
+import argparse
+import asyncio
+import os
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bandstand import __version__
+from bandstand.bootstrap import Bandstand
+from bandstand.config.known_agents import KNOWN_AGENTS
+from bandstand.config.places import Places
+from bandstand.domain.errors import BandstandError
+from bandstand.faces.cli.calling import here
+from bandstand.faces.cli.looking import dump
+from bandstand.faces.cli.terminal import Paint
+from bandstand.faces.wire import Client, NotRunning
+
+_LEAST_FREE_GIB = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at. `level` is `ok`, `note` or `missing`."""
+
+    level: str
+    what: str
+    cure: str = ""
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Look at everything; 0 if nothing is missing."""
+    findings = asyncio.run(examine(here()))
+    missing = [finding for finding in findings if finding.level == "missing"]
+    if arguments.json:
+        dump({"ok": not missing, "findings": [asdict(finding) for finding in findings]})
+        return 1 if missing else 0
+    paint = Paint(sys.stdout)
+    glyphs = {"ok": paint.green("✓"), "note": paint.mark("!", "needs-you"), "missing": paint.red("✖")}
+    for finding in findings:
+        sys.stdout.write(f"{glyphs[finding.level]} {finding.what}\n")
+        if finding.cure:
+            sys.stdout.write(f"    {paint.bold(finding.cure)}\n")
+    return 1 if missing else 0
+
+
+async def examine(where: Places) -> list[Finding]:
+    """Everything that is looked at, in the order of how much depends on it."""
+    band = Bandstand(where, dict(os.environ))
+    return [
+        Finding(level="ok", what=f"bandstand {__version__}, Python {sys.version.split()[0]}"),
+        await _git(),
+        *await _sandbox(band),
+        _settings(band),
+        await _repository(band),
+        _agents(),
+        _disk(where),
+        _daemon(where),
+    ]
+
+
+async def _git() -> Finding:
+    path = shutil.which("git")
+    if path is None:
+        return Finding(level="missing", what="git is not installed.", cure="sudo apt-get install git")
+    process = await asyncio.create_subprocess_exec(path, "version", stdout=asyncio.subprocess.PIPE)
+    said, _ = await asyncio.wait_for(process.communicate(), timeout=10)
+    version = said.decode().split()[2]
+    numbers = tuple(int(part) for part in version.split(".")[:2])
+    if numbers < (2, 38):
+        return Finding(level="missing", what=f"git {version} is too old: 2.38 is needed.", cure="Install a newer git.")
+    return Finding(level="ok", what=f"git {version}")
+
+
+async def _sandbox(band: Bandstand) -> list[Finding]:
+    try:
+        await band.sandbox("bubblewrap").probe()
+    except BandstandError as error:
+        return [Finding(level="missing", what=f"The sandbox does not work: {error}", cure=error.hint)]
+    found = [Finding(level="ok", what="bubblewrap: agents and checks are kept in their workspaces")]
+    if os.getuid() == 0:
+        found.append(
+            Finding(level="note", what="You are root: the sandbox is stronger for an ordinary user.", cure="")
+        )
+    return found
+
+
+def _settings(band: Bandstand) -> Finding:
+    try:
+        band.settings()
+    except BandstandError as error:
+        return Finding(level="missing", what=str(error), cure=error.hint)
+    there = band.places.settings
+    return Finding(level="ok", what=f"settings: {there}" if there.exists() else "settings: none of your own, defaults hold")
+
+
+async def _repository(band: Bandstand) -> Finding:
+    try:
+        repository = await band.repository(Path.cwd())
+        await repository.user()
+    except BandstandError as error:
+        return Finding(level="note", what=str(error), cure=error.hint)
+    return Finding(level="ok", what=f"repository: {repository.path}")
+
+
+def _agents() -> Finding:
+    there = [agent.name for agent in KNOWN_AGENTS.values() if shutil.which(agent.command[0])]
+    if there:
+        return Finding(level="ok", what=f"agents installed: {', '.join(there)}")
+    return Finding(
+        level="note",
+        what="No known agent is installed; your own can be configured.",
+        cure="band agents",
+    )
+
+
+def _disk(where: Places) -> Finding:
+    at = next(folder for folder in (where.state, *where.state.parents) if folder.exists())
+    free = shutil.disk_usage(at).free / 2**30
+    if free < _LEAST_FREE_GIB:
+        return Finding(level="missing", what=f"Only {free:.1f} GiB are free at {at}.", cure="Free some space there.")
+    return Finding(level="ok", what=f"disk: {free:.0f} GiB free at {where.state}")
+
+
+def _daemon(where: Places) -> Finding:
+    try:
+        said = Client(where.socket).call("hello")
+    except NotRunning:
+        return Finding(level="ok", what="daemon: not running; the first command starts it")
+    except BandstandError as error:
+        return Finding(level="missing", what=f"daemon: {error}", cure="band down")
+    if said["version"] != __version__:
+        what = f"daemon: version {said['version']} is running, this is {__version__}."
+        return Finding(level="note", what=what, cure="band down")
+    return Finding(level="ok", what=f"daemon: running, process {said['pid']}")

@@ -1,0 +1,122 @@
+"""Looking: lists of tasks, asks and agents. The quickest commands: they import next to nothing."""
+
+import argparse
+import json
+import sys
+
+from bandstand.faces.cli.calling import call
+from bandstand.faces.cli.terminal import Paint, ago, clean, cut, table, width
+from bandstand.faces.wire import Json
+
+_ENDED_SHOWN = 10
+_ENDED = ("landed", "stopped")
+
+
+def ps(arguments: argparse.Namespace) -> int:
+    """The fleet at a glance."""
+    fleet = call("ps")
+    if arguments.json:
+        return dump(fleet)
+    paint = Paint(sys.stdout)
+    sys.stdout.write("".join(f"{line}\n" for line in fleet_lines(fleet, paint, every=arguments.all)))
+    return 0
+
+
+def fleet_lines(fleet: Json, paint: Paint, *, every: bool) -> list[str]:
+    """A table of the tasks, with a line of counts above it."""
+    tasks = fleet["tasks"]
+    if not tasks:
+        return ["No tasks here yet.", paint.dim('Start one: band run "add dark mode", or see a whole job: band demo')]
+    live = [task for task in tasks if task["mark"] not in _ENDED]
+    ended = [task for task in tasks if task["mark"] in _ENDED]
+    hidden = 0 if every else max(0, len(ended) - _ENDED_SHOWN)
+    lines = [counts(tasks, paint)]
+    if not fleet["walled"]:
+        lines.append(paint.red("unsandboxed: laws 2 and 4 not enforced"))
+    lines += task_lines(live + ended[hidden:], paint)
+    if hidden:
+        lines.append(paint.dim(f"and {hidden} more that have ended: band ps --all"))
+    if fleet["asks"]:
+        lines.append(paint.mark("What needs you: band asks", "needs-you"))
+    return lines
+
+
+def task_lines(tasks: list[Json], paint: Paint) -> list[str]:
+    """One line for each task."""
+    rows = table([[task["id"], task["agent"], ago(task["since"]), task["words"]] for task in tasks], columns=width() - 2)
+    lines = []
+    for task, (name, agent, age, words) in zip(tasks, rows, strict=True):
+        glyph = paint.mark(task["glyph"], task["mark"])
+        lines.append(
+            f"{glyph} {paint.bold(name)}  {paint.dim(agent)}  {paint.dim(age)}  {paint.mark(words, task['mark'])}"
+        )
+    return lines
+
+
+def counts(tasks: list[Json], paint: Paint) -> str:
+    """How many tasks stand where, the loudest first."""
+    order = ("needs-you", "working", "checking", "review", "landing", "waiting", "landed", "stopped")
+    parts = []
+    for mark in order:
+        of_mark = [task for task in tasks if task["mark"] == mark]
+        if of_mark:
+            words = mark.replace("needs-you", "need you" if len(of_mark) > 1 else "needs you")
+            parts.append(paint.mark(f"{of_mark[0]['glyph']} {len(of_mark)} {words}", mark))
+    return paint.dim(" · ").join(parts)
+
+
+def asks(arguments: argparse.Namespace) -> int:
+    """What needs a human."""
+    found = call("asks")
+    if arguments.json:
+        return dump(found)
+    paint = Paint(sys.stdout)
+    if not found:
+        sys.stdout.write("Nothing needs you.\n")
+    for ask in found:
+        sys.stdout.write("".join(f"{line}\n" for line in ask_lines(ask, paint)))
+    return 0
+
+
+def ask_lines(ask: Json, paint: Paint) -> list[str]:
+    """An ask with its choices, and how to answer it."""
+    head = f"▲ {ask['id']}  {ask['task']}  {ask['kind']}, {ago(ask['raised'])} ago"
+    lines = [paint.mark(head, "needs-you"), f"  {cut(ask['title'], width() - 2)}"]
+    lines += [paint.dim(f"  | {line}") for line in clean(ask["detail"]).strip().splitlines()[-6:]]
+    if ask["kind"] == "review":
+        lines.append(paint.dim(f"  look: band review {ask['task']}"))
+    order = f"band answer {ask['id']}"
+    for number, choice in enumerate(ask["choices"], start=1):
+        lines.append(f"  {number}  {choice['label']:<28} {paint.dim(f'{order} {number}')}")
+    if not ask["choices"]:
+        lines.append(f"  answer in words: {paint.dim(order + ' -m …')}")
+    return lines
+
+
+def agents(arguments: argparse.Namespace) -> int:
+    """The agents that are here, and those that could be."""
+    found = call("agents")
+    if arguments.json:
+        return dump(found)
+    paint = Paint(sys.stdout)
+    here = [agent for agent in found["agents"] if agent["state"] == "configured"]
+    missing = [agent for agent in found["agents"] if agent["state"] == "missing"]
+    if not here:
+        sys.stdout.write("No agent is configured or installed here.\n")
+    for agent in here:
+        default = " (default)" if agent["name"] == found["default"] else ""
+        name = paint.green(f"✓ {agent['name']:<12}")
+        sys.stdout.write(f"{name}{cut(' '.join(agent['command']), width() - 16)}{default}\n")
+    if missing:
+        sys.stdout.write(paint.dim("Not installed:\n"))
+    for agent in missing:
+        sys.stdout.write(paint.dim(f"  {agent['name']:<12}{agent['install']}\n"))
+    sys.stdout.write(paint.dim("Any other ACP command: [agents.NAME] in bandstand.toml. None at all: band demo\n"))
+    return 0
+
+
+def dump(value: Json) -> int:
+    """Print JSON for programs."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
+    return 0

@@ -1,0 +1,74 @@
+"""The command line's way in: words to a verb, errors to one clear message and an exit code.
+
+What a warm command needs is imported here; everything heavier is imported by the verb that needs it.
+"""
+
+import argparse
+import os
+import sys
+from importlib import import_module
+
+from bandstand.domain.errors import BandstandError, Refused, Unavailable
+
+VERBS = {
+    "run": "bandstand.faces.cli.run:run",
+    "watch": "bandstand.faces.cli.run:watch",
+    "send": "bandstand.faces.cli.orders:send",
+    "cancel": "bandstand.faces.cli.orders:cancel",
+    "answer": "bandstand.faces.cli.orders:answer",
+    "review": "bandstand.faces.cli.orders:review",
+    "ps": "bandstand.faces.cli.looking:ps",
+    "show": "bandstand.faces.cli.showing:show",
+    "log": "bandstand.faces.cli.showing:log",
+    "diff": "bandstand.faces.cli.showing:diff",
+    "asks": "bandstand.faces.cli.looking:asks",
+    "agents": "bandstand.faces.cli.looking:agents",
+    "doctor": "bandstand.faces.cli.doctor:doctor",
+    "demo": "bandstand.faces.cli.demo:demo",
+    "up": "bandstand.faces.cli.machine:up",
+    "down": "bandstand.faces.cli.machine:down",
+    "daemon": "bandstand.faces.cli.machine:daemon",
+}
+
+REFUSED, UNAVAILABLE, BROKEN, INTERRUPTED = 2, 3, 70, 130
+
+
+def run(words: list[str]) -> int:
+    """Carry out one command; its exit code."""
+    from bandstand.faces.cli.parser import build_parser
+
+    parser = build_parser()
+    arguments = parser.parse_args(words)
+    if arguments.verb is None:
+        parser.print_help()
+        return 0
+    module, name = VERBS[arguments.verb].split(":")
+    try:
+        return int(getattr(import_module(module), name)(arguments))
+    except BandstandError as error:
+        return _tell(error, arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone. Nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _tell(error: BandstandError, arguments: argparse.Namespace) -> int:
+    """Say what is wrong and what to do about it."""
+    if getattr(arguments, "json", False):
+        from bandstand.faces.wire import encode, error_message
+
+        sys.stdout.write(encode(error_message(error)).decode())
+    else:
+        from bandstand.faces.cli.terminal import Paint
+
+        paint = Paint(sys.stderr)
+        sys.stderr.write(f"{paint.red('band:')} {error.message}\n")
+        for line in error.hint.splitlines():
+            sys.stderr.write(f"      {line}\n" if not line.startswith(" ") else f"    {line}\n")
+    if isinstance(error, Refused):
+        return REFUSED
+    return UNAVAILABLE if isinstance(error, Unavailable) else BROKEN

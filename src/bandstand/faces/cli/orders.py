@@ -1,0 +1,63 @@
+"""Orders on one task or one ask."""
+
+import argparse
+import sys
+
+from bandstand.faces.cli.calling import call, me
+from bandstand.faces.cli.looking import dump
+from bandstand.faces.cli.terminal import Paint
+from bandstand.faces.wire import Json
+
+
+def send(arguments: argparse.Namespace) -> int:
+    """Say something to a task's agent."""
+    said = call("send", task=arguments.task, text=arguments.text, by=me())
+    return _done(arguments, said, f"{arguments.task} gets it as soon as its turn ends.")
+
+
+def cancel(arguments: argparse.Namespace) -> int:
+    """Stop a task for good."""
+    said = call("cancel", task=arguments.task, reason=arguments.message, by=me())
+    return _done(arguments, said, f"{arguments.task} is cancelled; its work is kept. See: band show {arguments.task}")
+
+
+def answer(arguments: argparse.Namespace) -> int:
+    """Answer an ask."""
+    said = call(
+        "answer", ask=arguments.ask, choice=arguments.choice, text=arguments.message, alike=arguments.alike, by=me()
+    )
+    return _done(arguments, said, f"Answered: {', '.join(said['answered'])}")
+
+
+def review(arguments: argparse.Namespace) -> int:
+    """Look at a change, or give a verdict on it."""
+    if not arguments.approve and not arguments.request_changes:
+        return _look(arguments)
+    said = call("review", task=arguments.task, approve=arguments.approve, text=arguments.message, by=me())
+    words = "approved" if arguments.approve else "sent back to its agent"
+    return _done(arguments, said, f"{arguments.task} is {words}.")
+
+
+def _look(arguments: argparse.Namespace) -> int:
+    from bandstand.faces.cli.showing import page, paint_patch, task_lines
+
+    task = call("show", task=arguments.task)
+    patch = call("diff", task=arguments.task)
+    if arguments.json:
+        return dump({"task": task, "patch": patch})
+    paint = Paint(sys.stdout)
+    lines = task_lines(task, paint)[:-2]
+    verdicts = [
+        "",
+        paint.dim(f"band review {arguments.task} --approve"),
+        paint.dim(f'band review {arguments.task} --request-changes -m "…"'),
+        "",
+    ]
+    return page("\n".join([*lines, *verdicts]) + paint_patch(patch, paint))
+
+
+def _done(arguments: argparse.Namespace, said: Json, words: str) -> int:
+    if arguments.json:
+        return dump(said)
+    sys.stdout.write(f"{words}\n")
+    return 0

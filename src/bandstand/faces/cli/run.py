@@ -1,0 +1,153 @@
+"""`band run` and `band watch`: tasks handed over, the rules shown once, and all of it watched to the end."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bandstand.domain.errors import Refused
+from bandstand.faces.cli.calling import call, me, stream
+from bandstand.faces.cli.looking import dump
+from bandstand.faces.cli.terminal import Paint
+from bandstand.faces.wire import Json
+
+NOT_LANDED = 1
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Hand over tasks, and watch them unless told not to."""
+    order = _order(arguments)
+    planned = call("plan", **order)
+    paint = Paint(sys.stderr)
+    if arguments.dry_run:
+        return _show_plan(arguments, planned)
+    if not arguments.json:
+        sys.stderr.write("".join(f"{paint.mark('!', 'needs-you')} {line}\n" for line in planned["warnings"]))
+    if not planned["confirmed"]:
+        _confirm(arguments, planned, paint)
+    submitted = call("submit", **order, digest=planned["digest"], variables=dict(os.environ), by=me())
+    if arguments.detach:
+        if arguments.json:
+            return dump(submitted)
+        sys.stdout.write(f"Submitted: {', '.join(submitted['tasks'])}\nWatch: band watch · Overview: band ps\n")
+        return 0
+    return follow(submitted["tasks"], arguments, then="band watch")
+
+
+def _order(arguments: argparse.Namespace) -> dict[str, Json]:
+    """The words of the command as the daemon takes them. Files are read here, for they are the caller's."""
+    if (arguments.goal is None) == (arguments.file is None):
+        raise Refused(
+            "Say what is to be done: one goal, or a file of tasks.",
+            hint='band run "add dark mode"\nband run -f tasks.yaml',
+        )
+    return {
+        "goal": arguments.goal,
+        "tasks": _document(arguments.file),
+        "agent": arguments.agent,
+        "id": arguments.id,
+        "priority": arguments.priority,
+        "score": _document(arguments.score),
+        "target": arguments.target,
+        "sandbox": arguments.sandbox,
+    }
+
+
+def _document(name: str | None) -> Json:
+    if name is None:
+        return None
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise Refused(f"{name} cannot be read: {error.strerror}.") from None
+    try:
+        return {"name": "standard input" if name == "-" else name, "text": data.decode()}
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Refused(f"{name}:{line}: This is not UTF-8 text.", hint="Save the file as UTF-8.") from None
+
+
+def _show_plan(arguments: argparse.Namespace, planned: Json) -> int:
+    if arguments.json:
+        return dump(planned)
+    paint = Paint(sys.stdout)
+    for task in planned["tasks"]:
+        needs = f" {paint.dim('after ' + ', '.join(task['needs']))}" if task["needs"] else ""
+        sys.stdout.write(f"{paint.bold(task['id'])}  {task['title']}  {paint.dim(task['agent'])}{needs}\n")
+    sys.stdout.write("".join(f"{line}\n" for line in rule_lines(planned, paint)))
+    return 0
+
+
+def rule_lines(planned: Json, paint: Paint) -> list[str]:
+    """The rules of a repository, for a person to confirm."""
+    checks = planned["checks"] or ["none: changes land untested"]
+    lines = [f"{'lands on':<10}{planned['target']}"]
+    for index, command in enumerate(checks):
+        source = paint.dim(f"  ({planned['checks_from']})") if planned["checks"] else ""
+        lines.append(f"{'checks' if index == 0 else '':<10}{paint.bold(command)}{source}")
+    lines.append(f"{'review':<10}{planned['review']}")
+    for agent in planned["agents"]:
+        reads = f" (may read {', '.join(agent['reads'])})" if agent["reads"] else ""
+        lines.append(f"{'agent':<10}{agent['name']}: {' '.join(agent['command'])}{reads}")
+    if planned["sandbox"] == "none":
+        lines.append(f"{'sandbox':<10}{paint.red('none: laws 2 and 4 not enforced')}")
+    return lines
+
+
+def _confirm(arguments: argparse.Namespace, planned: Json, paint: Paint) -> None:
+    """Show the rules and have them confirmed, once for each content. Raises `Refused` without a yes."""
+    if arguments.yes:
+        return
+    if arguments.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise Refused(
+            "The rules of this repository have not been confirmed yet.",
+            hint="See them with --dry-run, and confirm them with --yes.",
+        )
+    changed = "have changed" if planned["changed"] else "are"
+    sys.stderr.write(f"The rules of this repository {changed}:\n")
+    sys.stderr.write("".join(f"  {line}\n" for line in rule_lines(planned, paint)))
+    sys.stderr.write("These commands will run on this machine, inside the sandbox. Go on? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Refused("Nothing was started.", hint="Change the rules in bandstand.toml on the branch you land on.")
+
+
+def watch(arguments: argparse.Namespace) -> int:
+    """Watch tasks that are there."""
+    return follow(arguments.tasks, arguments, then="band watch")
+
+
+def follow(tasks: list[str], arguments: argparse.Namespace, *, then: str) -> int:
+    """Watch tasks to their end; 0 if all of them landed. Ctrl-C stops watching, and nothing else."""
+    items = stream("watch", tasks=tasks)
+    try:
+        rows = _print_json(items) if arguments.json else _live(items, arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nNo longer watching; the tasks go on. Look again: {then}\n")
+        return 0
+    return 0 if all(row["mark"] == "landed" for row in rows) else NOT_LANDED
+
+
+def _print_json(items: Iterator[Json]) -> list[Json]:
+    rows: list[Json] = []
+    for item in items:
+        if item["kind"] == "state":
+            rows = item["rows"]
+        if item["kind"] == "fact":
+            sys.stdout.write(json.dumps(item, ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+    sys.stdout.write(json.dumps({"kind": "end", "tasks": rows}, ensure_ascii=False) + "\n")
+    return rows
+
+
+def _live(items: Iterator[Json], arguments: argparse.Namespace) -> list[Json]:
+    from bandstand.faces.cli.live import LiveView
+
+    with LiveView(verbose=arguments.verbose) as view:
+        for item in items:
+            view.take(item)
+        rows = view.rows
+    sys.stdout.write("".join(f"{line}\n" for line in view.summary()))
+    return rows

@@ -1,0 +1,155 @@
+"""Showing: one task whole, its transcript, its change."""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from datetime import datetime
+
+from bandstand.faces.cli.calling import call, stream
+from bandstand.faces.cli.looking import ask_lines, dump
+from bandstand.faces.cli.terminal import Paint, ago, clean, cut, width
+from bandstand.faces.wire import Json
+
+_LINES_SHOWN = 6
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """One task, whole."""
+    task = call("show", task=arguments.task)
+    if arguments.json:
+        return dump(task)
+    sys.stdout.write("".join(f"{line}\n" for line in task_lines(task, Paint(sys.stdout))))
+    return 0
+
+
+def task_lines(task: Json, paint: Paint) -> list[str]:
+    """A task with its change, checks, reviews and what to do next."""
+    row = task["row"]
+    lines = [
+        paint.bold(f"{row['id']}: {clean(row['title'])}"),
+        paint.mark(f"{row['glyph']} {cut(row['words'], width() - 2)}", row["mark"]),
+        "",
+    ]
+    if task["goal"].strip() != row["title"].strip():
+        lines += [*(f"  {line}" for line in clean(task["goal"]).strip().splitlines()), ""]
+    lines += [f"  - {clean(line)}" for line in task["acceptance"]]
+    facts = [("agent", f"{row['agent']}, {row['turns']} turns, runs: {', '.join(task['runs']) or 'none'}")]
+    if task["depends_on"]:
+        facts.append(("needs", ", ".join(task["depends_on"])))
+    if task["stacked_on"]:
+        facts.append(("stacked on", task["stacked_on"]))
+    facts += [("branch", task["branch"]), ("since", f"{ago(row['since'])} ago")]
+    facts += _change(task) + _checks(task) + [("review", _review(one)) for one in task["reviews"]]
+    if task["landed"]:
+        facts.append(("landed", task["landed"][:12]))
+    if task["rescue"]:
+        facts.append(("kept at", task["rescue"]))
+    facts += [("gate", gate) for gate in task["gates"]]
+    if task["leftovers"]:
+        facts.append(("not committed", ", ".join(task["leftovers"][:5])))
+    if task["trouble"]:
+        facts.append(("trouble", task["trouble"].strip().splitlines()[-1]))
+    lines += [f"{paint.dim(f'{key:<14}')}{cut(value, width() - 14)}" for key, value in facts]
+    for review in task["reviews"]:
+        lines += [f"{'':<14}{one['path']}:{one['line']}: {clean(one['body'])}" for one in review["comments"]]
+    for ask in task["asks"]:
+        lines += ["", *ask_lines(ask, paint)]
+    return [*lines, "", paint.dim(f"more: band log {row['id']} · band diff {row['id']}")]
+
+
+def _change(task: Json) -> list[tuple[str, str]]:
+    change = task["change"]
+    if change is None:
+        return []
+    row = task["row"]
+    facts = [("change", f"{row['files']} files, +{row['added']} -{row['deleted']}, {change['commits']} commits")]
+    facts += [("", f"{one['status']} {one['path']} +{one['added']} -{one['deleted']}") for one in change["files"][:20]]
+    if len(change["files"]) > 20:
+        facts.append(("", f"and {len(change['files']) - 20} more files"))
+    return facts
+
+
+def _checks(task: Json) -> list[tuple[str, str]]:
+    if not task["checks"]:
+        return [("checks", task["policy_checks"])]
+    return [
+        ("check", f"{one['command']}: {one['conclusion'].replace('_', ' ')} ({one['seconds']:.1f} s)")
+        for one in task["checks"]
+    ]
+
+
+def _review(review: Json) -> str:
+    verdict = review["verdict"].replace("_", " ")
+    current = "" if review["current"] else ", of an earlier commit"
+    return f"{verdict} by {review['name']}{current}{': ' if review['summary'] else ''}{review['summary']}"
+
+
+def log(arguments: argparse.Namespace) -> int:
+    """What was said and done."""
+    paint = Paint(sys.stdout)
+    last = ""
+    for entry in stream("log", task=arguments.task, follow=arguments.follow):
+        if arguments.json:
+            sys.stdout.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        else:
+            if entry["run"] != last:
+                sys.stdout.write(paint.bold(f"{'' if not last else chr(10)}— {entry['run']}\n"))
+            last = entry["run"]
+            sys.stdout.write("".join(f"{line}\n" for line in entry_lines(entry, paint, full=arguments.full)))
+        sys.stdout.flush()
+    return 0
+
+
+def entry_lines(entry: Json, paint: Paint, *, full: bool) -> list[str]:
+    """An entry of a transcript: its time, what it is, and its text, long ones cut unless `full`."""
+    at = datetime.fromtimestamp(entry["at_ms"] / 1000).astimezone()
+    lines = clean(entry["text"]).strip().splitlines() or [""]
+    more = len(lines) - _LINES_SHOWN
+    shown = lines if full or more <= 1 else lines[:_LINES_SHOWN]
+    kind = entry["kind"]
+    colour = _KIND_COLOURS.get(kind, "36")
+    head = f"{paint.dim(at.strftime('%H:%M:%S'))} {paint(f'{kind:<10}', colour)} "
+    found = [f"{head}{shown[0]}", *(f"{'':<20}{line}" for line in shown[1:])]
+    if len(shown) < len(lines):
+        found.append(paint.dim(f"{'':<20}and {more} more lines: --full"))
+    return found
+
+
+_KIND_COLOURS = {"prompt": "1;33", "agent": "0", "thought": "2", "done": "2", "failed": "31", "permission": "1;33"}
+
+
+def diff(arguments: argparse.Namespace) -> int:
+    """A task's change."""
+    if arguments.stat:
+        task = call("show", task=arguments.task)
+        if arguments.json:
+            return dump(task["change"])
+        lines = [f"{key:<9} {value}" for key, value in _change(task)] or ["No change yet."]
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        return 0
+    patch = call("diff", task=arguments.task)
+    if arguments.json:
+        return dump({"patch": patch})
+    return page(paint_patch(patch, Paint(sys.stdout)))
+
+
+def paint_patch(patch: str, paint: Paint) -> str:
+    """A patch with its lines in colours."""
+    codes = {"+": "32", "-": "31", "@": "36"}
+    found = []
+    for line in patch.split("\n"):
+        head = line.startswith(("diff ", "index ", "+++", "---", "new file", "deleted file", "rename", "similarity"))
+        code = "1" if head else codes.get(line[:1], "")
+        found.append(paint(clean(line), code) if code else clean(line))
+    return "\n".join(found)
+
+
+def page(text: str) -> int:
+    """Print long text, through `less` if it is longer than the terminal."""
+    pager = shutil.which("less")
+    if not sys.stdout.isatty() or pager is None or text.count("\n") < shutil.get_terminal_size().lines - 1:
+        sys.stdout.write(text)
+        return 0
+    return subprocess.run([pager, "-RFX"], input=text.encode(), check=False).returncode

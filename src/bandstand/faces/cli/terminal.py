@@ -1,0 +1,91 @@
+"""What a terminal can do: colours where they are wanted, and its width. Light enough for every command."""
+
+import os
+import shutil
+import sys
+import time
+import unicodedata
+from datetime import UTC, datetime
+from typing import TextIO
+
+COLOURS = {
+    "needs-you": "1;33",
+    "working": "36",
+    "waiting": "2",
+    "checking": "34",
+    "review": "35",
+    "landing": "34",
+    "landed": "32",
+    "stopped": "2;31",
+}
+"""The colour of each mark. It never stands without a glyph and words."""
+
+
+class Paint:
+    """Colours for one stream: none if it is no terminal, `NO_COLOR` is set, or the terminal is dumb."""
+
+    def __init__(self, stream: TextIO) -> None:
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        self.on = bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and not plain)
+
+    def __call__(self, text: str, code: str) -> str:
+        """The text in a colour."""
+        return f"\x1b[{code}m{text}\x1b[0m" if self.on and text else text
+
+    def mark(self, text: str, mark: str) -> str:
+        """The text in the colour of a mark."""
+        return self(text, COLOURS.get(mark, "0"))
+
+    def bold(self, text: str) -> str:
+        """The text in bold."""
+        return self(text, "1")
+
+    def dim(self, text: str) -> str:
+        """The text, less loud."""
+        return self(text, "2")
+
+    def red(self, text: str) -> str:
+        """The text in red."""
+        return self(text, "31")
+
+    def green(self, text: str) -> str:
+        """The text in green."""
+        return self(text, "32")
+
+
+def width() -> int:
+    """The columns of the terminal; 100 where there is none."""
+    if sys.stdout.isatty():
+        return max(40, shutil.get_terminal_size().columns)
+    return int(os.environ.get("COLUMNS") or 100)
+
+
+def clean(text: str) -> str:
+    """Text that others wrote, without control characters: it cannot move the cursor or hide what stands there."""
+    return "".join(char if char in "\n\t" or unicodedata.category(char)[0] != "C" else "�" for char in text)
+
+
+def cut(text: str, columns: int) -> str:
+    """One line of at most so many columns, with an ellipsis where it was longer."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= columns else line[: max(0, columns - 1)].rstrip() + "…"
+
+
+def ago(moment: str) -> str:
+    """How long ago a time in ISO 8601 was: `4s`, `12m`, `3h`, `2d`."""
+    seconds = max(0, int(time.time() - datetime.fromisoformat(moment).astimezone(UTC).timestamp()))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= 2 * size or (unit != "d" and seconds >= size):
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def table(rows: list[list[str]], *, columns: int) -> list[list[str]]:
+    """Rows with every cell but the last padded to its column, and the last cut to what is left of the width."""
+    if not rows:
+        return []
+    sizes = [max(len(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
+    left = max(10, columns - sum(sizes) - 2 * len(sizes))
+    return [
+        [*(cell.ljust(size) for cell, size in zip(row, sizes, strict=False)), cut(row[-1], left)] for row in rows
+    ]

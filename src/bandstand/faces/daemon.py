@@ -1,0 +1,196 @@
+"""The daemon: one for each user, behind a Unix socket that only that user may open.
+
+The socket is bound before anything heavy is imported, so that the first command waits for an answer and not for a start.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bandstand import __version__
+from bandstand.config.places import Places
+from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
+from bandstand.faces.wire import Json, encode, error_message
+
+if TYPE_CHECKING:
+    from bandstand.bootstrap import Bandstand
+
+_LONGEST_REQUEST = 64 * 1024 * 1024
+_log = logging.getLogger(__name__)
+
+
+def serve(places: Places, environment: dict[str, str], *, ready: Callable[[], None]) -> None:
+    """Be the daemon until told to end. `ready` is called once commands may connect.
+
+    Raises `Unavailable` if another one is running, `Refused` if the runtime folder belongs to somebody else.
+    """
+    places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with places.lock.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable("A daemon is running already.", hint="`band down` stops it.") from None
+        listener = _bind(places)
+        ready()
+        asyncio.run(_serve(places, environment, listener))
+
+
+def _bind(places: Places) -> socket.socket:
+    """The listening socket, in a folder that only its owner may enter."""
+    places.runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
+    standing = places.runtime.lstat()
+    if standing.st_uid != os.getuid() or standing.st_mode & 0o077:
+        raise Refused(
+            f"The runtime folder {places.runtime} is not yours alone.",
+            hint=f"Remove it, or run: chmod 700 {places.runtime}",
+        )
+    places.socket.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(places.socket))
+    listener.listen(128)
+    return listener
+
+
+async def _serve(places: Places, environment: dict[str, str], listener: socket.socket) -> None:
+    from bandstand.bootstrap import Bandstand
+
+    band = Bandstand(places, environment)
+    over = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, over.set)
+    try:
+        await band.start()
+        _log.info("bandstand %s is up, process %d", __version__, os.getpid())
+        desk = Reception(band, over)
+        server = await asyncio.start_unix_server(desk.receive, sock=listener, limit=_LONGEST_REQUEST)
+        async with server:
+            await over.wait()
+        await desk.close()
+    finally:
+        await band.stop()
+        with contextlib.suppress(FileNotFoundError):
+            places.socket.unlink()
+        _log.info("bandstand is down")
+
+
+class Reception:
+    """Takes one operation from each connection, and answers."""
+
+    def __init__(self, band: "Bandstand", over: asyncio.Event) -> None:
+        self._band = band
+        self._over = over
+        self._serving: set[asyncio.Task[Any]] = set()
+
+    async def receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection to its end."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._serving.add(task)
+        try:
+            if _peer(writer) == os.getuid():
+                await self._exchange(reader, writer)
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self._serving.discard(task) if task is not None else None
+            writer.close()
+
+    async def close(self) -> None:
+        """End every connection."""
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One operation. It ends when the caller hangs up."""
+        line = await reader.readline()
+        if not line:
+            return
+        answering = asyncio.create_task(self._answer(line, writer))
+        gone = asyncio.create_task(reader.read(1))
+        try:
+            await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (answering, gone):
+                task.cancel()
+            await asyncio.gather(answering, gone, return_exceptions=True)
+
+    async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._operate(_request(line), writer)
+        except BandstandError as error:
+            await _send(writer, error_message(error))
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception as error:  # the boundary: a fault is told to the caller and to the log
+            _log.exception("an operation failed")
+            told = Broken(
+                f"Bandstand made a mistake: {type(error).__name__}: {error}",
+                hint="Please report it; the daemon's log has the whole story.",
+            )
+            await _send(writer, error_message(told))
+
+    async def _operate(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        from bandstand.faces.operations import ANSWERING, STREAMING
+
+        op, args = request["op"], request["args"]
+        if op == "hello":
+            await _send(writer, {"result": {"version": __version__, "pid": os.getpid(), "python": sys.executable}})
+        elif op == "down":
+            await _send(writer, {"result": {"pid": os.getpid()}})
+            self._over.set()
+        elif op in ANSWERING:
+            await _send(writer, {"result": await ANSWERING[op](self._band, args)})
+        elif op in STREAMING:
+            async for item in STREAMING[op](self._band, args):
+                await _send(writer, {"item": item})
+            await _send(writer, {"result": None})
+        else:
+            raise Refused(f"The daemon knows no operation {op!r}.", hint="`band down` ends an older daemon.")
+
+
+def _request(line: bytes) -> dict[str, Any]:
+    try:
+        request = json.loads(line)
+    except ValueError:
+        raise Refused("The request is not a line of JSON.") from None
+    if not isinstance(request, dict) or not isinstance(request.get("op"), str):
+        raise Refused("The request names no operation.")
+    if not isinstance(request.setdefault("args", {}), dict):
+        raise Refused("The arguments of an operation are an object.")
+    return request
+
+
+async def _send(writer: asyncio.StreamWriter, message: Json) -> None:
+    writer.write(encode(message))
+    await writer.drain()
+
+
+def _peer(writer: asyncio.StreamWriter) -> int:
+    """The user at the other end. The folder keeps others out; this is the second lock."""
+    connection = writer.get_extra_info("socket")
+    if not hasattr(socket, "SO_PEERCRED"):
+        return os.getuid()
+    size = struct.calcsize("3i")
+    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return int(uid)
+
+
+def log_to(path: Path) -> None:
+    """Send what the daemon has to say to a file for its owner alone."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_CREAT | os.O_APPEND, 0o600))
+    logging.basicConfig(
+        filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )

@@ -1,0 +1,236 @@
+"""Submitting: from what a person wrote to tasks that are taken up, with the rules shown before they hold."""
+
+import hashlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bandstand import rehearsal
+from bandstand.bootstrap import Bandstand
+from bandstand.config.known_agents import KNOWN_AGENTS
+from bandstand.config.score import parse
+from bandstand.config.settings import explain
+from bandstand.config.tasks import read_tasks, single_task
+from bandstand.domain.agent import AgentProfile
+from bandstand.domain.errors import Refused
+from bandstand.domain.ids import AgentName
+from bandstand.domain.policy import Policy
+from bandstand.domain.task import Budget, TaskSpec
+from bandstand.faces.wire import Json
+from bandstand.services.commands import Submission
+from bandstand.services.desk import Desk
+from bandstand.services.launching import HANDED_ON
+from bandstand.services.policies import REHEARSAL
+
+Args = Mapping[str, Json]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A `run` order, understood: tasks, rules, and the agents that come with it."""
+
+    desk: Desk
+    specs: tuple[TaskSpec, ...]
+    policy: Policy
+    agents: tuple[AgentProfile, ...]
+    profiles: Mapping[AgentName, AgentProfile]
+    sandbox: str
+
+
+async def plan(band: Bandstand, args: Args) -> Json:
+    """What an order would do: its tasks and the rules they would be under. Nothing is started."""
+    order = await _understand(band, args)
+    state = order.desk.fleet.state
+    confirmed = state.policy is not None and state.policy.digest == order.policy.digest
+    return {
+        "tasks": [
+            {"id": spec.id, "title": spec.title, "agent": spec.agent, "needs": list(spec.needs)} for spec in order.specs
+        ],
+        "rules": [{"key": one.key, "value": one.value, "source": one.source} for one in explain(order.policy)],
+        "checks": [check.command for check in order.policy.checks],
+        "checks_from": order.policy.checks_from,
+        "target": order.policy.target,
+        "review": order.policy.review.value,
+        "digest": order.policy.digest,
+        "confirmed": confirmed,
+        "changed": state.policy is not None and not confirmed,
+        "sandbox": order.sandbox,
+        "agents": [
+            {"name": one.name, "command": list(one.command), "reads": list(one.reads)} for one in order.policy.agents
+        ],
+        "warnings": await _warnings(order),
+    }
+
+
+async def submit(band: Bandstand, args: Args) -> Json:
+    """Take up the tasks of an order under the rules whose digest the caller has seen and confirmed."""
+    order = await _understand(band, args)
+    if args.get("digest") != order.policy.digest:
+        raise Refused("The rules of this repository changed while you looked at them.", hint="Run the command again.")
+    desk = order.desk
+    await band.sandbox(order.sandbox, desk.repository.path).probe()
+    await desk.repository.user()
+    submission = Submission(
+        specs=order.specs,
+        policy=order.policy,
+        path=str(desk.repository.path),
+        sandbox=order.sandbox,
+        by=str(args.get("by") or "you"),
+        variables=_variables(order, args),
+        agents=order.agents,
+    )
+    switched = desk.fleet.state.sandbox != order.sandbox
+    tasks = await desk.commands.submit(submission)
+    if switched:
+        await band.reseat(desk)
+    return {"tasks": list(tasks), "target": order.policy.target}
+
+
+async def agents(band: Bandstand, args: Args) -> Json:
+    """Every agent that is configured here, and the known ones that could be."""
+    desk = await band.desk(Path(str(args["path"])))
+    policy = await desk.policies.current(await desk.policies.target())
+    found = await desk.policies.profiles(policy)
+    configured = [
+        {"name": one.name, "title": one.title, "command": list(one.command), "state": "configured"}
+        for one in found.values()
+    ]
+    missing = [
+        {"name": one.name, "title": one.title, "command": list(one.command), "state": "missing", "install": one.install}
+        for one in KNOWN_AGENTS.values()
+        if one.name not in found
+    ]
+    return {"agents": configured + missing, "default": policy.default_agent}
+
+
+async def _understand(band: Bandstand, args: Args) -> Order:
+    """Read an order. Raises `Refused`, with the line for what stands in a file."""
+    desk = await band.desk(Path(str(args["path"])))
+    target = str(args.get("target") or "") or await desk.policies.target()
+    policy = await desk.policies.current(target)
+    brought = _score(band, args)
+    profiles = {**await desk.policies.profiles(policy), **{one.name: one for one in brought}}
+    default = _default_agent(args, policy, profiles)
+    sandbox = str(args.get("sandbox") or "bubblewrap")
+    if sandbox not in ("bubblewrap", "none"):
+        raise Refused(f"There is no sandbox {sandbox!r}.", hint="Use bubblewrap, or none by name.")
+    return Order(
+        desk=desk,
+        specs=_specs(args, desk, default, profiles, await desk.policies.budget(target)),
+        policy=policy,
+        agents=brought,
+        profiles=profiles,
+        sandbox=sandbox,
+    )
+
+
+def _specs(
+    args: Args,
+    desk: Desk,
+    default: AgentName | None,
+    profiles: Mapping[AgentName, AgentProfile],
+    budget: Budget,
+) -> tuple[TaskSpec, ...]:
+    taken = tuple(desk.fleet.state.tasks)
+    document = args.get("tasks")
+    if document is not None:
+        return read_tasks(
+            str(document["text"]),
+            name=str(document["name"]),
+            known=taken,
+            default_agent=default,
+            agents=set(profiles),
+            budget=budget,
+        )
+    goal = str(args.get("goal") or "").strip()
+    if not goal:
+        raise Refused("There is nothing to do.", hint='Say it: band run "add dark mode", or give a file with -f.')
+    if default is None:
+        raise _no_agent(profiles)
+    spec = single_task(goal, agent=default, known=taken, id=args.get("id"), priority=int(args.get("priority") or 0), budget=budget)
+    return (spec,)
+
+
+def _default_agent(
+    args: Args, policy: Policy, profiles: Mapping[AgentName, AgentProfile]
+) -> AgentName | None:
+    """The agent for tasks that name none: the one ordered, the one set, or the only one there is."""
+    ordered = args.get("agent")
+    if ordered:
+        if ordered not in profiles:
+            raise _no_such_agent(str(ordered), profiles)
+        return AgentName(ordered)
+    if policy.default_agent is not None:
+        return policy.default_agent
+    return next(iter(profiles)) if len(profiles) == 1 else None
+
+
+def _no_such_agent(name: str, profiles: Mapping[AgentName, AgentProfile]) -> Refused:
+    if name == REHEARSAL:
+        return Refused("The rehearsal agent needs a score to play.", hint="Add --score FILE.")
+    known = KNOWN_AGENTS.get(AgentName(name))
+    if known is not None:
+        return Refused(f"{known.title} is not installed.", hint=f"Install it: {known.install}")
+    there = ", ".join(sorted(profiles)) or "none"
+    return Refused(
+        f"There is no agent {name!r}.",
+        hint=f"Configured: {there}. Known: {', '.join(KNOWN_AGENTS)}. See `band agents`.",
+    )
+
+
+def _no_agent(profiles: Mapping[AgentName, AgentProfile]) -> Refused:
+    if profiles:
+        return Refused(
+            "There are several agents, and none was chosen.",
+            hint=f"Choose one with --agent: {', '.join(sorted(profiles))}.",
+        )
+    lines = "\n".join(f"  {one.name:<10} {one.install}" for one in KNOWN_AGENTS.values())
+    return Refused(
+        "No agent is configured or installed.",
+        hint=(
+            f"Install one of these, or configure any ACP command as [agents.NAME] in bandstand.toml:\n{lines}\n"
+            "Without any, --agent rehearsal --score FILE plays a written score; `band demo` shows how."
+        ),
+    )
+
+
+def _score(band: Bandstand, args: Args) -> tuple[AgentProfile, ...]:
+    """The rehearsal agent for the score of an order. The score is kept where the agent can read it."""
+    document = args.get("score")
+    if document is None:
+        return ()
+    text = parse(str(document["text"]).encode(), name=str(document["name"]))
+    folder = band.places.state / "scores"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    path.write_text(text)
+    package = Path(rehearsal.__file__).parent
+    command = (sys.executable, "-I", "-S", str(package / "__main__.py"), "--score", str(path))
+    reads = (str(package.parent), str(path))
+    return (
+        AgentProfile(
+            name=AgentName(REHEARSAL), title="Rehearsal agent", command=command, reads=reads, start_seconds=30
+        ),
+    )
+
+
+def _variables(order: Order, args: Args) -> dict[str, str]:
+    """The part of the caller's environment that agents may get."""
+    given = args.get("variables") or {}
+    wanted = {*HANDED_ON, *(name for profile in order.profiles.values() for name in profile.passes)}
+    return {name: str(value) for name, value in given.items() if name in wanted}
+
+
+async def _warnings(order: Order) -> list[str]:
+    """What a person should know before they say yes."""
+    found: list[str] = []
+    if order.sandbox == "none":
+        found.append("Unsandboxed: nothing keeps the agents inside their workspaces.")
+    if not order.policy.checks:
+        found.append("No check commands: changes land untested.")
+    settings = order.desk.repository.path / "bandstand.toml"
+    tip = await order.desk.repository.tip(order.policy.target)
+    landed = await order.desk.repository.read(tip, "bandstand.toml")
+    if settings.is_file() and settings.read_bytes() != landed:
+        found.append(f"bandstand.toml in your checkout is not what {order.policy.target} has; the one there counts.")
+    return found

@@ -1,0 +1,213 @@
+"""Every sentence for a human about what happens. Faces differ in where they put it, not in what it says."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from bandstand.domain import events as e
+from bandstand.domain.agent import (
+    AgentUpdate,
+    PermissionRequested,
+    Planned,
+    Prompted,
+    QuestionAsked,
+    Said,
+    Thought,
+    ToolCalled,
+    ToolEnded,
+    ToolKind,
+)
+from bandstand.domain.ask import AskKind
+from bandstand.domain.change import Change
+from bandstand.domain.check import Conclusion
+from bandstand.domain.ids import TaskId
+from bandstand.domain.review import Verdict
+from bandstand.domain.run import Cause, EndReason, Part
+from bandstand.domain.standing import Mark
+from bandstand.domain.state import State
+
+GLYPHS = {
+    Mark.NEEDS_YOU: "▲",
+    Mark.WORKING: "●",
+    Mark.WAITING: "◌",
+    Mark.CHECKING: "◍",
+    Mark.REVIEW: "◆",
+    Mark.LANDING: "⇄",
+    Mark.LANDED: "✓",
+    Mark.STOPPED: "■",
+}
+"""One glyph for each mark. It never stands without words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of what happens: to which task, under which mark, in which words. `quiet` ones are for who wants all."""
+
+    mark: Mark
+    task: TaskId
+    text: str
+    quiet: bool = False
+
+
+_TURN = {
+    Cause.GOAL: "starts on the goal",
+    Cause.MESSAGE: "gets your message",
+    Cause.NOTHING_CHANGED: "is asked again: nothing had changed",
+    Cause.CHECK_FAILED: "goes back to its agent: the checks fail",
+    Cause.CHANGES_REQUESTED: "goes back to its agent with the review",
+    Cause.CONFLICT: "goes back to its agent: it conflicts with what landed",
+    Cause.QUEUE_RED: "goes back to its agent: it breaks together with what landed",
+}
+
+_ENDED = {
+    EndReason.BUDGET: "the time for its turn is used up",
+    EndReason.CRASHED: "it ended by itself",
+    EndReason.LOST: "it was lost",
+    EndReason.REFUSED: "it would not start",
+}
+
+
+def size(change: Change) -> str:
+    """A change in numbers."""
+    files = "1 file" if len(change.files) == 1 else f"{len(change.files)} files"
+    return f"{files}, +{change.added} -{change.deleted}"
+
+
+def told(event: e.Event, state: State) -> Line | None:
+    """What a fact says to a person; nothing for facts that only the program needs. `state` is the one after it."""
+    match event:
+        case e.TaskSubmitted(spec=spec):
+            return Line(mark=Mark.WAITING, task=spec.id, text=f"submitted: {spec.title}")
+        case e.TaskCancelled(task=task, reason=reason):
+            return Line(mark=Mark.STOPPED, task=task, text=f"cancelled{': ' if reason else ''}{reason}")
+        case e.MessageSent(task=task):
+            return Line(mark=Mark.WAITING, task=task, text="your message waits for the end of the turn", quiet=True)
+        case e.AskRaised(ask=ask):
+            what = {
+                AskKind.PERMISSION: "asks for permission",
+                AskKind.QUESTION: "asks a question",
+                AskKind.REVIEW: "asks for your review",
+            }
+            title = f" ({ask.id}): {ask.title}" if ask.kind is not AskKind.REVIEW else f" ({ask.id})"
+            return Line(mark=Mark.NEEDS_YOU, task=ask.task, text=what.get(ask.kind, "asks") + title)
+        case e.TaskBlocked(task=task, ask=ask):
+            return Line(mark=Mark.NEEDS_YOU, task=task, text=f"needs you ({ask.id}): {ask.title}")
+        case e.AskAnswered(ask=ask_id, answer=answer):
+            asked = state.asks.get(ask_id)
+            if asked is None:
+                return None
+            chosen = asked.choice(answer.choice)
+            said = chosen.label if chosen is not None else answer.text or "no answer"
+            return Line(mark=Mark.WORKING, task=asked.task, text=f"{ask_id} answered by {answer.by}: {said}")
+        case e.ChangeLanded() | e.LandingReturned() | e.LandingRestarted() | e.LandingStarted() | e.CandidateBuilt():
+            return _landing(event)
+        case e.WorkspaceRetired(task=task, rescue=rescue) if rescue is not None:
+            return Line(mark=Mark.STOPPED, task=task, text=f"its work is kept at {rescue}")
+        case _:
+            return _work(event, state)
+
+
+def _landing(
+    event: e.ChangeLanded | e.LandingReturned | e.LandingRestarted | e.LandingStarted | e.CandidateBuilt,
+) -> Line:
+    match event:
+        case e.ChangeLanded(task=task, commit=commit):
+            return Line(mark=Mark.LANDED, task=task, text=f"landed as {commit[:10]}")
+        case e.LandingReturned(task=task, cause=Cause.CONFLICT):
+            return Line(mark=Mark.LANDING, task=task, text="does not merge: it conflicts with what landed")
+        case e.LandingReturned(task=task):
+            return Line(mark=Mark.LANDING, task=task, text="the merged result fails its checks")
+        case e.LandingRestarted(task=task, reason=reason):
+            return Line(mark=Mark.LANDING, task=task, text=f"is merged anew: {reason}")
+        case e.LandingStarted(task=task):
+            return Line(mark=Mark.LANDING, task=task, text="is next to land", quiet=True)
+        case e.CandidateBuilt(task=task, onto=onto):
+            return Line(mark=Mark.LANDING, task=task, text=f"merged on top of {onto[:10]}", quiet=True)
+        case _:
+            assert_never(event)
+
+
+def _work(event: e.Event, state: State) -> Line | None:
+    match event:
+        case e.TurnQueued(task=task, turn=turn):
+            words = "starts again where it broke off" if turn.again else _TURN[turn.cause]
+            return Line(mark=Mark.WORKING, task=task, text=words)
+        case e.RunStarted(run=run) if run.part is Part.REVIEWER:
+            return Line(mark=Mark.REVIEW, task=run.task, text=f"{run.agent} reviews the change")
+        case e.SessionOpened(task=task, run=run_id):
+            return Line(mark=Mark.WORKING, task=task, text=f"the agent is ready ({run_id})", quiet=True)
+        case e.TurnEnded(task=task, change=change):
+            words = f"proposes a change: {size(change)}" if change is not None else "ended its turn without a change"
+            return Line(mark=Mark.WORKING, task=task, text=words)
+        case e.RunEnded(task=task, reason=reason, detail=detail) if reason in _ENDED:
+            last = detail.strip().splitlines()[-1] if detail.strip() else ""
+            words = f"the agent is gone: {_ENDED[reason]}" + (f" ({last})" if last else "")
+            return Line(mark=Mark.WAITING, task=task, text=words)
+        case e.CheckConcluded(task=task, outcome=outcome):
+            return _checked(task, outcome.conclusion, outcome.failed.command if outcome.failed else "", outcome.results)
+        case e.ReviewConcluded(task=task, review=review):
+            return _reviewed(task, review.verdict, review.name, len(review.comments))
+        case e.ChangeQueued(task=task):
+            return Line(mark=Mark.LANDING, task=task, text="joins the merge queue")
+        case e.StepFailed(task=task, step=step, message=message):
+            return Line(mark=Mark.WAITING, task=task, text=f"{step} did not work: {message}")
+        case _:
+            return None
+
+
+def _checked(task: TaskId, conclusion: Conclusion, command: str, results: tuple[object, ...]) -> Line:
+    words = {
+        Conclusion.SUCCESS: "the checks pass" if results else "there are no checks to run",
+        Conclusion.FAILURE: f"the checks fail: {command}",
+        Conclusion.TIMED_OUT: f"the checks took too long: {command}",
+        Conclusion.COULD_NOT_RUN: f"the checks could not run: {command}",
+    }
+    return Line(mark=Mark.CHECKING, task=task, text=words[conclusion])
+
+
+def _reviewed(task: TaskId, verdict: Verdict, name: str, comments: int) -> Line:
+    if verdict is Verdict.APPROVED:
+        return Line(mark=Mark.REVIEW, task=task, text=f"approved by {name}")
+    count = {0: "", 1: " with 1 comment"}.get(comments, f" with {comments} comments")
+    return Line(mark=Mark.REVIEW, task=task, text=f"{name} requests changes{count}")
+
+
+def doing(update: AgentUpdate) -> str | None:
+    """What an agent does right now, in one line; nothing for what is not worth one."""
+    match update:
+        case ToolCalled(title=title, kind=ToolKind.EXECUTE):
+            return f"$ {_one_line(title)}"
+        case ToolCalled(title=title):
+            return _one_line(title)
+        case ToolEnded(failed=True):
+            return "that did not work"
+        case Said(text=text) if text.strip():
+            return f"“{_one_line(text)}”"
+        case _:
+            return None
+
+
+def transcribed(update: AgentUpdate) -> tuple[str, str]:
+    """An entry of a transcript: who speaks or what it is, and the text, whole."""
+    match update:
+        case Prompted(text=text):
+            return "prompt", text
+        case Said(text=text):
+            return "agent", text
+        case Thought(text=text):
+            return "thought", text
+        case ToolCalled(title=title, kind=kind):
+            return kind.value, title
+        case ToolEnded(failed=failed, output=output):
+            return "failed" if failed else "done", output
+        case Planned(steps=steps):
+            return "plan", "\n".join(f"[{'x' if step.status == 'completed' else ' '}] {step.text}" for step in steps)
+        case PermissionRequested(title=title):
+            return "permission", title
+        case QuestionAsked(question=question):
+            return "question", question
+        case _:
+            assert_never(update)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,119 @@
+"""The wire between the faces and the daemon: lines of JSON over a Unix socket, and a client with the standard library only.
+
+    -> {"op": "show", "args": {…}, "version": "0.1.0"}
+    <- {"item": …}                    any number of them, for an operation that streams
+    <- {"result": …}                  the end, or
+    <- {"error": {"kind": "refused", "message": "…", "hint": "…"}}
+
+One connection carries one operation. Closing it ends the operation, never what was ordered.
+"""
+
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from bandstand import __version__
+from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable, Unknown
+
+Json = Any
+"""A value of JSON."""
+
+ANSWER_SECONDS = 60.0
+"""How long an operation that does not stream may take. Those that do may be silent for any time."""
+
+_KINDS: dict[str, type[BandstandError]] = {
+    "unknown": Unknown,
+    "refused": Refused,
+    "unavailable": Unavailable,
+    "broken": Broken,
+}
+
+
+class NotRunning(Unavailable):
+    """No daemon listens on the socket."""
+
+
+def plain(value: object) -> Json:
+    """A read model as JSON: dataclasses as objects, times as ISO 8601, sets and tuples as lists."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    return value
+
+
+def encode(message: Json) -> bytes:
+    """One message as a line."""
+    return json.dumps(message, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+
+
+def error_message(error: BandstandError) -> Json:
+    """An error as it goes over the wire."""
+    kind = next(name for name, tree in _KINDS.items() if isinstance(error, tree))
+    return {"error": {"kind": kind, "message": error.message, "hint": error.hint}}
+
+
+def raise_error(error: Json) -> None:
+    """Raise what came over the wire as an error."""
+    kind = _KINDS.get(str(error.get("kind")), Broken)
+    raise kind(str(error.get("message")), hint=str(error.get("hint", "")))
+
+
+class Client:
+    """Asks a daemon. `path` is its socket. Raises `NotRunning` when nobody is there, and whatever the daemon answers."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def call(self, op: str, **args: Json) -> Json:
+        """The result of an operation that does not stream."""
+        for kind, value in self._exchange(op, args, timeout=ANSWER_SECONDS):
+            if kind == "result":
+                return value
+        raise Unavailable("The daemon ended before it answered.", hint="Try again; `band doctor` tells more.")
+
+    def stream(self, op: str, **args: Json) -> Iterator[Json]:
+        """The items of an operation, as they come. Ends with it."""
+        for kind, value in self._exchange(op, args, timeout=None):
+            if kind == "item":
+                yield value
+
+    def _exchange(self, op: str, args: Json, *, timeout: float | None) -> Iterator[tuple[str, Json]]:
+        with self._connect() as connection:
+            connection.settimeout(timeout)
+            try:
+                connection.sendall(encode({"op": op, "args": args, "version": __version__}))
+                with connection.makefile("rb") as lines:
+                    for line in lines:
+                        message = json.loads(line)
+                        if "error" in message:
+                            raise_error(message["error"])
+                        kind = "item" if "item" in message else "result"
+                        yield kind, message[kind]
+            except TimeoutError:
+                raise Unavailable(f"The daemon did not answer in {ANSWER_SECONDS:.0f} seconds.") from None
+            except (ConnectionError, BrokenPipeError):
+                raise Unavailable("The daemon ended while it was asked.", hint="Try again.") from None
+
+    def _connect(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(str(self._path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            raise NotRunning("No daemon is running.", hint="`band up` starts one.") from None
+        except OSError as error:
+            connection.close()
+            raise Broken(f"{self._path} cannot be opened: {error.strerror}.") from None
+        return connection

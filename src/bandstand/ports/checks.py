@@ -1,0 +1,21 @@
+"""Running check commands."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from bandstand.domain.check import CheckCommand, CommandResult
+from bandstand.domain.ids import CommitId
+
+
+class CheckRunner(Protocol):
+    """Runs check commands on a commit: in a clean checkout, behind the walls of an agent, without its secrets."""
+
+    async def run(
+        self, name: str, commit: CommitId, commands: Sequence[CheckCommand], environment: Mapping[str, str]
+    ) -> tuple[CommandResult, ...]:
+        """Run the commands in order until one does not succeed. The output is kept under `name`. May be repeated."""
+        ...
+
+    async def output(self, name: str) -> str:
+        """All output that was kept under `name`; empty if there is none."""
+        ...

@@ -1,0 +1,116 @@
+"""Where agent processes live: holders, their journals, and channels to them."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from bandstand.domain.ids import RunId
+
+
+class RecordKind(StrEnum):
+    """Which way a line of a journal went. The values are what stands in the file."""
+
+    FROM_AGENT = "<"
+    TO_AGENT = ">"
+    PIECE = "+"
+    UNTERMINATED = "~"
+    NOTE = "!"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One record of a run's journal. `offset` names it, `end` is where the next one begins; `key` is the writer's."""
+
+    offset: int
+    end: int
+    kind: RecordKind
+    at_ms: int
+    key: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """A process to hold: what to execute, where, with which whole environment. Nothing is inherited."""
+
+    argv: tuple[str, ...]
+    cwd: Path
+    environment: Mapping[str, str]
+
+
+class RunState(StrEnum):
+    """What is known of the process of a run from outside."""
+
+    ABSENT = "absent"  # never started
+    LIVE = "live"  # a holder has it
+    EXITED = "exited"  # it ended and left its exit status
+    LOST = "lost"  # its holder died with it and left nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus:
+    """The state of a run's process; `code` and `reason` are set when it `EXITED`. A negative code is a signal."""
+
+    state: RunState
+    code: int | None = None
+    reason: str = ""
+
+
+class Channel(Protocol):
+    """A way to one live run: its lines out, its lines in. Several may read; the newest one that attached may write."""
+
+    def records(self, *, after: int = 0) -> AsyncIterator[Record]:
+        """Every record from offset `after` on, those to come too; ends behind the exit record or with the run."""
+        ...
+
+    async def caught_up(self) -> int:
+        """The size of the journal when this channel attached: requests before it were made to an earlier reader."""
+        ...
+
+    async def write(self, key: str, line: bytes) -> None:
+        """Send one line to the agent, once: a key that the journal knows is dropped. May be repeated.
+
+        Raises `Unavailable` when the run has ended or a newer channel has taken over.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of the run; it goes on. May be repeated."""
+        ...
+
+
+class Host(Protocol):
+    """Where agent processes live: each under a holder of its own, which outlives us."""
+
+    async def start(self, run: RunId, launch: Launch) -> None:
+        """Have a holder start the process of `run`. A run is started once: for one that ever was, nothing happens.
+
+        Raises `Refused` if the program cannot be executed, `Unavailable` if the machine has no room for it.
+        """
+        ...
+
+    async def attach(self, run: RunId) -> Channel:
+        """A channel to a live run; older channels to it can no longer write. Raises `Unavailable` if it is not live."""
+        ...
+
+    async def status(self, run: RunId) -> RunStatus:
+        """What is known of the run's process."""
+        ...
+
+    async def stop(self, run: RunId, *, grace_seconds: float = 3.0) -> RunStatus:
+        """End the process and all that it started, gently first; returns when nothing is left. May be repeated."""
+        ...
+
+    async def errors(self, run: RunId) -> str:
+        """The end of what the process wrote to its standard error, made fit to be read; empty if there is nothing."""
+        ...
+
+    async def live(self) -> frozenset[RunId]:
+        """Every run that has a holder now."""
+        ...
+
+    def journal(self, run: RunId, *, after: int = 0) -> AsyncIterator[Record]:
+        """The records that the journal of a run holds now, live or ended; none if it never began."""
+        ...

@@ -1,0 +1,1 @@
+"""The services: what Bandstand does, spoken through ports."""

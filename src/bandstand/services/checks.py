@@ -1,0 +1,58 @@
+"""Checks: running the project's commands on a commit and recording the verdict."""
+
+from dataclasses import dataclass
+
+from bandstand.domain import events as e
+from bandstand.domain.activities import RunChecks
+from bandstand.domain.check import CheckOutcome
+from bandstand.domain.stage import Checking, Testing
+from bandstand.domain.state import State
+from bandstand.ports.checks import CheckRunner
+from bandstand.ports.environment import CallerEnvironment
+from bandstand.services.fleet import Fleet
+from bandstand.services.launching import base_environment
+from bandstand.services.policies import Policies
+from bandstand.services.runs import confirmed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """Runs checks of one repository."""
+
+    fleet: Fleet
+    runner: CheckRunner
+    policies: Policies
+    environment: CallerEnvironment
+
+    async def perform(self, activity: RunChecks) -> None:
+        """Check a commit by the confirmed rules and record the verdict. Rules that changed are asked about first."""
+        if not await self.policies.still_confirmed(activity.task):
+            return
+        policy = confirmed(self.fleet.state)
+        variables = base_environment(await self.environment.load())
+        results = await self.runner.run(activity.name, activity.commit, policy.checks, variables)
+        outcome = CheckOutcome(
+            name=activity.name,
+            commit=activity.commit,
+            tree=activity.tree,
+            policy=policy.digest,
+            results=results,
+        )
+
+        def conclude(state: State) -> list[e.Event]:
+            if _waits_for(state, activity):
+                return [e.CheckConcluded(task=activity.task, outcome=outcome)]
+            return []
+
+        await self.fleet.record(conclude)
+
+
+def _waits_for(state: State, activity: RunChecks) -> bool:
+    """Whether the task still stands where it waits for this very check."""
+    match state.tasks[activity.task].stage:
+        case Checking(name=name):
+            return name == activity.name
+        case Testing(candidate=candidate):
+            return candidate.check == activity.name
+        case _:
+            return False

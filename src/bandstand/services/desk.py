@@ -1,0 +1,47 @@
+"""Everything that serves one repository, put together."""
+
+import asyncio
+from dataclasses import dataclass
+
+from bandstand.domain.scheduling import busy
+from bandstand.ports.git import Repository
+from bandstand.ports.sandbox import Sandbox
+from bandstand.services.commands import Commands
+from bandstand.services.fleet import Fleet
+from bandstand.services.policies import Policies
+from bandstand.services.reconcile import Brain
+from bandstand.services.views import Views
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The services of one repository. Its brain runs as a task of its own."""
+
+    repository: Repository
+    sandbox: Sandbox
+    fleet: Fleet
+    commands: Commands
+    views: Views
+    policies: Policies
+    brain: Brain
+
+    @property
+    def busy(self) -> int:
+        """How many agents work here now."""
+        return busy(self.fleet.state)
+
+    @property
+    def live(self) -> bool:
+        """Whether any task has not ended, or a run or workspace of one is still there."""
+        return any(
+            not task.ended or task.run is not None or task.review_run is not None or not task.retired
+            for task in self.fleet.state.tasks.values()
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Going:
+    """A desk and the task that its brain runs in."""
+
+    desk: Desk
+    brain: asyncio.Task[None]

@@ -1,0 +1,125 @@
+"""Landing: building what main would be, and moving main to it once it is green and reviewed."""
+
+from dataclasses import dataclass
+
+from bandstand.domain import events as e
+from bandstand.domain.activities import Build, Move
+from bandstand.domain.asking import Reason, block
+from bandstand.domain.errors import Broken
+from bandstand.domain.gates import checks_in_words, may_land, reviews_in_words
+from bandstand.domain.ids import TaskId
+from bandstand.domain.policy import LandingMethod, Policy
+from bandstand.domain.run import Cause
+from bandstand.domain.stage import Building, Candidate, Moving
+from bandstand.domain.state import State, Task
+from bandstand.ports.git import CheckoutInTheWay, Conflicted, MergeOrder, Repository, TargetMoved
+from bandstand.services.fleet import Fleet
+from bandstand.services.launching import Launching
+from bandstand.services.policies import Policies
+from bandstand.services.runs import confirmed
+
+TRAILER = "Bandstand-Task"
+"""The commit trailer by which a landing is found again in history."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landing:
+    """The merge queue's two hands. Which change lands is decided elsewhere; here it is done."""
+
+    fleet: Fleet
+    repository: Repository
+    launching: Launching
+    policies: Policies
+
+    async def build(self, activity: Build) -> None:
+        """Build the change on top of the target as a commit that is on no branch yet, or give it back in conflict."""
+        if not await self.policies.still_confirmed(activity.task):
+            return
+        state = self.fleet.state
+        task, policy = state.tasks[activity.task], confirmed(state)
+        if task.change is None:
+            raise Broken(f"{activity.task} stands in the merge queue without a change.")
+        onto = await self.repository.tip(policy.target)
+        author = await self.launching.author(task.spec.agent, policy)
+        order = MergeOrder(
+            onto=onto,
+            change=task.change.head,
+            message=landing_message(task, policy),
+            author=author,
+            committer=await self.repository.user(),
+            at=task.since,
+            squash=policy.landing is LandingMethod.SQUASH,
+        )
+        merged = await self.repository.merge(order)
+        fact: e.Event
+        if isinstance(merged, Conflicted):
+            evidence = f"Files in conflict: {', '.join(merged.paths)}\n{merged.detail}"
+            fact = e.LandingReturned(task=activity.task, cause=Cause.CONFLICT, evidence=evidence, onto=onto)
+        else:
+            check = f"{activity.task}.{task.checks + 1}"
+            fact = e.CandidateBuilt(
+                task=activity.task, onto=onto, commit=merged.commit, tree=merged.tree, check=check
+            )
+        await self._record(activity.task, Building(), fact)
+
+    async def move(self, activity: Move) -> None:
+        """Move the target to the candidate, and every checkout of it; also when that was half done before a crash."""
+        candidate = activity.candidate
+        task, policy = self.fleet.state.tasks[activity.task], confirmed(self.fleet.state)
+        stage = Moving(candidate=candidate)
+        if not await self.repository.contains(policy.target, candidate.commit):
+            if not may_land(task, policy, candidate.tree):
+                reason = "Its checks or its review no longer stand."
+                await self._record(activity.task, stage, e.LandingRestarted(task=activity.task, reason=reason))
+                return
+            try:
+                await self.repository.land(policy.target, old=candidate.onto, new=candidate.commit)
+            except TargetMoved:
+                reason = f"{policy.target} moved in the meantime."
+                await self._record(activity.task, stage, e.LandingRestarted(task=activity.task, reason=reason))
+                return
+            except CheckoutInTheWay as way:
+                await self._in_the_way(activity, way, policy)
+                return
+        await self._record(activity.task, stage, _landed(task, policy, candidate))
+
+    async def _in_the_way(self, activity: Move, way: CheckoutInTheWay, policy: Policy) -> None:
+        reason = Reason(
+            title=f"Your edits in {way.checkout} are in the way of landing {activity.task}.",
+            detail="Commit, stash or revert: " + ", ".join(way.paths) + f". {policy.target} has not moved.",
+        )
+        stage = Moving(candidate=activity.candidate)
+
+        def ask(state: State) -> list[e.Event]:
+            task = state.tasks[activity.task]
+            return [block(state, task, reason, now=self.fleet.clock.now())] if task.stage == stage else []
+
+        await self.fleet.record(ask)
+
+    async def _record(self, task: TaskId, stage: Building | Moving, fact: e.Event) -> None:
+        await self.fleet.record(lambda state: [fact] if state.tasks[task].stage == stage else [])
+
+
+def _landed(task: Task, policy: Policy, candidate: Candidate) -> e.ChangeLanded:
+    return e.ChangeLanded(
+        task=task.spec.id,
+        commit=candidate.commit,
+        onto=candidate.onto,
+        checks=checks_in_words(policy),
+        reviews=reviews_in_words(task, policy),
+    )
+
+
+def landing_message(task: Task, policy: Policy) -> str:
+    """The message of the commit that lands a task."""
+    lines = [task.spec.title, "", task.spec.goal.strip(), "", f"{TRAILER}: {task.spec.id}"]
+    lines.append(f"Bandstand-Agent: {task.spec.agent}")
+    lines.append(f"Bandstand-Checks: {_one_line(checks_in_words(policy))}")
+    lines.append(f"Bandstand-Review: {_one_line(reviews_in_words(task, policy))}")
+    return "\n".join(lines) + "\n"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+

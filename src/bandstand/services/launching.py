@@ -1,0 +1,91 @@
+"""Launching: from a run to the process that its holder starts, with all that it may see and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bandstand.domain.agent import AgentProfile
+from bandstand.domain.errors import Unknown
+from bandstand.domain.ids import AgentName
+from bandstand.domain.policy import Authorship, Policy
+from bandstand.ports.environment import CallerEnvironment
+from bandstand.ports.git import Repository, Signature
+from bandstand.ports.hosts import Launch
+from bandstand.ports.sandbox import Confinement, Mount, Sandbox
+from bandstand.ports.workspaces import Workspace
+
+HANDED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "VIRTUAL_ENV")
+"""Variables of the caller that every agent and every check gets. An agent's profile may name more for that agent."""
+
+AGENT_MAIL_DOMAIN = "agents.bandstand.invalid"
+"""Where agents' mail addresses lie: a domain that can never exist (RFC 2606)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launching:
+    """Makes launches for the runs of one repository. `home` is the user's, which `~` in a profile stands for."""
+
+    sandbox: Sandbox
+    environment: CallerEnvironment
+    repository: Repository
+    home: Path
+
+    async def launch(self, profile: AgentProfile, workspace: Workspace, policy: Policy) -> Launch:
+        """The process of an agent in a workspace."""
+        variables = await self.environment.load()
+        confinement = Confinement(
+            argv=profile.command,
+            cwd=self.sandbox.inside(workspace.folder, role="workspace"),
+            environment={
+                **base_environment(variables),
+                **{name: variables[name] for name in profile.passes if name in variables},
+                **dict(profile.environment),
+                **await self._identity(profile, policy),
+            },
+            home=workspace.home,
+            writable=(
+                Mount(host=workspace.folder, inside=self.sandbox.inside(workspace.folder, role="workspace")),
+            ),
+            readable=tuple(_same(path) for path in (*workspace.objects, *map(self._path, profile.reads))),
+        )
+        return self.sandbox.confine(confinement)
+
+    def _path(self, text: str) -> Path:
+        return self.home / text[2:] if text.startswith("~/") else Path(text)
+
+    async def _identity(self, profile: AgentProfile, policy: Policy) -> dict[str, str]:
+        """Who git takes for author and committer in the workspace."""
+        author = await self.author(profile.name, policy)
+        user = await self.repository.user()
+        return {
+            "GIT_AUTHOR_NAME": author.name,
+            "GIT_AUTHOR_EMAIL": author.email,
+            "GIT_COMMITTER_NAME": user.name,
+            "GIT_COMMITTER_EMAIL": user.email,
+            "GIT_EDITOR": "true",
+            "GIT_TERMINAL_PROMPT": "0",
+        }
+
+    async def author(self, agent: AgentName, policy: Policy) -> Signature:
+        """The author of an agent's commits, as the policy has it."""
+        if policy.authorship is Authorship.USER:
+            return await self.repository.user()
+        return Signature(name=agent, email=f"{agent}@{AGENT_MAIL_DOMAIN}")
+
+
+def base_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """What every command gets of the caller's environment."""
+    return {name: variables[name] for name in HANDED_ON if name in variables}
+
+
+def find_profile(profiles: Mapping[AgentName, AgentProfile], name: AgentName) -> AgentProfile:
+    """The profile of an agent. Raises `Unknown` if there is none of that name."""
+    profile = profiles.get(name)
+    if profile is None:
+        known = ", ".join(sorted(profiles)) or "none"
+        raise Unknown(f"There is no agent {name!r} here.", hint=f"Configured agents: {known}. See `band agents`.")
+    return profile
+
+
+def _same(path: Path) -> Mount:
+    return Mount(host=path, inside=path)

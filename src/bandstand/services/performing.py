@@ -1,0 +1,56 @@
+"""Performing: which hand carries out which activity."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from bandstand.domain import events as e
+from bandstand.domain.activities import Activity, Author, Build, Move, Retire, Reviewing, RunChecks
+from bandstand.domain.stage import Landed
+from bandstand.ports.workspaces import Workspaces
+from bandstand.services.checks import Checks
+from bandstand.services.fleet import Fleet
+from bandstand.services.landing import Landing
+from bandstand.services.reviews import Reviewers
+from bandstand.services.runs import Authors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performers:
+    """Everything that Bandstand does by itself in one repository."""
+
+    fleet: Fleet
+    authors: Authors
+    reviewers: Reviewers
+    checks: Checks
+    landing: Landing
+    workspaces: Workspaces
+
+    async def perform(self, activity: Activity) -> None:
+        """Carry out one activity and record what came of it."""
+        match activity:
+            case Author():
+                await self.authors.perform(activity)
+            case Reviewing():
+                await self.reviewers.perform(activity)
+            case RunChecks():
+                await self.checks.perform(activity)
+            case Build():
+                await self.landing.build(activity)
+            case Move():
+                await self.landing.move(activity)
+            case Retire():
+                await self._retire(activity)
+            case _:
+                assert_never(activity)
+
+    async def _retire(self, activity: Retire) -> None:
+        """Remove the workspace of an ended task; what has not landed is kept first."""
+        landed = isinstance(self.fleet.state.tasks[activity.task].stage, Landed)
+        rescue = await self.workspaces.retire(activity.task, landed=landed)
+        await self.fleet.record(
+            lambda state: (
+                []
+                if state.tasks[activity.task].retired
+                else [e.WorkspaceRetired(task=activity.task, rescue=rescue)]
+            )
+        )

@@ -1,0 +1,105 @@
+"""Policies: the rules of a repository as they stand at the tip of its target branch."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from bandstand.config.models import RepositorySettings, UserSettings
+from bandstand.config.settings import profiles, repository_policy, repository_settings, task_budget
+from bandstand.domain import events as e
+from bandstand.domain.agent import AgentProfile
+from bandstand.domain.asking import Reason, ask_policy
+from bandstand.domain.change import Change
+from bandstand.domain.detection import detect, tells, touched_gates
+from bandstand.domain.errors import Refused
+from bandstand.domain.ids import AgentName, CommitId, TaskId
+from bandstand.domain.policy import Policy
+from bandstand.domain.state import State
+from bandstand.domain.task import Budget
+from bandstand.ports.git import Repository
+from bandstand.services.fleet import Fleet
+
+SETTINGS = "bandstand.toml"
+REHEARSAL = "rehearsal"
+"""The agent that plays a written score. It comes with an order, not with the settings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """Reads policies, and watches that only confirmed ones are followed.
+
+    `user` are the user's own settings, read anew for each question. `which` finds a program by the caller's search path.
+    """
+
+    fleet: Fleet
+    repository: Repository
+    user: Callable[[], UserSettings]
+    which: Callable[[str], str | None]
+
+    async def current(self, target: str) -> Policy:
+        """The rules at the tip of a target branch, checks detected where the settings name none.
+
+        Raises `Refused`, with the line, for settings that cannot be understood.
+        """
+        tip = await self.repository.tip(target)
+        files = await self.repository.files(tip)
+        contents = await self._contents(tip, files)
+        detected = detect(files, contents.get)
+        policy = repository_policy(
+            await self.repository.read(tip, SETTINGS),
+            name=f"{SETTINGS} at {target}",
+            target=target,
+            detected=detected.commands,
+            detected_from=detected.source,
+            user=self.user(),
+            others=(REHEARSAL,),
+        )
+        return replace(policy, target=target)
+
+    async def target(self) -> str:
+        """The branch that changes land on: what the settings on the default branch name, or that one itself."""
+        branch = await self.repository.default_branch()
+        return (await self.settings(branch)).target or branch
+
+    async def settings(self, branch: str) -> RepositorySettings:
+        """What the settings on a branch say. Raises `Refused` with the line of a mistake."""
+        text = await self.repository.read(await self.repository.tip(branch), SETTINGS)
+        return repository_settings(text, name=f"{SETTINGS} at {branch}")
+
+    async def budget(self, target: str) -> Budget:
+        """What a task may use that does not say it itself."""
+        return task_budget(await self.settings(target))
+
+    async def profiles(self, policy: Policy) -> Mapping[AgentName, AgentProfile]:
+        """Every agent that can be named here."""
+        return {**profiles(policy, self.user(), which=self.which), **self.fleet.state.agents}
+
+    async def still_confirmed(self, task: TaskId) -> bool:
+        """Whether the rules at the tip are those that were confirmed. If not, a human is asked, and the task waits."""
+        confirmed = self.fleet.state.policy
+        if confirmed is None:
+            raise Refused("The rules of this repository have not been confirmed.", hint="Start with `band run`.")
+        found = await self.current(confirmed.target)
+        if found.digest == confirmed.digest:
+            return True
+
+        def hold(state: State) -> list[e.Event]:
+            held = state.tasks[task]
+            reason = Reason(
+                title=f"The rules on {confirmed.target} are not those that you confirmed.",
+                detail=f"Checks now: {', '.join(check.command for check in found.checks) or 'none'}.",
+            )
+            return [e.PolicyFound(policy=found), ask_policy(state, held, reason, now=self.fleet.clock.now())]
+
+        await self.fleet.record(hold)
+        return False
+
+    async def touched(self, policy: Policy, change: Change) -> tuple[str, ...]:
+        """Where a change touches what it is judged by, in sentences. Rules are those of its base, not its own."""
+        before = await self._contents(change.base, await self.repository.files(change.base))
+        after = await self._contents(change.head, await self.repository.files(change.head))
+        commands = [check.command for check in policy.checks]
+        return touched_gates(changed=change.paths, before=before.get, after=after.get, commands=commands)
+
+    async def _contents(self, commit: CommitId, paths: tuple[str, ...]) -> dict[str, bytes | None]:
+        """The files of a commit that tell how it is checked."""
+        return {path: await self.repository.read(commit, path) for path in paths if tells(path)}

@@ -1,0 +1,148 @@
+"""The brain: one beat after another, from what is to what should be.
+
+A beat records every fact that follows from the state and the time, then starts each activity that must be going on and is
+not. It is woken by new facts and by timers, and does nothing else: no polling. After a start the first beat finds what a
+crash left half done, since activities look before they act.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import partial
+
+from bandstand.domain import events as e
+from bandstand.domain.activities import Activity, activities, wake_at
+from bandstand.domain.errors import BandstandError, Broken
+from bandstand.domain.scheduling import Limits, busy, decide
+from bandstand.services.fleet import Fleet
+
+Perform = Callable[[Activity], Awaitable[None]]
+
+_MOST_DECISIONS = 100_000
+_log = logging.getLogger(__name__)
+
+
+def _nothing() -> None:
+    """For a brain that shares its slots with nobody."""
+
+
+class Brain:
+    """Keeps one fleet going.
+
+    `perform` carries out an activity and records what came of it. `freed` is called when agents of this fleet have
+    given back slots, which others may be waiting for.
+    """
+
+    def __init__(
+        self, fleet: Fleet, *, perform: Perform, limits: Callable[[], Limits], freed: Callable[[], None] = _nothing
+    ) -> None:
+        self._fleet = fleet
+        self._perform = perform
+        self._limits = limits
+        self._freed = freed
+        self._busy = 0
+        self._going: dict[str, asyncio.Task[None]] = {}
+        self._again = asyncio.Event()
+
+    async def run(self) -> None:
+        """Beat until cancelled. Agents go on when it is; whatever else was going on is taken up by the next one."""
+        try:
+            while True:
+                seen = await self.beat()
+                await self._wait(seen)
+        finally:
+            await self._let_go()
+
+    async def beat(self) -> int:
+        """Record what follows, start what is missing, end what is not wanted; the version of the state it saw."""
+        for _ in range(_MOST_DECISIONS):
+            now = self._fleet.clock.now()
+            recorded = await self._fleet.record(partial(decide, now=now, limits=self._limits()))
+            if not recorded:
+                break
+        else:
+            raise Broken("The plan of this repository does not come to an end.", hint="Please report this as a bug.")
+        self._again.clear()
+        self._tell_others()
+        state = self._fleet.state
+        wanted = {activity.key: activity for activity in activities(state, now=self._fleet.clock.now())}
+        for key in self._going.keys() - wanted.keys():
+            self._going[key].cancel()
+        for key in wanted.keys() - self._going.keys():
+            self._going[key] = asyncio.create_task(self._guard(wanted[key]), name=key)
+        return state.version
+
+    def wake(self) -> None:
+        """Have another beat: something outside the fleet has changed."""
+        self._again.set()
+
+    def _tell_others(self) -> None:
+        before, self._busy = self._busy, busy(self._fleet.state)
+        if self._busy < before:
+            self._freed()
+
+    async def _wait(self, seen: int) -> None:
+        """Until there is a fact that the last beat did not see, an activity ended, or its time has come."""
+        wake = wake_at(self._fleet.state, now=self._fleet.clock.now())
+        waiting = (
+            asyncio.create_task(self._news(seen)),
+            asyncio.create_task(self._sleep(wake)),
+            asyncio.create_task(self._ended()),
+        )
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def _news(self, seen: int) -> None:
+        await self._fleet.until(lambda state: state.version > seen)
+
+    async def _ended(self) -> None:
+        await self._again.wait()
+
+    async def _sleep(self, wake: datetime | None) -> None:
+        if wake is None:
+            await asyncio.Event().wait()
+        else:
+            await self._fleet.clock.sleep_until(wake)
+
+    async def _guard(self, activity: Activity) -> None:
+        """Perform an activity. Whatever goes wrong becomes a fact, and so does an activity that brought about nothing."""
+        try:
+            await self._perform(activity)
+            failure = None
+        except asyncio.CancelledError:
+            self._over(activity)
+            raise
+        except BandstandError as error:
+            failure = e.StepFailed(task=activity.task, step=activity.step, message=str(error), hint=error.hint)
+        except Exception as error:  # the one place that outlives a fault in a performer
+            _log.exception("%s of %s failed", activity.step, activity.task)
+            failure = e.StepFailed(
+                task=activity.task,
+                step=activity.step,
+                message=f"{type(error).__name__}: {error}",
+                hint="This is a fault of Bandstand; the daemon's log has the whole story.",
+            )
+        self._over(activity)
+        if failure is None and activity in activities(self._fleet.state, now=self._fleet.clock.now()):
+            failure = e.StepFailed(task=activity.task, step=activity.step, message="It came to no end.")
+        if failure is not None:
+            _log.warning("%s of %s failed: %s", activity.step, activity.task, failure.message)
+            fact = failure
+            await self._fleet.record(lambda _: (fact,))
+
+    def _over(self, activity: Activity) -> None:
+        self._going.pop(activity.key, None)
+        self._again.set()
+
+    async def _let_go(self) -> None:
+        going = list(self._going.values())
+        for task in going:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*going, return_exceptions=True)

@@ -1,0 +1,148 @@
+"""Authors: driving the run that makes a task's change, from an empty folder to the end of its process.
+
+Every step looks before it acts, so this may be started again at any moment for the same run: the workspace that is there
+is used, the process that lives is attached to, and a prompt that the journal has is not sent again.
+"""
+
+from dataclasses import dataclass
+
+from bandstand.domain import events as e
+from bandstand.domain.agent import AgentProfile
+from bandstand.domain.activities import Author
+from bandstand.domain.errors import Refused, Unavailable
+from bandstand.domain.policy import Policy
+from bandstand.domain.prompt import author_prompt
+from bandstand.domain.run import EndReason, Run, Turn
+from bandstand.domain.stage import Working
+from bandstand.domain.state import State, Task
+from bandstand.ports.agents import AgentProtocol
+from bandstand.ports.hosts import Host, RunState, RunStatus
+from bandstand.ports.workspaces import Workspace, Workspaces
+from bandstand.services.conversation import Conversation, live_run, wanted
+from bandstand.services.fleet import Fleet
+from bandstand.services.launching import Launching, find_profile
+from bandstand.services.policies import Policies
+from bandstand.services.proposing import Proposing
+
+
+def confirmed(state: State) -> Policy:
+    """The policy that was confirmed. Nothing is started before there is one."""
+    if state.policy is None:
+        raise Refused("The rules of this repository have not been confirmed.", hint="Start with `band run`.")
+    return state.policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authors:
+    """Drives authoring runs of one repository."""
+
+    fleet: Fleet
+    host: Host
+    protocol: AgentProtocol
+    workspaces: Workspaces
+    launching: Launching
+    policies: Policies
+    proposing: Proposing
+
+    async def perform(self, activity: Author) -> None:
+        """Drive a run until it has ended, and record that."""
+        while (run := live_run(self.fleet.state, activity.run)) is not None:
+            status = await self.host.status(run.id)
+            if run.stopping is not None:
+                await self._end(run, run.stopping)
+            elif status.state in (RunState.EXITED, RunState.LOST):
+                await self._ended(run, status)
+            else:
+                await self._go_on(run, status.state)
+
+    async def _go_on(self, run: Run, state: RunState) -> None:
+        """Start the run if it never was, and converse with its agent until it ends or is to end."""
+        task = self.fleet.state.tasks[run.task]
+        policy = confirmed(self.fleet.state)
+        profile = find_profile(await self.policies.profiles(policy), run.agent)
+        workspace = await self._workspace(task, run, policy)
+        try:
+            if state is RunState.ABSENT:
+                await self.host.start(run.id, await self.launching.launch(profile, workspace, policy))
+            await self._converse(run, profile, workspace)
+        except Refused as refusal:
+            await self.host.stop(run.id)
+            await self._record_end(run, EndReason.REFUSED, detail=f"{refusal} {refusal.hint}".strip())
+        except Unavailable:
+            # The run may be over, which its status tells; if it is not, this was about something else.
+            if (await self.host.status(run.id)).state is RunState.LIVE:
+                raise
+
+    async def _workspace(self, task: Task, run: Run, policy: Policy) -> Workspace:
+        base = task.base or await self.proposing.base(self.fleet.state, task, policy)
+        author = await self.launching.author(run.agent, policy)
+        user = await self.launching.repository.user()
+        workspace = await self.workspaces.prepare(
+            task.spec.id, base=base, target=policy.target, author=author, committer=user
+        )
+        if task.base is None:
+            await self.fleet.record(lambda _: [e.WorkspacePrepared(task=task.spec.id, base=base)])
+        return workspace
+
+    async def _converse(self, run: Run, profile: AgentProfile, workspace: Workspace) -> None:
+        sandbox = self.launching.sandbox
+        session = await self.protocol.open(
+            await self.host.attach(run.id),
+            profile=profile,
+            cwd=str(sandbox.inside(workspace.folder, role="workspace")),
+            resume=run.resume,
+            deadline_seconds=float(profile.start_seconds),
+        )
+        if run.session is None:
+            await self.fleet.record(
+                lambda _: [e.SessionOpened(run=run.id, task=run.task, session=session.id)]
+            )
+        async with Conversation(self.fleet, run, session, walled=sandbox.enforced).open() as conversation:
+            while (turn := await self._next_turn(run, conversation)) is not None:
+                await self._take_turn(run, turn, conversation)
+
+    async def _next_turn(self, run: Run, conversation: Conversation) -> Turn | None:
+        """The turn that is to be played now; nothing when the run is to end, or has ended."""
+        state = await self.fleet.until(
+            lambda state: conversation.over or not wanted(state, run) or _turn(state, run) is not None
+        )
+        return _turn(state, run) if wanted(state, run) and not conversation.over else None
+
+    async def _take_turn(self, run: Run, turn: Turn, conversation: Conversation) -> None:
+        policy = confirmed(self.fleet.state)
+        task = self.fleet.state.tasks[run.task]
+        if turn.onto is not None:
+            ref = f"refs/remotes/origin/{policy.target}"
+            await self.workspaces.show_commit(task.spec.id, ref=ref, commit=turn.onto)
+        text = author_prompt(task.spec, turn, target=policy.target, remembers=conversation.session.resumed)
+        result = await conversation.prompt(turn.number, text)
+        if result is None:
+            return
+        author = await self.launching.author(run.agent, policy)
+        ended = await self.proposing.propose(self.fleet.state, run, turn, result, policy=policy, author=author)
+        await self.fleet.record(lambda state: [ended] if _turn(state, run) == turn else [])
+
+    async def _end(self, run: Run, reason: EndReason) -> None:
+        status = await self.host.stop(run.id)
+        if await self.workspaces.find(run.task) is not None:
+            await self.workspaces.snapshot(run.task)
+        await self._record_end(run, reason, code=status.code)
+
+    async def _ended(self, run: Run, status: RunStatus) -> None:
+        if status.state is RunState.LOST:
+            await self._record_end(run, EndReason.LOST, detail="Its holder is gone, and the agent with it.")
+            return
+        detail = await self.host.errors(run.id)
+        await self._record_end(run, EndReason.CRASHED, code=status.code, detail=detail or status.reason)
+
+    async def _record_end(
+        self, run: Run, reason: EndReason, *, code: int | None = None, detail: str = ""
+    ) -> None:
+        ended = e.RunEnded(run=run.id, task=run.task, reason=reason, code=code, detail=detail)
+        await self.fleet.record(lambda state: [ended] if live_run(state, run) is not None else [])
+
+
+def _turn(state: State, run: Run) -> Turn | None:
+    """The turn that the task's agent is to play now."""
+    stage = state.tasks[run.task].stage
+    return stage.turn if isinstance(stage, Working) and stage.started else None

@@ -51,10 +51,13 @@ class Folder:
         ok: tuple[int, ...] = (0,),
         env: Mapping[str, str] | None = None,
         without: tuple[str, ...] = (),
+        stdin: str = "",
     ) -> str:
         """What git says. `env` is added to the environment, the variables `without` are taken out of it."""
         whole = {name: value for name, value in (os.environ | dict(env or {})).items() if name not in without}
-        said = subprocess.run(["git", *argv], cwd=self.path, capture_output=True, check=False, env=whole)
+        said = subprocess.run(
+            ["git", *argv], cwd=self.path, capture_output=True, check=False, env=whole, input=os.fsencode(stdin)
+        )
         assert said.returncode in ok, f"git {argv} ended with {said.returncode}: {said.stderr.decode(errors='replace')}"
         return os.fsdecode(said.stdout).removesuffix("\n")
 
@@ -84,10 +87,7 @@ class Folder:
             if text is None:
                 self.git("rm", "-q", "--cached", name, env=env)
             else:
-                said = subprocess.run(
-                    ["git", "hash-object", "-w", "--stdin"], cwd=self.path, input=text.encode(), capture_output=True
-                )
-                blob = said.stdout.decode().strip()
+                blob = self.git("hash-object", "-w", "--stdin", stdin=text)
                 self.git("update-index", "--replace", "--add", "--cacheinfo", f"100644,{blob},{name}", env=env)
         tree = self.git("write-tree", env=env)
         index.unlink()

@@ -19,8 +19,9 @@ from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
 from bandstand.adapters.sandbox.none import NoSandbox
 from bandstand.adapters.store.sqlite import SqliteLog
 from bandstand.adapters.surroundings import FileEnvironment
+from bandstand.config.models import UserSettings
 from bandstand.config.places import Places
-from bandstand.config.settings import UserSettings, user_settings
+from bandstand.config.settings import user_settings
 from bandstand.domain.errors import BandstandError, Refused
 from bandstand.domain.ids import RepositoryId
 from bandstand.domain.scheduling import Limits
@@ -138,9 +139,9 @@ class Bandstand:
         await fleet.open()
         live = any(not task.ended or not task.retired for task in fleet.state.tasks.values())
         path = Path(fleet.state.path)
-        if not live or not path.is_dir():
+        if not live:
             return
-        with contextlib.suppress(BandstandError):
+        with contextlib.suppress(BandstandError, OSError):
             repository = await self._find(path)
             if repository.id == repository_id:
                 await self._begin(repository)

@@ -69,6 +69,7 @@ class Stage:
         self.folder = folder / "runs"
         self.memory = MemoryHost(SCRIPTS) if kind == "memory" else None
         trees = (Tree.SUBREAPER,) if kind == "subreaper" else ()
+        self.channels: list[Channel] = []
         self.host: Host = self.memory or LocalHost(self.folder, sys.executable, trees=trees)
 
     def launch(self, program: str) -> Launch:
@@ -77,6 +78,15 @@ class Stage:
         if not self.memory and program in PROGRAMS:
             argv = (sys.executable, "-I", "-S", "-c", PROGRAMS[program])
         return Launch(argv=argv, cwd=Path("/"), environment={"PATH": os.defpath})
+
+    async def attach(self, run: RunId) -> Channel:
+        """A channel that is closed when the test ends."""
+        self.channels.append(channel := await self.host.attach(run))
+        return channel
+
+    def play(self, test: Coroutine[Any, Any, None]) -> None:
+        """Run the body of a test."""
+        play(test, self.channels)
 
     def kill_holder(self, run: RunId) -> None:
         """End the holder of a run without a warning."""
@@ -130,16 +140,18 @@ def staged(kind: str, folder: Path) -> Iterator[Stage]:
             asyncio.run(clear(stage.host))
 
 
-def play(test: Coroutine[Any, Any, None]) -> None:
-    """Run the body of a test, with an end to its patience; no task may be left behind."""
+def play(test: Coroutine[Any, Any, None], channels: list[Channel]) -> None:
+    """Run the body of a test, with an end to its patience. Its channels are closed; no task of theirs may be left."""
 
     async def watched() -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await test
-        others = {
-            task for task in asyncio.all_tasks() - {asyncio.current_task()} if not task.get_name().startswith("run ")
-        }
-        assert not others
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await test
+        finally:
+            for channel in channels:
+                await channel.close()
+        names = [task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}]
+        assert not [name for name in names if not name.startswith("run ")]
 
     asyncio.run(watched())
 

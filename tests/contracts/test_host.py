@@ -8,7 +8,7 @@ import pytest
 
 from bandstand.domain.errors import Refused, Unavailable
 from bandstand.ports.hosts import Launch, RunState, RunStatus
-from tests.contracts.host_stage import KINDS, OTHER, RUN, Stage, everything, lines, play, read_until, staged
+from tests.contracts.host_stage import KINDS, OTHER, RUN, Stage, everything, lines, read_until, staged
 
 
 @pytest.fixture(params=KINDS)
@@ -27,13 +27,13 @@ def test_a_run_goes_from_absent_to_live_to_exited(stage: Stage) -> None:
         await stage.host.start(RUN, stage.launch("echo"))
         assert await stage.host.status(RUN) == RunStatus(state=RunState.LIVE)
         assert await stage.host.live() == {RUN}
-        channel = await stage.host.attach(RUN)
+        channel = await stage.attach(RUN)
         await channel.write("bye", b"leave")
         await everything(channel.records())
         await channel.close()
         assert await stage.host.status(RUN) == RunStatus(state=RunState.EXITED, code=7, reason="exited")
 
-    play(body())
+    stage.play(body())
 
 
 def test_a_run_is_started_once(stage: Stage) -> None:
@@ -48,7 +48,7 @@ def test_a_run_is_started_once(stage: Stage) -> None:
         said = lines(await everything(stage.host.journal(RUN)))
         assert said == []
 
-    play(body())
+    stage.play(body())
 
 
 def test_a_program_that_is_not_there_is_refused(stage: Stage) -> None:
@@ -63,7 +63,7 @@ def test_a_program_that_is_not_there_is_refused(stage: Stage) -> None:
         await stage.host.start(RUN, stage.launch("echo"))
         assert (await stage.host.status(RUN)).state is RunState.LIVE
 
-    play(body())
+    stage.play(body())
 
 
 def test_a_launch_without_a_program_is_refused(stage: Stage) -> None:
@@ -73,7 +73,7 @@ def test_a_launch_without_a_program_is_refused(stage: Stage) -> None:
         with pytest.raises(Refused):
             await stage.host.start(RUN, Launch(argv=(), cwd=Path("/"), environment={}))
 
-    play(body())
+    stage.play(body())
 
 
 def test_only_a_live_run_can_be_attached_to(stage: Stage) -> None:
@@ -81,13 +81,13 @@ def test_only_a_live_run_can_be_attached_to(stage: Stage) -> None:
 
     async def body() -> None:
         with pytest.raises(Unavailable):
-            await stage.host.attach(RUN)
+            await stage.attach(RUN)
         await stage.host.start(RUN, stage.launch("echo"))
         await stage.host.stop(RUN)
         with pytest.raises(Unavailable):
-            await stage.host.attach(RUN)
+            await stage.attach(RUN)
 
-    play(body())
+    stage.play(body())
 
 
 def test_a_run_is_stopped_gently(stage: Stage) -> None:
@@ -101,7 +101,7 @@ def test_a_run_is_stopped_gently(stage: Stage) -> None:
         assert await stage.host.stop(OTHER) == RunStatus(state=RunState.ABSENT)
         assert await stage.host.live() == frozenset()
 
-    play(body())
+    stage.play(body())
 
 
 def test_a_run_that_does_not_listen_is_killed(stage: Stage) -> None:
@@ -109,13 +109,12 @@ def test_a_run_that_does_not_listen_is_killed(stage: Stage) -> None:
 
     async def body() -> None:
         await stage.host.start(RUN, stage.launch("stubborn"))
-        channel = await stage.host.attach(RUN)
+        channel = await stage.attach(RUN)
         await read_until(channel, b"here")
         ended = await stage.host.stop(RUN, grace_seconds=0.2)
         assert ended == RunStatus(state=RunState.EXITED, code=-9, reason="stopped")
-        await channel.close()
 
-    play(body())
+    stage.play(body())
 
 
 def test_an_agent_that_dies_is_noticed(stage: Stage) -> None:
@@ -123,14 +122,13 @@ def test_an_agent_that_dies_is_noticed(stage: Stage) -> None:
 
     async def body() -> None:
         await stage.host.start(RUN, stage.launch("echo"))
-        channel = await stage.host.attach(RUN)
+        channel = await stage.attach(RUN)
         reader = asyncio.create_task(everything(channel.records()))
         stage.crash_agent(RUN)
         await reader
         assert await stage.host.status(RUN) == RunStatus(state=RunState.EXITED, code=-9, reason="exited")
-        await channel.close()
 
-    play(body())
+    stage.play(body())
 
 
 def test_a_run_whose_holder_dies_is_lost(stage: Stage) -> None:
@@ -138,7 +136,7 @@ def test_a_run_whose_holder_dies_is_lost(stage: Stage) -> None:
 
     async def body() -> None:
         await stage.host.start(RUN, stage.launch("echo"))
-        channel = await stage.host.attach(RUN)
+        channel = await stage.attach(RUN)
         await channel.write("one", b"1")
         seen = await read_until(channel, b"echo 1")
         reader = asyncio.create_task(everything(channel.records()))
@@ -148,13 +146,12 @@ def test_a_run_whose_holder_dies_is_lost(stage: Stage) -> None:
         with pytest.raises(Unavailable):
             await channel.write("two", b"2")
         with pytest.raises(Unavailable):
-            await stage.host.attach(RUN)
+            await stage.attach(RUN)
         assert await stage.host.stop(RUN) == RunStatus(state=RunState.LOST)
         assert await stage.host.live() == frozenset()
         assert await everything(stage.host.journal(RUN)) == seen
-        await channel.close()
 
-    play(body())
+    stage.play(body())
 
 
 def test_what_was_complained_of_can_be_read(stage: Stage) -> None:
@@ -165,7 +162,7 @@ def test_what_was_complained_of_can_be_read(stage: Stage) -> None:
         assert await stage.host.errors(RUN) == ""
         assert await stage.host.errors(OTHER) == ""
 
-    play(body())
+    stage.play(body())
 
 
 def test_runs_do_not_know_each_other(stage: Stage) -> None:
@@ -175,7 +172,7 @@ def test_runs_do_not_know_each_other(stage: Stage) -> None:
         for run in (RUN, OTHER):
             await stage.host.start(run, stage.launch("echo"))
         assert await stage.host.live() == {RUN, OTHER}
-        one, two = [await stage.host.attach(run) for run in (RUN, OTHER)]
+        one, two = [await stage.attach(run) for run in (RUN, OTHER)]
         await one.write("key", b"to the first")
         await two.write("key", b"to the second")
         assert lines(await read_until(one, b"echo to the first")) == [b"to the first", b"echo to the first"]
@@ -183,7 +180,5 @@ def test_runs_do_not_know_each_other(stage: Stage) -> None:
         assert await stage.host.live() == {OTHER}
         await two.write("more", b"still here")
         await read_until(two, b"echo still here")
-        await one.close()
-        await two.close()
 
-    play(body())
+    stage.play(body())

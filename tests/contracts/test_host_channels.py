@@ -8,7 +8,7 @@ import pytest
 
 from bandstand.domain.errors import Refused, Unavailable
 from bandstand.ports.hosts import RecordKind, RunState
-from tests.contracts.host_stage import KINDS, RUN, Stage, descriptors, everything, lines, play, read_until, staged
+from tests.contracts.host_stage import KINDS, RUN, Stage, descriptors, everything, lines, read_until, staged
 
 
 @pytest.fixture(params=KINDS)
@@ -23,7 +23,7 @@ def test_what_is_said_comes_back_in_order(stage: Stage) -> None:
 
     async def body() -> None:
         await stage.host.start(RUN, stage.launch("echo"))
-        channel = await stage.host.attach(RUN)
+        channel = await stage.attach(RUN)
         await channel.write("one", b"1\n")
         await read_until(channel, b"echo 1")
         await channel.write("two", b"2")
@@ -35,7 +35,7 @@ def test_what_is_said_comes_back_in_order(stage: Stage) -> None:
         assert seen[0].offset == 0
         assert [record.end for record in seen[:-1]] == [record.offset for record in seen[1:]]
 
-    play(body())
+    stage.play(body())
 
 
 def test_a_key_is_taken_once(stage: Stage) -> None:
@@ -43,19 +43,17 @@ def test_a_key_is_taken_once(stage: Stage) -> None:
 
     async def body() -> None:
         await stage.host.start(RUN, stage.launch("echo"))
-        first = await stage.host.attach(RUN)
+        first = await stage.attach(RUN)
         for line in (b"once", b"once", b"other words"):
             await first.write('re:"a b"%\u00e4', line)
-        second = await stage.host.attach(RUN)
+        second = await stage.attach(RUN)
         await second.write('re:"a b"%\u00e4', b"once")
         await second.write("-", b"last")
         seen = await read_until(second, b"echo last")
         assert sorted(lines(seen)) == [b"echo last", b"echo once", b"last", b"once"]
         assert [record.key for record in seen if record.key] == ['re:"a b"%\u00e4', "-"]
-        await first.close()
-        await second.close()
 
-    play(body())
+    stage.play(body())
 
 
 def test_the_newest_channel_writes_and_all_may_read(stage: Stage) -> None:
@@ -63,19 +61,17 @@ def test_the_newest_channel_writes_and_all_may_read(stage: Stage) -> None:
 
     async def body() -> None:
         await stage.host.start(RUN, stage.launch("echo"))
-        old = await stage.host.attach(RUN)
+        old = await stage.attach(RUN)
         await old.write("old", b"old")
-        new = await stage.host.attach(RUN)
+        new = await stage.attach(RUN)
         with pytest.raises(Unavailable):
             await old.write("late", b"late")
         await new.write("new", b"new")
         both = await asyncio.gather(read_until(old, b"echo new"), read_until(new, b"echo new"))
         assert both[0] == both[1]
         assert b"late" not in lines(both[0])
-        await old.close()
-        await new.close()
 
-    play(body())
+    stage.play(body())
 
 
 def test_reading_goes_on_where_it_stopped(stage: Stage) -> None:
@@ -83,7 +79,7 @@ def test_reading_goes_on_where_it_stopped(stage: Stage) -> None:
 
     async def body() -> None:
         await stage.host.start(RUN, stage.launch("echo"))
-        channel = await stage.host.attach(RUN)
+        channel = await stage.attach(RUN)
         for number in range(5):
             await channel.write(f"k{number}", str(number).encode())
         await channel.write("bye", b"leave")
@@ -91,9 +87,8 @@ def test_reading_goes_on_where_it_stopped(stage: Stage) -> None:
         for place in (0, 3, len(whole) - 1):
             assert await everything(channel.records(after=whole[place].end)) == whole[place + 1 :]
             assert await everything(stage.host.journal(RUN, after=whole[place].end)) == whole[place + 1 :]
-        await channel.close()
 
-    play(body())
+    stage.play(body())
 
 
 def test_reading_ends_behind_the_exit_record(stage: Stage) -> None:
@@ -101,7 +96,7 @@ def test_reading_ends_behind_the_exit_record(stage: Stage) -> None:
 
     async def body() -> None:
         await stage.host.start(RUN, stage.launch("echo"))
-        channel = await stage.host.attach(RUN)
+        channel = await stage.attach(RUN)
         reader = asyncio.create_task(everything(channel.records()))
         await channel.write("bye", b"leave")
         seen = await reader
@@ -109,9 +104,8 @@ def test_reading_ends_behind_the_exit_record(stage: Stage) -> None:
         assert b'"exit"' in seen[-1].payload
         assert await everything(channel.records()) == seen
         assert await everything(stage.host.journal(RUN)) == seen
-        await channel.close()
 
-    play(body())
+    stage.play(body())
 
 
 def test_a_channel_knows_where_it_came_in(stage: Stage) -> None:
@@ -119,20 +113,18 @@ def test_a_channel_knows_where_it_came_in(stage: Stage) -> None:
 
     async def body() -> None:
         await stage.host.start(RUN, stage.launch("echo"))
-        first = await stage.host.attach(RUN)
+        first = await stage.attach(RUN)
         await first.write("one", b"1")
         await read_until(first, b"echo 1")
-        second = await stage.host.attach(RUN)
+        second = await stage.attach(RUN)
         size = await second.caught_up()
         await second.write("two", b"2")
         seen = await read_until(second, b"echo 2")
         assert lines([record for record in seen if record.end <= size]) == [b"1", b"echo 1"]
         assert size in [record.end for record in seen]
         assert await first.caught_up() < size
-        await first.close()
-        await second.close()
 
-    play(body())
+    stage.play(body())
 
 
 def test_closing_a_channel_leaves_the_run_alone(stage: Stage) -> None:
@@ -141,7 +133,7 @@ def test_closing_a_channel_leaves_the_run_alone(stage: Stage) -> None:
     async def body() -> None:
         await stage.host.start(RUN, stage.launch("echo"))
         before = descriptors()
-        channel = await stage.host.attach(RUN)
+        channel = await stage.attach(RUN)
         await channel.write("one", b"1")
         await read_until(channel, b"echo 1")
         reader = asyncio.create_task(everything(channel.records()))
@@ -155,7 +147,7 @@ def test_closing_a_channel_leaves_the_run_alone(stage: Stage) -> None:
         assert (await stage.host.status(RUN)).state is RunState.LIVE
         assert descriptors() == before
 
-    play(body())
+    stage.play(body())
 
 
 def test_nothing_is_written_to_an_ended_run(stage: Stage) -> None:
@@ -163,14 +155,13 @@ def test_nothing_is_written_to_an_ended_run(stage: Stage) -> None:
 
     async def body() -> None:
         await stage.host.start(RUN, stage.launch("echo"))
-        channel = await stage.host.attach(RUN)
+        channel = await stage.attach(RUN)
         await channel.write("bye", b"leave")
         await everything(channel.records())
         with pytest.raises(Unavailable):
             await channel.write("more", b"more")
-        await channel.close()
 
-    play(body())
+    stage.play(body())
 
 
 def test_a_line_is_one_line(stage: Stage) -> None:
@@ -178,11 +169,11 @@ def test_a_line_is_one_line(stage: Stage) -> None:
 
     async def body() -> None:
         await stage.host.start(RUN, stage.launch("echo"))
-        channel = await stage.host.attach(RUN)
+        channel = await stage.attach(RUN)
         for key, line in (("two", b"a\nb"), ("", b"a")):
             with pytest.raises(Refused):
                 await channel.write(key, line)
         await channel.close()
         assert lines(await everything(stage.host.journal(RUN))) == []
 
-    play(body())
+    stage.play(body())

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,6 +34,6 @@ class FileEnvironment:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = self._path.with_suffix(".new")
         draft.unlink(missing_ok=True)
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(variables, file)
+        draft.touch(mode=0o600, exist_ok=False)
+        draft.write_text(json.dumps(variables))
         draft.replace(self._path)

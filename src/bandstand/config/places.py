@@ -1,9 +1,9 @@
 """Where things are: the state, the sockets and the user's settings, by the platform's own conventions.
 
-    state    database, journals, workspaces, the vault of checkpoints; the daemon's log and lock
-    runtime  the daemon's socket; short, since a socket's path may not be longer than 107 bytes
-    settings the user's own `config.toml`
-    cache    what can be made again, the demo's repositories among it
+state    database, journals, workspaces, the vault of checkpoints; the daemon's log and lock
+runtime  the daemon's socket; short, since a socket's path may not be longer than 107 bytes
+settings the user's own `config.toml`
+cache    what can be made again, the demo's repositories among it
 """
 
 from collections.abc import Mapping

@@ -199,5 +199,3 @@ def _times(task: Task) -> list[datetime]:
         case _:
             pass
     return found
-
-

@@ -156,9 +156,7 @@ def _human_review(task: Task, given: Answer) -> e.ReviewConcluded:
         raise Refused(f"{task.spec.id} has no change to review.")
     approved = given.choice == APPROVE.id
     if not approved and not given.text:
-        raise Refused(
-            f"Changes to {task.spec.id} are requested without saying which.", hint='Say them with -m "…".'
-        )
+        raise Refused(f"Changes to {task.spec.id} are requested without saying which.", hint='Say them with -m "…".')
     review = Review(
         commit=task.change.head,
         by=Reviewer.HUMAN,

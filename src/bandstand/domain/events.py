@@ -127,9 +127,9 @@ class SessionOpened:
 class TurnEnded:
     """The agent is done with a turn, and what its workspace holds was kept.
 
-    `change` is what its branch adds to the target, or nothing; `own_head` the last commit that it made itself. `leftovers` are paths that it did not commit;
-    `committed_for_agent` tells that a commit was made of them since it had made none. `gates` says in sentences where
-    the change touches what it is to be judged by.
+    `change` is what its branch adds to the target, or nothing; `own_head` the last commit that it made itself.
+    `leftovers` are paths that it did not commit; `committed_for_agent` tells that a commit was made of them since it
+    had made none. `gates` says in sentences where the change touches what it is to be judged by.
     """
 
     task: TaskId

@@ -39,26 +39,40 @@ def review_standing(task: Task, policy: Policy) -> ReviewStanding:
     """
     human = _latest(task, Reviewer.HUMAN)
     agent = _latest(task, Reviewer.AGENT)
-    broken = task.review_crashes >= REVIEW_ATTEMPTS
-    if human is not None and human.verdict is Verdict.CHANGES_REQUESTED:
-        return ReviewStanding(need=ReviewNeed.CHANGES, review=human)
     if human is not None:
-        if policy.review is ReviewMode.AGENT_AND_HUMAN and agent is None and not broken:
-            return ReviewStanding(need=ReviewNeed.AGENT)
-        return ReviewStanding(need=ReviewNeed.NOTHING)
+        return _with_human(task, policy, human, agent)
     if agent is not None and agent.verdict is Verdict.CHANGES_REQUESTED:
         if task.repairs.get(Cause.CHANGES_REQUESTED, 0) < policy.rounds.review:
             return ReviewStanding(need=ReviewNeed.CHANGES, review=agent)
         return ReviewStanding(need=ReviewNeed.HUMAN, why=f"{agent.name} still asks for changes", review=agent)
-    if policy.review.by_agent and agent is None:
-        if broken:
-            return ReviewStanding(need=ReviewNeed.HUMAN, why="no agent could review it")
+    if policy.review.by_agent and agent is None and not _broken(task):
         return ReviewStanding(need=ReviewNeed.AGENT)
-    if task.gates:
-        return ReviewStanding(need=ReviewNeed.HUMAN, why=" ".join(task.gates))
-    if policy.review.by_human:
-        return ReviewStanding(need=ReviewNeed.HUMAN, why="the policy asks for a human")
+    why = _why_human(task, policy, agent)
+    return ReviewStanding(need=ReviewNeed.HUMAN, why=why) if why else ReviewStanding(need=ReviewNeed.NOTHING)
+
+
+def _with_human(task: Task, policy: Policy, human: Review, agent: Review | None) -> ReviewStanding:
+    """A human's verdict decides; an agent's is still wanted where the policy asks for both."""
+    if human.verdict is Verdict.CHANGES_REQUESTED:
+        return ReviewStanding(need=ReviewNeed.CHANGES, review=human)
+    both = policy.review is ReviewMode.AGENT_AND_HUMAN
+    if both and agent is None and not _broken(task):
+        return ReviewStanding(need=ReviewNeed.AGENT)
     return ReviewStanding(need=ReviewNeed.NOTHING)
+
+
+def _broken(task: Task) -> bool:
+    """Whether agents have tried to review often enough."""
+    return task.review_crashes >= REVIEW_ATTEMPTS
+
+
+def _why_human(task: Task, policy: Policy, agent: Review | None) -> str:
+    """Why a human is needed although no verdict stands against the change; empty if none is."""
+    if policy.review.by_agent and agent is None:
+        return "no agent could review it"
+    if task.gates:
+        return " ".join(task.gates)
+    return "the policy asks for a human" if policy.review.by_human else ""
 
 
 def may_land(task: Task, policy: Policy, tree: TreeId) -> bool:

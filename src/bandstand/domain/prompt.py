@@ -51,7 +51,7 @@ def _task(spec: TaskSpec) -> str:
     return "\n".join([*lines, _ROLE[spec.role], "", _RULES])
 
 
-def _request(turn: Turn, target: str) -> str:
+def _request(turn: Turn, target: str) -> str:  # noqa: PLR0911 - one match over a sum type
     match turn.cause:
         case Cause.GOAL:
             return ""
@@ -59,8 +59,8 @@ def _request(turn: Turn, target: str) -> str:
             return turn.text
         case Cause.NOTHING_CHANGED:
             return (
-                "You ended your turn, but there is no commit on this branch and no changed file. Do the task and commit "
-                "your work; if there is really nothing to change, say why."
+                "You ended your turn, but there is no commit on this branch and no changed file. Do the task and "
+                "commit your work; if there is really nothing to change, say why."
             )
         case Cause.CHECK_FAILED:
             return (
@@ -99,8 +99,8 @@ def review_prompt(spec: TaskSpec, change: Change, *, target: str, patch: str) ->
 Task: {spec.id}
 Reason: review
 
-You review a change by another agent. This checkout holds it; `origin/{target}` is what it is based on. Read it, run what
-you like, and change nothing: edits that you make here are thrown away.
+You review a change by another agent. This checkout holds it; `origin/{target}` is what it is based on. Read it, run
+what you like, and change nothing: edits that you make here are thrown away.
 
 {_quoted("the task", _task_for_review(spec))}
 

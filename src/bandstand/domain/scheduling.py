@@ -143,7 +143,7 @@ def _stop_reason(task: Task, run: Run, now: datetime) -> EndReason | None:
     return EndReason.BUDGET if isinstance(stage, Working) and stage.started and overdue else None
 
 
-def _stage_facts(state: State, task: Task, policy: Policy, now: datetime, free: int) -> Iterator[e.Event]:
+def _stage_facts(state: State, task: Task, policy: Policy, now: datetime, free: int) -> Iterator[e.Event]:  # noqa: C901, PLR0912 - one match over a sum type
     match task.stage:
         case Queued():
             yield from _begin(state, task, now, free)

@@ -1,14 +1,14 @@
 """Where a task stands. Each stage carries just what is true in it.
 
-    Queued -> Working -> Proposed -> Checking -> Checked -> AgentReview, HumanReview -> InQueue
-                 ^           |                      |                |                     |
-                 |  (nothing)|                 (red)|       (changes)|                  Building
-                 +-----------+----------------------+----------------+                     |
-                 |                                                                      Testing
-                 +---------------------------- Returned <------- (conflict, red) ----------+
-                                                                                        Tested -> Moving -> Landed
+Queued -> Working -> Proposed -> Checking -> Checked -> AgentReview, HumanReview -> InQueue
+             ^           |                      |                |                     |
+             |  (nothing)|                 (red)|       (changes)|                  Building
+             +-----------+----------------------+----------------+                     |
+             |                                                                      Testing
+             +---------------------------- Returned <------- (conflict, red) ----------+
+                                                                                    Tested -> Moving -> Landed
 
-    From anywhere: Blocked, where a human is asked, and back; Cancelled.
+From anywhere: Blocked, where a human is asked, and back; Cancelled.
 """
 
 from dataclasses import dataclass

@@ -68,7 +68,7 @@ class Standing:
 
 
 STEP_LIMIT = timedelta(hours=1)
-"""How long a step of Bandstand's own, or a wait for others that have deadlines of theirs, may take before it is looked at."""
+"""How long a step of Bandstand's own, or a wait for others with deadlines of theirs, may take."""
 
 _DOING = {
     Cause.GOAL: "working on the goal",
@@ -97,7 +97,7 @@ def _needs_you(ask: Ask) -> Standing:
     return Standing(mark=Mark.NEEDS_YOU, words=f"{ask.id}: {ask.title}", owner=Owner.HUMAN, until=ask.deadline)
 
 
-def _of_stage(state: State, task: Task) -> Standing:
+def _of_stage(state: State, task: Task) -> Standing:  # noqa: C901, PLR0911, PLR0912 - one match over a sum type
     own = task.since + STEP_LIMIT
     match task.stage:
         case Queued():

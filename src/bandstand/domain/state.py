@@ -134,7 +134,7 @@ def apply(state: State, event: e.Event, *, at: datetime) -> State:
     return replace(changed, version=state.version + 1)
 
 
-def _apply(state: State, event: e.Event, at: datetime) -> State:
+def _apply(state: State, event: e.Event, at: datetime) -> State:  # noqa: C901, PLR0911, PLR0912 - one match over a sum type
     match event:
         case e.RepositoryOpened(path=path):
             return replace(state, path=path)
@@ -207,7 +207,7 @@ def _on_task(state: State, task_id: TaskId, event: e.Event, at: datetime) -> Sta
     return _with_task(state, changed)
 
 
-def task_after(task: Task, event: e.Event, *, at: datetime) -> Task:
+def task_after(task: Task, event: e.Event, *, at: datetime) -> Task:  # noqa: C901, PLR0911, PLR0912 - one match over a sum type
     """The task after a fact that speaks of it."""
     match event:
         case e.MessageSent():
@@ -245,7 +245,7 @@ def task_after(task: Task, event: e.Event, *, at: datetime) -> Task:
             return _landing_changed(task, event, at)
 
 
-def _landing_changed(task: Task, event: e.Event, at: datetime) -> Task:
+def _landing_changed(task: Task, event: e.Event, at: datetime) -> Task:  # noqa: PLR0911 - one match over a sum type
     match event:
         case e.LandingStarted() | e.LandingRestarted():
             return replace(task, stage=Building())
@@ -347,13 +347,11 @@ def _resumed(task: Task) -> Task:
     )
 
 
-def _run_changed(task: Task, event: e.RunStarted | e.SessionOpened | e.RunStopRequested | e.RunEnded) -> Task:
+def _run_changed(task: Task, event: e.RunStarted | e.SessionOpened | e.RunStopRequested | e.RunEnded) -> Task:  # noqa: PLR0911 - one match over a sum type
     match event:
         case e.RunStarted(run=run):
             if run.part is Part.REVIEWER:
-                return replace(
-                    task, review_run=run, review_runs=task.review_runs + 1, stage=AgentReview(run=run.id)
-                )
+                return replace(task, review_run=run, review_runs=task.review_runs + 1, stage=AgentReview(run=run.id))
             return replace(task, run=run, runs=task.runs + 1)
         case e.SessionOpened(run=run_id, session=session):
             if task.run is not None and task.run.id == run_id:
@@ -375,9 +373,7 @@ def _on_review_run(
     run = task.review_run
     if run is None or run.id != run_id:
         return task
-    return replace(
-        task, review_run=replace(run, session=session or run.session, stopping=stopping or run.stopping)
-    )
+    return replace(task, review_run=replace(run, session=session or run.session, stopping=stopping or run.stopping))
 
 
 _BROKE_OFF = frozenset({EndReason.CRASHED, EndReason.LOST, EndReason.REFUSED, EndReason.BUDGET})
@@ -386,9 +382,7 @@ _BROKE_OFF = frozenset({EndReason.CRASHED, EndReason.LOST, EndReason.REFUSED, En
 def _run_ended(task: Task, event: e.RunEnded) -> Task:
     broke = event.reason in _BROKE_OFF
     if task.review_run is not None and task.review_run.id == event.run:
-        ended = replace(
-            task, review_run=None, last_end=event, review_crashes=task.review_crashes + (1 if broke else 0)
-        )
+        ended = replace(task, review_run=None, last_end=event, review_crashes=task.review_crashes + (1 if broke else 0))
         if isinstance(task.stage, AgentReview) and task.stage.run == event.run:
             return _back_to_checked(ended)
         return ended

@@ -20,7 +20,7 @@ from bandstand.domain.ask import AskKind
 from bandstand.domain.change import Change
 from bandstand.domain.check import Conclusion
 from bandstand.domain.ids import TaskId
-from bandstand.domain.review import Verdict
+from bandstand.domain.review import Review, Verdict
 from bandstand.domain.run import Cause, EndReason, Part
 from bandstand.domain.standing import Mark
 from bandstand.domain.state import State
@@ -72,7 +72,7 @@ def size(change: Change) -> str:
     return f"{files}, +{change.added} -{change.deleted}"
 
 
-def told(event: e.Event, state: State) -> Line | None:
+def told(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911 - one match over a sum type
     """What a fact says to a person; nothing for facts that only the program needs. `state` is the one after it."""
     match event:
         case e.TaskSubmitted(spec=spec):
@@ -126,7 +126,7 @@ def _landing(
             assert_never(event)
 
 
-def _work(event: e.Event, state: State) -> Line | None:
+def _work(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911 - one match over a sum type
     match event:
         case e.TurnQueued(task=task, turn=turn):
             words = "starts again where it broke off" if turn.again else _TURN[turn.cause]
@@ -145,7 +145,7 @@ def _work(event: e.Event, state: State) -> Line | None:
         case e.CheckConcluded(task=task, outcome=outcome):
             return _checked(task, outcome.conclusion, outcome.failed.command if outcome.failed else "", outcome.results)
         case e.ReviewConcluded(task=task, review=review):
-            return _reviewed(task, review.verdict, review.name, len(review.comments))
+            return _reviewed(task, review)
         case e.ChangeQueued(task=task):
             return Line(mark=Mark.LANDING, task=task, text="joins the merge queue")
         case e.StepFailed(task=task, step=step, message=message):
@@ -164,11 +164,15 @@ def _checked(task: TaskId, conclusion: Conclusion, command: str, results: tuple[
     return Line(mark=Mark.CHECKING, task=task, text=words[conclusion])
 
 
-def _reviewed(task: TaskId, verdict: Verdict, name: str, comments: int) -> Line:
-    if verdict is Verdict.APPROVED:
-        return Line(mark=Mark.REVIEW, task=task, text=f"approved by {name}")
-    count = {0: "", 1: " with 1 comment"}.get(comments, f" with {comments} comments")
-    return Line(mark=Mark.REVIEW, task=task, text=f"{name} requests changes{count}")
+def _reviewed(task: TaskId, review: Review) -> Line:
+    if review.verdict is Verdict.APPROVED:
+        return Line(mark=Mark.REVIEW, task=task, text=f"approved by {review.name}")
+    what = f": {review.summary}" if review.summary else ""
+    if review.comments:
+        first = review.comments[0]
+        more = f" (and {len(review.comments) - 1} more)" if len(review.comments) > 1 else ""
+        what = f": {first.path}:{first.line}: {_one_line(first.body)}{more}"
+    return Line(mark=Mark.REVIEW, task=task, text=f"{review.name} requests changes{what}")
 
 
 def doing(update: AgentUpdate) -> str | None:
@@ -180,13 +184,13 @@ def doing(update: AgentUpdate) -> str | None:
             return _one_line(title)
         case ToolEnded(failed=True):
             return "that did not work"
-        case Said(text=text) if text.strip():
+        case Said(text=text) if text.strip() and "```json" not in text:
             return f"“{_one_line(text)}”"
         case _:
             return None
 
 
-def transcribed(update: AgentUpdate) -> tuple[str, str]:
+def transcribed(update: AgentUpdate) -> tuple[str, str]:  # noqa: C901, PLR0911 - one match over a sum type
     """An entry of a transcript: who speaks or what it is, and the text, whole."""
     match update:
         case Prompted(text=text):

@@ -1,4 +1,4 @@
-"""The wire between the faces and the daemon: lines of JSON over a Unix socket, and a client with the standard library only.
+"""The wire between the faces and the daemon: lines of JSON over a Unix socket, and a client for it, import-light.
 
     -> {"op": "show", "args": {…}, "version": "0.1.0"}
     <- {"item": …}                    any number of them, for an operation that streams
@@ -71,7 +71,7 @@ def raise_error(error: Json) -> None:
 
 
 class Client:
-    """Asks a daemon. `path` is its socket. Raises `NotRunning` when nobody is there, and whatever the daemon answers."""
+    """Asks the daemon at a socket. Raises `NotRunning` when nobody is there, and whatever the daemon raises."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -64,9 +64,7 @@ class Fleet:
                     return ()
                 now = self.clock.now()
                 try:
-                    recorded = await self._log.append(
-                        self.repository, events, expected=self._state.version, at=now
-                    )
+                    recorded = await self._log.append(self.repository, events, expected=self._state.version, at=now)
                 except OutOfDate:
                     await self._catch_up()
                     continue

@@ -57,9 +57,7 @@ class Landing:
             fact = e.LandingReturned(task=activity.task, cause=Cause.CONFLICT, evidence=evidence, onto=onto)
         else:
             check = f"{activity.task}.{task.checks + 1}"
-            fact = e.CandidateBuilt(
-                task=activity.task, onto=onto, commit=merged.commit, tree=merged.tree, check=check
-            )
+            fact = e.CandidateBuilt(task=activity.task, onto=onto, commit=merged.commit, tree=merged.tree, check=check)
         await self._record(activity.task, Building(), fact)
 
     async def move(self, activity: Move) -> None:
@@ -121,5 +119,3 @@ def landing_message(task: Task, policy: Policy) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-

@@ -43,9 +43,7 @@ class Launching:
                 **await self._identity(profile, policy),
             },
             home=workspace.home,
-            writable=(
-                Mount(host=workspace.folder, inside=self.sandbox.inside(workspace.folder, role="workspace")),
-            ),
+            writable=(Mount(host=workspace.folder, inside=self.sandbox.inside(workspace.folder, role="workspace")),),
             readable=tuple(_same(path) for path in (*workspace.objects, *map(self._path, profile.reads))),
         )
         return self.sandbox.confine(confinement)

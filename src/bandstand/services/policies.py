@@ -27,7 +27,8 @@ REHEARSAL = "rehearsal"
 class Policies:
     """Reads policies, and watches that only confirmed ones are followed.
 
-    `user` are the user's own settings, read anew for each question. `which` finds a program by the caller's search path.
+    `user` are the user's own settings, read anew for each question. `which` finds a program by the caller's search
+    path.
     """
 
     fleet: Fleet

@@ -8,8 +8,8 @@ from bandstand.domain.events import TurnEnded
 from bandstand.domain.ids import CommitId
 from bandstand.domain.policy import Policy
 from bandstand.domain.run import Run, Turn
-from bandstand.domain.state import State, Task
 from bandstand.domain.stage import Landed
+from bandstand.domain.state import State, Task
 from bandstand.ports.git import Repository, Signature
 from bandstand.ports.workspaces import Snapshot, Workspaces
 from bandstand.services.policies import Policies

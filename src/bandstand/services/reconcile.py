@@ -1,8 +1,8 @@
 """The brain: one beat after another, from what is to what should be.
 
-A beat records every fact that follows from the state and the time, then starts each activity that must be going on and is
-not. It is woken by new facts and by timers, and does nothing else: no polling. After a start the first beat finds what a
-crash left half done, since activities look before they act.
+A beat records every fact that follows from the state and the time, then starts each activity that must be going on and
+is not. It is woken by new facts and by timers, and does nothing else: no polling. After a start the first beat finds
+what a crash left half done, since activities look before they act.
 """
 
 import asyncio
@@ -111,7 +111,7 @@ class Brain:
             await self._fleet.clock.sleep_until(wake)
 
     async def _guard(self, activity: Activity) -> None:
-        """Perform an activity. Whatever goes wrong becomes a fact, and so does an activity that brought about nothing."""
+        """Perform an activity. What goes wrong becomes a fact, and so does an activity that brought about nothing."""
         try:
             await self._perform(activity)
             failure = None

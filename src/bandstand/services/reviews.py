@@ -16,7 +16,7 @@ from bandstand.domain.review import Review, UnreadableVerdict, parse_verdict
 from bandstand.domain.run import EndReason, Run
 from bandstand.domain.stage import AgentReview
 from bandstand.domain.state import State, Task
-from bandstand.ports.agents import AgentProtocol
+from bandstand.ports.agents import AgentProtocol, PromptFailed
 from bandstand.ports.git import Repository
 from bandstand.ports.hosts import Host, RunState
 from bandstand.ports.workspaces import Workspace, Workspaces
@@ -24,7 +24,7 @@ from bandstand.services.conversation import Conversation, live_run, wanted
 from bandstand.services.fleet import Fleet
 from bandstand.services.launching import Launching, find_profile
 from bandstand.services.policies import Policies
-from bandstand.services.runs import confirmed
+from bandstand.services.runs import confirmed, open_session
 
 _TRIES = 2
 """How often a reviewer may answer until its verdict can be read."""
@@ -66,6 +66,8 @@ class Reviewers:
             await self._review(run, commit, profile, workspace)
         except Refused as refusal:
             await self._end(run, EndReason.REFUSED, detail=f"{refusal} {refusal.hint}".strip())
+        except PromptFailed as failure:
+            await self._end(run, EndReason.CRASHED, detail=str(failure))
         except Unavailable:
             if (await self.host.status(run.id)).state is RunState.LIVE:
                 raise
@@ -87,17 +89,10 @@ class Reviewers:
     async def _review(self, run: Run, commit: CommitId, profile: AgentProfile, workspace: Workspace) -> None:
         """Ask for a verdict, once more if it cannot be read, and record it. A run that gives none has broken off."""
         sandbox = self.launching.sandbox
-        session = await self.protocol.open(
-            await self.host.attach(run.id),
-            profile=profile,
-            cwd=str(sandbox.inside(workspace.folder, role="workspace")),
-            resume=None,
-            deadline_seconds=float(profile.start_seconds),
-        )
+        cwd = str(sandbox.inside(workspace.folder, role="workspace"))
+        session = await open_session(self.host, self.protocol, run, profile=profile, cwd=cwd)
         if run.session is None:
-            await self.fleet.record(
-                lambda _: [e.SessionOpened(run=run.id, task=run.task, session=session.id)]
-            )
+            await self.fleet.record(lambda _: [e.SessionOpened(run=run.id, task=run.task, session=session.id)])
         async with Conversation(self.fleet, run, session, walled=sandbox.enforced).open() as conversation:
             review = await self._verdict(run, commit, conversation)
         if isinstance(review, Review):

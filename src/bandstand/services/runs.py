@@ -1,21 +1,21 @@
 """Authors: driving the run that makes a task's change, from an empty folder to the end of its process.
 
-Every step looks before it acts, so this may be started again at any moment for the same run: the workspace that is there
-is used, the process that lives is attached to, and a prompt that the journal has is not sent again.
+Every step looks before it acts, so this may be started again at any moment for the same run: the workspace that is
+there is used, the process that lives is attached to, and a prompt that the journal has is not sent again.
 """
 
 from dataclasses import dataclass
 
 from bandstand.domain import events as e
-from bandstand.domain.agent import AgentProfile
 from bandstand.domain.activities import Author
+from bandstand.domain.agent import AgentProfile
 from bandstand.domain.errors import Refused, Unavailable
 from bandstand.domain.policy import Policy
 from bandstand.domain.prompt import author_prompt
 from bandstand.domain.run import EndReason, Run, Turn
 from bandstand.domain.stage import Working
 from bandstand.domain.state import State, Task
-from bandstand.ports.agents import AgentProtocol
+from bandstand.ports.agents import AgentProtocol, PromptFailed, Session
 from bandstand.ports.hosts import Host, RunState, RunStatus
 from bandstand.ports.workspaces import Workspace, Workspaces
 from bandstand.services.conversation import Conversation, live_run, wanted
@@ -23,6 +23,18 @@ from bandstand.services.fleet import Fleet
 from bandstand.services.launching import Launching, find_profile
 from bandstand.services.policies import Policies
 from bandstand.services.proposing import Proposing
+
+
+async def open_session(host: Host, protocol: AgentProtocol, run: Run, *, profile: AgentProfile, cwd: str) -> Session:
+    """The session of a live run, on a channel of its own. Raises what attaching and opening raise."""
+    channel = await host.attach(run.id)
+    try:
+        return await protocol.open(
+            channel, profile=profile, cwd=cwd, resume=run.resume, deadline_seconds=float(profile.start_seconds)
+        )
+    except BaseException:
+        await channel.close()
+        raise
 
 
 def confirmed(state: State) -> Policy:
@@ -68,6 +80,10 @@ class Authors:
         except Refused as refusal:
             await self.host.stop(run.id)
             await self._record_end(run, EndReason.REFUSED, detail=f"{refusal} {refusal.hint}".strip())
+        except PromptFailed as failure:
+            # The agent lives, but has nothing to say for this turn: a new one may fare better.
+            await self.host.stop(run.id)
+            await self._record_end(run, EndReason.CRASHED, detail=str(failure))
         except Unavailable:
             # The run may be over, which its status tells; if it is not, this was about something else.
             if (await self.host.status(run.id)).state is RunState.LIVE:
@@ -86,20 +102,15 @@ class Authors:
 
     async def _converse(self, run: Run, profile: AgentProfile, workspace: Workspace) -> None:
         sandbox = self.launching.sandbox
-        session = await self.protocol.open(
-            await self.host.attach(run.id),
-            profile=profile,
-            cwd=str(sandbox.inside(workspace.folder, role="workspace")),
-            resume=run.resume,
-            deadline_seconds=float(profile.start_seconds),
-        )
+        cwd = str(sandbox.inside(workspace.folder, role="workspace"))
+        session = await open_session(self.host, self.protocol, run, profile=profile, cwd=cwd)
         if run.session is None:
-            await self.fleet.record(
-                lambda _: [e.SessionOpened(run=run.id, task=run.task, session=session.id)]
-            )
+            await self.fleet.record(lambda _: [e.SessionOpened(run=run.id, task=run.task, session=session.id)])
         async with Conversation(self.fleet, run, session, walled=sandbox.enforced).open() as conversation:
+            remembers = session.resumed
             while (turn := await self._next_turn(run, conversation)) is not None:
-                await self._take_turn(run, turn, conversation)
+                await self._take_turn(run, turn, conversation, remembers=remembers)
+                remembers = True
 
     async def _next_turn(self, run: Run, conversation: Conversation) -> Turn | None:
         """The turn that is to be played now; nothing when the run is to end, or has ended."""
@@ -108,13 +119,13 @@ class Authors:
         )
         return _turn(state, run) if wanted(state, run) and not conversation.over else None
 
-    async def _take_turn(self, run: Run, turn: Turn, conversation: Conversation) -> None:
+    async def _take_turn(self, run: Run, turn: Turn, conversation: Conversation, *, remembers: bool) -> None:
         policy = confirmed(self.fleet.state)
         task = self.fleet.state.tasks[run.task]
         if turn.onto is not None:
             ref = f"refs/remotes/origin/{policy.target}"
             await self.workspaces.show_commit(task.spec.id, ref=ref, commit=turn.onto)
-        text = author_prompt(task.spec, turn, target=policy.target, remembers=conversation.session.resumed)
+        text = author_prompt(task.spec, turn, target=policy.target, remembers=remembers)
         result = await conversation.prompt(turn.number, text)
         if result is None:
             return
@@ -135,9 +146,7 @@ class Authors:
         detail = await self.host.errors(run.id)
         await self._record_end(run, EndReason.CRASHED, code=status.code, detail=detail or status.reason)
 
-    async def _record_end(
-        self, run: Run, reason: EndReason, *, code: int | None = None, detail: str = ""
-    ) -> None:
+    async def _record_end(self, run: Run, reason: EndReason, *, code: int | None = None, detail: str = "") -> None:
         ended = e.RunEnded(run=run.id, task=run.task, reason=reason, code=code, detail=detail)
         await self.fleet.record(lambda state: [ended] if live_run(state, run) is not None else [])
 

@@ -108,6 +108,10 @@ class Capture:
             found += nested.names
         return tuple(sorted(set(found)))
 
+    async def has_git_dir(self) -> bool:
+        """Whether something of the agent's is where its git dir should be."""
+        return (await self._run(self._git.reading("test", "-e", ".git"), ok=None)).code == 0
+
     def archiving(self, *, without: Iterable[str], gnu: bool) -> Launch:
         """The command that makes a compressed archive of the names it is given on stdin, NUL between them."""
         left_out = [f"--exclude={name}" for name in without] + (["--exclude-caches-all"] if gnu else [])
@@ -135,11 +139,16 @@ class Capture:
                 argv = ("add", "--force", "--ignore-errors", "--pathspec-from-file=-", "--pathspec-file-nul")
                 await self._run(self._git.capture(*argv, raw=raw), stdin=_joined(forced), ok=(0, 1))
         if ours - agents.tracked:
-            asked = self._git.capture("check-ignore", "-z", "--stdin", "--no-index")
-            ignored = await self._run(asked, stdin=_joined(ours - agents.tracked), ok=None)
-            if ignored.code == 0:
+            ignored = await self._ignored(ours - agents.tracked)
+            if ignored:
                 out = self._git.capture("update-index", "--force-remove", "-z", "--stdin")
-                await self._run(out, stdin=_joined(ignored.names))
+                await self._run(out, stdin=_joined(ignored))
+
+    async def _ignored(self, names: Iterable[str]) -> list[str]:
+        # It will not take literal names, so none may begin like a pattern.
+        asked = self._git.capture("check-ignore", "-z", "--stdin", "--no-index", extra={"GIT_LITERAL_PATHSPECS": "0"})
+        said = await self._run(asked, stdin=_joined(f"./{name}" for name in names), ok=(0, 1))
+        return [name.removeprefix("./") for name in said.names]
 
     async def _run(self, launch: Launch, *, stdin: bytes = b"", ok: tuple[int, ...] | None = (0,)) -> Output:
         said = await execute(launch, stdin=stdin, deadline_seconds=DEADLINE_SECONDS)

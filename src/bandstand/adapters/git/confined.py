@@ -53,7 +53,9 @@ class ConfinedGit:
         """git in the agent's own git dir, to write there."""
         return self._confined(_git(*argv, git_dir=self.tree / ".git"), writable=(self._tree_mount(),))
 
-    def capture(self, *argv: str, more_objects: str = "", raw: bool = False) -> Launch:
+    def capture(
+        self, *argv: str, more_objects: str = "", raw: bool = False, extra: Mapping[str, str] | None = None
+    ) -> Launch:
         """git in our own git dir on the files of the workspace, which it can only read.
 
         `more_objects` is an object store as seen inside; with `raw` no file is converted in any way.
@@ -61,14 +63,17 @@ class ConfinedGit:
         git_dir = self._layout.capture_raw if raw else self._layout.capture_git
         work = self._layout.capture_work
         stores = [*(str(path) for path in self._objects), *([more_objects] if more_objects else [])]
-        extra = {
+        places = {
             "GIT_WORK_TREE": str(self.tree),
             "GIT_INDEX_FILE": str(work / "index"),
             "GIT_OBJECT_DIRECTORY": str(work / "objects"),
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(_quoted(store) for store in stores),
         }
         return self._confined(
-            _git(*argv, git_dir=git_dir), readable=(_same(git_dir),), writable=(_same(work),), extra=extra
+            _git(*argv, git_dir=git_dir),
+            readable=(_same(git_dir),),
+            writable=(_same(work),),
+            extra=places | dict(extra or {}),
         )
 
     def reading(self, *argv: str) -> Launch:

@@ -79,7 +79,7 @@ class GitRepository:
         """
         ask = ("symbolic-ref", "--quiet")
         remote = await self.store.run(*ask, "refs/remotes/origin/HEAD", ok=(0, 1, 128))
-        head = await self.git.run_plain(*ask, "HEAD", at=self._path, ok=(0, 1, 128))
+        head = await self.git.run(*ask, "HEAD", at=self._path, ok=(0, 1, 128))
         names = (remote.text.removeprefix("refs/remotes/origin/"), "main", "master")
         for name in (*names, head.text.removeprefix("refs/heads/")):
             if name and await self.store.resolve(f"refs/heads/{name}") is not None:

@@ -3,7 +3,7 @@
     refs/bandstand/rescue/<name>/<n>   in the user's repository: a commit of all files; its parents are the agent's last
                                        commit, and every checkpoint and stray commit that nothing else would keep
     <root>/archive.d/<name>-<c>.tar.gz what git left out of checkpoint <c>: ignored files, repositories inside, names
-                                       that git refuses
+                                       that git refuses; the git dir itself if it is broken
 
 Folders that tools fill anew from what is in git are left out of the archive.
 """
@@ -67,26 +67,27 @@ async def tips(
     """Those commits that hold files of their own, and that none of them, nor `last`, nor what is `known` reaches."""
     stdin = "".join([*(f"{one}\n" for one in commits), *(f"^{one}\n" for one in (last.head, *known))]).encode()
     said = await vault.store.run("rev-list", "--parents", "--stdin", stdin=stdin)
-    lines = [line.split(" ") for line in said.text.splitlines()]
-    inner = {parent for line in lines for parent in line[1:]}
-    found = sorted(CommitId(line[0]) for line in lines if line[0] in commits and line[0] not in inner)
+    behind = {line.split(" ")[0]: line.split(" ")[1:] for line in said.text.splitlines()}
+    inner = {parent for parents in behind.values() for parent in parents}
     trees = {last.tree, *[await vault.store.tree(one) for one in (last.head, *known)]}
     chosen = []
-    for commit in found:
+    for commit in sorted(commit for commit in commits if commit in behind and commit not in inner):
         tree = await vault.store.tree(commit)
-        # A checkpoint is only its files; one with files that are kept already says nothing new.
-        if tree not in trees:
+        # A checkpoint is only its files; one with files that are kept already says nothing new. A stash may have the
+        # files of its base and hold what it is about in its parents.
+        if tree not in trees or any(parent in behind for parent in behind[commit]):
             chosen.append(commit)
         trees.add(tree)
     return tuple(chosen)
 
 
-async def archive(capture: Capture, root: Path, name: str, links: Sequence[str]) -> Path | None:
+async def archive(capture: Capture, root: Path, name: str, *, links: Sequence[str], also: Sequence[str]) -> Path | None:
     """Put the files that git left out into an archive that only the user can read; `None` if there are none.
 
-    One that was made under this name before is replaced.
+    `links` are paths of the last tree where it has the commit of another repository, `also` are files to add. An
+    archive that was made under this name before is replaced.
     """
-    others = [one for one in await capture.others(links) if Path(one).name not in REBUILT]
+    others = [*(one for one in await capture.others(links) if Path(one).name not in REBUILT), *also]
     if not others:
         return None
     launch = capture.archiving(without=REBUILT, gnu=await capture.has_gnu_tar())

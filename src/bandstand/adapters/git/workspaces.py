@@ -162,27 +162,30 @@ class GitWorkspaces:
         await capture.unlock()
         known = await self._known(facts)
         last, strays = await self._last(capture, layout, facts, landed=landed)
+        # A repository that gave us nothing may still hold commits for who can mend it.
+        also = [".git"] if strays is None and await capture.has_git_dir() else []
+        strays = strays or ()
         name = f"{facts.name}-{last.commit[:12]}"
-        await archive(capture, self._root, name, await self._links(last.tree))
+        await archive(capture, self._root, name, links=await self._links(last.tree), also=also)
         if await self._is_kept(last, facts, strays, landed=landed):
             return None
         return await rescue(self._repository, self._vault, facts.name, last, strays=strays, known=known)
 
     async def _last(
         self, capture: Capture, layout: Layout, facts: Facts, *, landed: bool
-    ) -> tuple[Checkpoint, tuple[CommitId, ...]]:
-        """The last checkpoint of a workspace, as much of it as its repository still gives: the files at least."""
+    ) -> tuple[Checkpoint, tuple[CommitId, ...] | None]:
+        """The last checkpoint of a workspace, and its stray commits: `None` where its repository gives nothing."""
         try:
             agents = await capture.agents()
             strays = await capture.strays(reflogs=not landed)
         except Refused:
-            return await self._checkpoint(capture, layout, facts, None), ()
+            return await self._checkpoint(capture, layout, facts, None), None
         for also in dict.fromkeys((strays, ())):
             try:
                 return await self._checkpoint(capture, layout, facts, agents, strays=also), also
             except Refused:
                 continue
-        return await self._checkpoint(capture, layout, facts, None), ()
+        return await self._checkpoint(capture, layout, facts, None), None
 
     async def _checkpoint(
         self, capture: Capture, layout: Layout, facts: Facts, agents: Agents | None, strays: tuple[CommitId, ...] = ()

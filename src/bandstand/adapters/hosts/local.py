@@ -180,12 +180,10 @@ async def _end(connection: Connection, process: HolderProcess, *, grace: float) 
     """Ask, tell, kill: the agent first, its holder in the end. False if even that did not help."""
     with contextlib.suppress(Unavailable):
         await connection.hello()
-        await connection.ask("eof")
-        if await process.gone(within=grace):
-            return True
-        await connection.ask("signal", number=int(signal.SIGTERM))
-        if await process.gone(within=grace):
-            return True
+        for op in ("eof", "signal") if grace > 0 else ():
+            await connection.ask(op, number=int(signal.SIGTERM))
+            if await process.gone(within=grace):
+                return True
         await connection.ask("stop")
     if await process.gone(within=KILL_SECONDS):
         return True

@@ -1,4 +1,4 @@
-"""Detection: what the files of a commit tell about how it is checked, and which of them a change may not decide about."""
+"""Detection: what the files of a commit tell about how it is checked, and which of them decide that."""
 
 from bandstand.domain.detection import commands, gates
 from bandstand.domain.detection.commands import Detection, detect

@@ -89,7 +89,7 @@ def _ready(read_end: int) -> bool:
 def _answers(where: Places) -> bool:
     """Whether another daemon was quicker."""
     try:
-        return Client(where.socket).call("hello")["version"] == __version__
+        return bool(Client(where.socket).call("hello")["version"] == __version__)
     except Unavailable:
         return False
 

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -18,7 +19,7 @@ from bandstand.domain.errors import BandstandError, Broken, Refused
 from bandstand.faces.cli.calling import call, here, stream
 from bandstand.faces.cli.live import LiveView
 from bandstand.faces.cli.looking import dump
-from bandstand.faces.cli.terminal import Paint
+from bandstand.faces.cli.terminal import Paint, width
 from bandstand.faces.wire import Json
 
 TESTS = ("python3", "-m", "unittest", "discover", "-q")
@@ -37,7 +38,8 @@ def demo(arguments: argparse.Namespace) -> int:
     repository = _repository(here().cache / "demo")
     paint = Paint(sys.stdout)
     if not arguments.json:
-        sys.stdout.write(f"{paint.bold('Bandstand demo')}\n{_INTRO}{paint.dim(f'repository: {repository}')}\n\n")
+        intro = textwrap.fill(_INTRO, width=min(100, width()))
+        sys.stdout.write(f"{paint.bold('Bandstand demo')}\n{intro}\n{paint.dim(f'repository: {repository}')}\n\n")
         sys.stdout.flush()
     tasks = _submit(repository, arguments)
     try:

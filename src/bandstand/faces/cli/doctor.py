@@ -81,9 +81,7 @@ async def _sandbox(band: Bandstand) -> list[Finding]:
         return [Finding(level="missing", what=f"The sandbox does not work: {error}", cure=error.hint)]
     found = [Finding(level="ok", what="bubblewrap: agents and checks are kept in their workspaces")]
     if os.getuid() == 0:
-        found.append(
-            Finding(level="note", what="You are root: the sandbox is stronger for an ordinary user.", cure="")
-        )
+        found.append(Finding(level="note", what="You are root: the sandbox is stronger for an ordinary user.", cure=""))
     return found
 
 
@@ -93,7 +91,8 @@ def _settings(band: Bandstand) -> Finding:
     except BandstandError as error:
         return Finding(level="missing", what=str(error), cure=error.hint)
     there = band.places.settings
-    return Finding(level="ok", what=f"settings: {there}" if there.exists() else "settings: none of your own, defaults hold")
+    what = f"settings: {there}" if there.exists() else "settings: none of your own, defaults hold"
+    return Finding(level="ok", what=what)
 
 
 async def _repository(band: Bandstand) -> Finding:

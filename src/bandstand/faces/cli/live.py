@@ -137,7 +137,8 @@ class LiveView:
             line = Text(no_wrap=True, overflow="ellipsis")
             line.append(f"{row['glyph']} ", style=style)
             line.append(f"{row['id']:<{self._name_width}}  ", style="bold")
-            line.append(cut(f"{words}{': ' if doing else ''}{clean(doing)}", columns - self._name_width - 5), style=style)
+            text = f"{words}{': ' if doing else ''}{clean(doing)}"
+            line.append(cut(text, columns - self._name_width - 5), style=style)
             lines.append(line)
         return lines
 

@@ -43,7 +43,8 @@ def fleet_lines(fleet: Json, paint: Paint, *, every: bool) -> list[str]:
 
 def task_lines(tasks: list[Json], paint: Paint) -> list[str]:
     """One line for each task."""
-    rows = table([[task["id"], task["agent"], ago(task["since"]), task["words"]] for task in tasks], columns=width() - 2)
+    cells = [[task["id"], task["agent"], ago(task["since"]), task["words"]] for task in tasks]
+    rows = table(cells, columns=width() - 2)
     lines = []
     for task, (name, agent, age, words) in zip(tasks, rows, strict=True):
         glyph = paint.mark(task["glyph"], task["mark"])

@@ -1,8 +1,6 @@
-"""The daemon, by hand."""
+"""Stopping the daemon by hand."""
 
 import argparse
-import contextlib
-import os
 import sys
 import time
 
@@ -12,37 +10,6 @@ from bandstand.faces.cli.looking import dump
 from bandstand.faces.wire import Client, NotRunning
 
 _DOWN_SECONDS = 15.0
-
-
-def up(_arguments: argparse.Namespace) -> int:
-    """Run the daemon in the foreground."""
-    import logging
-
-    from bandstand.faces.daemon import serve
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    where = here()
-    sys.stdout.write(f"The daemon listens at {where.socket}. Ctrl-C ends it; agents go on.\n")
-    sys.stdout.flush()
-    serve(where, dict(os.environ), ready=lambda: None)
-    return 0
-
-
-def daemon(arguments: argparse.Namespace) -> int:
-    """Be the daemon that a command started."""
-    from bandstand.faces.daemon import log_to, serve
-
-    where = here()
-    log_to(where.daemon_log)
-
-    def ready() -> None:
-        if arguments.ready is not None:
-            with contextlib.suppress(OSError):
-                os.write(arguments.ready, b"!")
-                os.close(arguments.ready)
-
-    serve(where, dict(os.environ), ready=ready)
-    return 0
 
 
 def down(arguments: argparse.Namespace) -> int:

@@ -25,9 +25,9 @@ VERBS = {
     "agents": "bandstand.faces.cli.looking:agents",
     "doctor": "bandstand.faces.cli.doctor:doctor",
     "demo": "bandstand.faces.cli.demo:demo",
-    "up": "bandstand.faces.cli.machine:up",
+    "up": "bandstand.faces.daemon.server:up",
     "down": "bandstand.faces.cli.machine:down",
-    "daemon": "bandstand.faces.cli.machine:daemon",
+    "daemon": "bandstand.faces.daemon.server:daemon",
 }
 
 REFUSED, UNAVAILABLE, BROKEN, INTERRUPTED = 2, 3, 70, 130

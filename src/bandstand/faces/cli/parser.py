@@ -1,10 +1,12 @@
 """The words of the command line: every verb, its options, and help that teaches by example."""
 
 import argparse
+from typing import TYPE_CHECKING, TypeAlias
 
 from bandstand import __version__
 
-Subparsers = "argparse._SubParsersAction[argparse.ArgumentParser]"
+if TYPE_CHECKING:
+    Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 EPILOG = """\
 first steps:
@@ -65,15 +67,12 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, help: str, epilog: str = ""):  # type: ignore[no-untyped-def]  # noqa: A002, ANN202
-    description = help[0].upper() + help[1:] + "."
-    verb = verbs.add_parser(
-        name, help=help, description=description, epilog=epilog or None, formatter_class=_Formatter
-    )
-    return verb
+def _verb(verbs: "Verbs", name: str, words: str, epilog: str | None = None) -> argparse.ArgumentParser:
+    description = words[0].upper() + words[1:] + "."
+    return verbs.add_parser(name, help=words, description=description, epilog=epilog, formatter_class=_Formatter)
 
 
-def _add_work(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_work(verbs: "Verbs") -> None:
     run = _verb(verbs, "run", "hand tasks to agents and watch them to the end", _RUN)
     run.add_argument("goal", nargs="?", metavar="GOAL", help="what is wanted, in words")
     run.add_argument("-f", "--file", metavar="FILE", help="tasks in YAML; - is standard input")
@@ -103,7 +102,7 @@ def _add_work(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     _json(cancel)
 
 
-def _add_looking(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_looking(verbs: "Verbs") -> None:
     ps = _verb(verbs, "ps", "the fleet at a glance")
     ps.add_argument("-a", "--all", action="store_true", help="ended tasks too, however many")
     _json(ps)
@@ -125,12 +124,12 @@ def _add_looking(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     _json(watch)
 
 
-def _add_deciding(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_deciding(verbs: "Verbs") -> None:
     asks = _verb(verbs, "asks", "what needs you, the most urgent first")
     _json(asks)
     answer = _verb(verbs, "answer", "answer an ask", _ANSWER)
     answer.add_argument("ask", metavar="ASK")
-    answer.add_argument("choice", nargs="?", default="", metavar="CHOICE", help="its number, its id, or its first letters")
+    answer.add_argument("choice", nargs="?", default="", metavar="CHOICE", help="its number, id or first letters")
     answer.add_argument("-m", "--message", default="", metavar="TEXT", help="words that go with it")
     answer.add_argument("--alike", action="store_true", help="every open ask like it, too")
     _json(answer)
@@ -143,7 +142,7 @@ def _add_deciding(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     _json(review)
 
 
-def _add_machine(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_machine(verbs: "Verbs") -> None:
     _json(_verb(verbs, "agents", "the agents that are here, and those that could be"))
     doctor = _verb(verbs, "doctor", "what this machine has and lacks; each line names its cure")
     _json(doctor)

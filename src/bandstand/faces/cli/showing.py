@@ -35,6 +35,17 @@ def task_lines(task: Json, paint: Paint) -> list[str]:
     if task["goal"].strip() != row["title"].strip():
         lines += [*(f"  {line}" for line in clean(task["goal"]).strip().splitlines()), ""]
     lines += [f"  - {clean(line)}" for line in task["acceptance"]]
+    lines += [f"{paint.dim(f'{key:<14}')}{cut(value, width() - 14)}" for key, value in _facts(task)]
+    for review in task["reviews"]:
+        lines += [f"{'':<14}{one['path']}:{one['line']}: {clean(one['body'])}" for one in review["comments"]]
+    for ask in task["asks"]:
+        lines += ["", *ask_lines(ask, paint)]
+    return [*lines, "", paint.dim(f"more: band log {row['id']} · band diff {row['id']}")]
+
+
+def _facts(task: Json) -> list[tuple[str, str]]:
+    """What is known of a task, by name."""
+    row = task["row"]
     facts = [("agent", f"{row['agent']}, {row['turns']} turns, runs: {', '.join(task['runs']) or 'none'}")]
     if task["depends_on"]:
         facts.append(("needs", ", ".join(task["depends_on"])))
@@ -51,12 +62,7 @@ def task_lines(task: Json, paint: Paint) -> list[str]:
         facts.append(("not committed", ", ".join(task["leftovers"][:5])))
     if task["trouble"]:
         facts.append(("trouble", task["trouble"].strip().splitlines()[-1]))
-    lines += [f"{paint.dim(f'{key:<14}')}{cut(value, width() - 14)}" for key, value in facts]
-    for review in task["reviews"]:
-        lines += [f"{'':<14}{one['path']}:{one['line']}: {clean(one['body'])}" for one in review["comments"]]
-    for ask in task["asks"]:
-        lines += ["", *ask_lines(ask, paint)]
-    return [*lines, "", paint.dim(f"more: band log {row['id']} · band diff {row['id']}")]
+    return facts
 
 
 def _change(task: Json) -> list[tuple[str, str]]:
@@ -93,7 +99,7 @@ def log(arguments: argparse.Namespace) -> int:
     for entry in stream("log", task=arguments.task, follow=arguments.follow):
         if arguments.json:
             sys.stdout.write(json.dumps(entry, ensure_ascii=False) + "\n")
-        else:
+        elif entry["kind"] != "done" or entry["text"].strip():
             if entry["run"] != last:
                 sys.stdout.write(paint.bold(f"{'' if not last else chr(10)}— {entry['run']}\n"))
             last = entry["run"]

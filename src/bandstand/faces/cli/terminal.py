@@ -86,6 +86,4 @@ def table(rows: list[list[str]], *, columns: int) -> list[list[str]]:
         return []
     sizes = [max(len(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
     left = max(10, columns - sum(sizes) - 2 * len(sizes))
-    return [
-        [*(cell.ljust(size) for cell, size in zip(row, sizes, strict=False)), cut(row[-1], left)] for row in rows
-    ]
+    return [[*(cell.ljust(size) for cell, size in zip(row, sizes, strict=False)), cut(row[-1], left)] for row in rows]

@@ -1,5 +1,6 @@
 """Submitting: from what a person wrote to tasks that are taken up, with the rules shown before they hold."""
 
+import compileall
 import hashlib
 import sys
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from bandstand.services.launching import HANDED_ON
 from bandstand.services.policies import REHEARSAL
 
 Args = Mapping[str, Json]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -147,13 +149,11 @@ def _specs(
         raise Refused("There is nothing to do.", hint='Say it: band run "add dark mode", or give a file with -f.')
     if default is None:
         raise _no_agent(profiles)
-    spec = single_task(goal, agent=default, known=taken, id=args.get("id"), priority=int(args.get("priority") or 0), budget=budget)
-    return (spec,)
+    priority = int(args.get("priority") or 0)
+    return (single_task(goal, agent=default, known=taken, id=args.get("id"), priority=priority, budget=budget),)
 
 
-def _default_agent(
-    args: Args, policy: Policy, profiles: Mapping[AgentName, AgentProfile]
-) -> AgentName | None:
+def _default_agent(args: Args, policy: Policy, profiles: Mapping[AgentName, AgentProfile]) -> AgentName | None:
     """The agent for tasks that name none: the one ordered, the one set, or the only one there is."""
     ordered = args.get("agent")
     if ordered:
@@ -206,6 +206,8 @@ def _score(band: Bandstand, args: Args) -> tuple[AgentProfile, ...]:
     path.write_text(text)
     package = Path(rehearsal.__file__).parent
     command = (sys.executable, "-I", "-S", str(package / "__main__.py"), "--score", str(path))
+    # A mount for reading only never gets a cache of its own, and the agent is to start at once.
+    compileall.compile_dir(package, quiet=2, maxlevels=1)
     reads = (str(package.parent), str(path))
     return (
         AgentProfile(

@@ -9,9 +9,9 @@ from pathlib import Path
 from bandstand.bootstrap import Bandstand
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import AskId, TaskId
-from bandstand.faces import submitting
+from bandstand.faces.daemon import submitting
+from bandstand.faces.daemon.watching import row, watch
 from bandstand.faces.text import transcribed
-from bandstand.faces.watching import row, watch
 from bandstand.faces.wire import Json, plain
 from bandstand.services.commands import known
 from bandstand.services.desk import Desk

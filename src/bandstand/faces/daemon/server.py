@@ -1,8 +1,9 @@
 """The daemon: one for each user, behind a Unix socket that only that user may open.
 
-The socket is bound before anything heavy is imported, so that the first command waits for an answer and not for a start.
+The socket is bound before anything heavy is imported: the first command waits for an answer and not for a start.
 """
 
+import argparse
 import asyncio
 import contextlib
 import fcntl
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bandstand import __version__
-from bandstand.config.places import Places
+from bandstand.config.places import Places, places
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
 from bandstand.faces.wire import Json, encode, error_message
 
@@ -142,7 +143,7 @@ class Reception:
             await _send(writer, error_message(told))
 
     async def _operate(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
-        from bandstand.faces.operations import ANSWERING, STREAMING
+        from bandstand.faces.daemon.operations import ANSWERING, STREAMING
 
         op, args = request["op"], request["args"]
         if op == "hello":
@@ -194,3 +195,28 @@ def log_to(path: Path) -> None:
     logging.basicConfig(
         filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
+
+
+def up(_arguments: argparse.Namespace) -> int:
+    """Run the daemon in the foreground."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    where = places(os.environ, uid=os.getuid())
+    sys.stdout.write(f"The daemon listens at {where.socket}. Ctrl-C ends it; agents go on.\n")
+    sys.stdout.flush()
+    serve(where, dict(os.environ), ready=lambda: None)
+    return 0
+
+
+def daemon(arguments: argparse.Namespace) -> int:
+    """Be the daemon that a command started, and tell it through a pipe when commands may connect."""
+    where = places(os.environ, uid=os.getuid())
+    log_to(where.daemon_log)
+
+    def ready() -> None:
+        if arguments.ready is not None:
+            with contextlib.suppress(OSError):
+                os.write(arguments.ready, b"!")
+                os.close(arguments.ready)
+
+    serve(where, dict(os.environ), ready=ready)
+    return 0

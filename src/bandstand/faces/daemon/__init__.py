@@ -1,0 +1,1 @@
+"""The daemon: what the other faces ask, behind a Unix socket."""

@@ -128,22 +128,22 @@ def test_one_that_was_left_half_made_is_made_anew(world: GitWorld) -> None:
     asyncio.run(main())
 
 
-def test_a_rescue_that_was_written_before_a_crash_is_used(world: GitWorld) -> None:
-    """Retiring again does not rescue twice."""
+def test_retiring_that_was_cut_short_is_taken_up(world: GitWorld) -> None:
+    """What was rescued already is not rescued twice."""
 
     async def main() -> None:
         await prepare(world)
         world.write("t1", {"new.txt": "new\n", "x.log": "log\n"})
-        saved = world.root.parent / "saved"
-        shutil.copytree(world.root, saved, symlinks=True)
-        first = await world.workspaces.retire("t1", landed=False)
-        shutil.rmtree(world.root)
-        saved.rename(world.root)
-        world.user.git("update-ref", "-d", "refs/bandstand/pins/t1")
-        snapshot = await world.workspaces.snapshot("t1")
-        assert snapshot.number == 1
-        assert first == "refs/bandstand/rescue/t1/1"
-        await world.workspaces.retire("t1", landed=False)
+        ref = "refs/bandstand/rescue/t1/1"
+        cut = asyncio.ensure_future(world.workspaces.retire("t1", landed=False))
+        while world.ref(ref) is None:
+            assert not cut.done()
+            await asyncio.sleep(0)
+        cut.cancel()
+        await asyncio.wait([cut])
+        assert await world.workspaces.retire("t1", landed=False) == ref
+        assert refs(world.user) == [ref, "refs/heads/main"]
+        assert [path.name for path in sorted(world.root.iterdir())] == ["archive.d", "vault.git"]
         assert len(list((world.root / "archive.d").iterdir())) == 1
 
     asyncio.run(main())

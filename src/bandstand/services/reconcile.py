@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from bandstand.domain import events as e
@@ -21,6 +21,8 @@ from bandstand.services.fleet import Fleet
 Perform = Callable[[Activity], Awaitable[None]]
 
 _MOST_DECISIONS = 100_000
+_REST = timedelta(seconds=5)
+_OUR_FAULT = "This is a fault of Bandstand; the daemon's log has the whole story."
 _log = logging.getLogger(__name__)
 
 
@@ -32,12 +34,14 @@ class Brain:
     """Keeps one fleet going.
 
     `perform` carries out an activity and records what came of it. `freed` is called when agents of this fleet have
-    given back slots, which others may be waiting for.
+    given back slots, which others may be waiting for. `trouble` says why there is no beat now, and is empty if all is
+    well.
     """
 
     def __init__(
         self, fleet: Fleet, *, perform: Perform, limits: Callable[[], Limits], freed: Callable[[], None] = _nothing
     ) -> None:
+        self.trouble = ""
         self._fleet = fleet
         self._perform = perform
         self._limits = limits
@@ -47,13 +51,30 @@ class Brain:
         self._again = asyncio.Event()
 
     async def run(self) -> None:
-        """Beat until cancelled. Agents go on when it is; whatever else was going on is taken up by the next one."""
+        """Beat until cancelled. Agents go on when it is; whatever else was going on is taken up by the next one.
+
+        A beat that fails, since the log cannot be written, say, is told in `trouble` and tried again after a while.
+        """
         try:
             while True:
-                seen = await self.beat()
-                await self._wait(seen)
+                await self._beat_or_rest()
         finally:
             await self._let_go()
+
+    async def _beat_or_rest(self) -> None:
+        try:
+            seen = await self.beat()
+            self.trouble = ""
+        except BandstandError as error:
+            self.trouble = f"{error} {error.hint}".strip()
+        except Exception as error:  # a fleet without a brain would wait in silence
+            _log.exception("a beat failed")
+            self.trouble = f"{type(error).__name__}: {error} {_OUR_FAULT}"
+        else:
+            await self._wait(seen)
+            return
+        _log.warning("no beat for %s: %s", _REST, self.trouble)
+        await self._fleet.clock.sleep_until(self._fleet.clock.now() + _REST)
 
     async def beat(self) -> int:
         """Record what follows, start what is missing, end what is not wanted; the version of the state it saw."""
@@ -113,32 +134,29 @@ class Brain:
     async def _guard(self, activity: Activity) -> None:
         """Perform an activity. What goes wrong becomes a fact, and so does an activity that brought about nothing."""
         try:
-            await self._perform(activity)
-            failure = None
-        except asyncio.CancelledError:
-            self._over(activity)
-            raise
+            failure = await self._attempt(activity)
+            if failure is not None:
+                _log.warning("%s of %s failed: %s", activity.step, activity.task, failure.message)
+                await self._fleet.record(lambda _: (failure,))
         except BandstandError as error:
-            failure = e.StepFailed(task=activity.task, step=activity.step, message=str(error), hint=error.hint)
-        except Exception as error:  # the one place that outlives a fault in a performer
-            _log.exception("%s of %s failed", activity.step, activity.task)
-            failure = e.StepFailed(
-                task=activity.task,
-                step=activity.step,
-                message=f"{type(error).__name__}: {error}",
-                hint="This is a fault of Bandstand; the daemon's log has the whole story.",
-            )
-        self._over(activity)
-        if failure is None and activity in activities(self._fleet.state, now=self._fleet.clock.now()):
-            failure = e.StepFailed(task=activity.task, step=activity.step, message="It came to no end.")
-        if failure is not None:
-            _log.warning("%s of %s failed: %s", activity.step, activity.task, failure.message)
-            fact = failure
-            await self._fleet.record(lambda _: (fact,))
+            _log.error("That %s of %s failed could not be recorded: %s", activity.step, activity.task, error)
+        finally:
+            # Only now, so that no beat starts it again without knowing that it failed.
+            self._going.pop(activity.key, None)
+            self._again.set()
 
-    def _over(self, activity: Activity) -> None:
-        self._going.pop(activity.key, None)
-        self._again.set()
+    async def _attempt(self, activity: Activity) -> e.StepFailed | None:
+        try:
+            await self._perform(activity)
+        except BandstandError as error:
+            return e.StepFailed(task=activity.task, step=activity.step, message=str(error), hint=error.hint)
+        except Exception as error:  # outlives a fault in a performer
+            _log.exception("%s of %s failed", activity.step, activity.task)
+            message = f"{type(error).__name__}: {error}"
+            return e.StepFailed(task=activity.task, step=activity.step, message=message, hint=_OUR_FAULT)
+        if activity in activities(self._fleet.state, now=self._fleet.clock.now()):
+            return e.StepFailed(task=activity.task, step=activity.step, message="It came to no end.")
+        return None
 
     async def _let_go(self) -> None:
         going = list(self._going.values())

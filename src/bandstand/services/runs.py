@@ -103,7 +103,14 @@ class Authors:
     async def _converse(self, run: Run, profile: AgentProfile, workspace: Workspace) -> None:
         sandbox = self.launching.sandbox
         cwd = str(sandbox.inside(workspace.folder, role="workspace"))
-        session = await open_session(self.host, self.protocol, run, profile=profile, cwd=cwd)
+        try:
+            session = await open_session(self.host, self.protocol, run, profile=profile, cwd=cwd)
+        except Unavailable as silence:
+            # An agent that does not open a session in time will not do so later either.
+            if (await self.host.status(run.id)).state is RunState.LIVE:
+                await self.host.stop(run.id)
+                await self._record_end(run, EndReason.CRASHED, detail=f"{silence} {silence.hint}".strip())
+            return
         if run.session is None:
             await self.fleet.record(lambda _: [e.SessionOpened(run=run.id, task=run.task, session=session.id)])
         async with Conversation(self.fleet, run, session, walled=sandbox.enforced).open() as conversation:

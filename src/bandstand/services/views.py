@@ -52,6 +52,7 @@ class FleetView:
     walled: bool
     tasks: tuple[TaskRow, ...]
     asks: int
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

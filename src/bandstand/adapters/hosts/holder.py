@@ -31,7 +31,7 @@ from typing import IO, Any
 VERSION = 1
 CHUNK, PIECE, HEADER = 1 << 18, 8 << 20, 1 << 16  # bytes: of one read, of one record, of one command's JSON
 STDERR_LIMIT, STDIN_LIMIT = 8 << 20, 16 << 20  # bytes: kept of stderr, waiting for the agent
-TICK, PATIENCE = 0.05, 1.0  # seconds: between looks at what is pending, for a command to come in
+TICK, RETRY, PATIENCE = 0.05, 0.5, 1.0  # seconds: between looks at an end, at a full disk; for a command to come in
 MUTE, SETTLE, LINGER = 5.0, 10.0, 2.0  # seconds: an agent without stdout, the end with pipe or disk stuck, slow tails
 
 
@@ -99,10 +99,6 @@ class Journal:
         if self.append(self.waiting):
             self.waiting = b""
 
-    def sync(self) -> None:
-        with contextlib.suppress(OSError):
-            os.fdatasync(self.fd)
-
     def note(self, name: str, **facts: Any) -> None:
         """Keep a record of the holder's own."""
         self.keep(record(b"!", json.dumps({"note": name, **facts}).encode()))
@@ -149,8 +145,8 @@ class Holder:
             self.watch(file, EVENT_READ, call)
         self.tick(time.monotonic())
         while not self.over or (self.tails and time.monotonic() < self.deadline):
-            pending = self.reason or self.stdout.closed or self.journal.waiting or self.lease
-            for key, _ in self.selector.select(TICK if pending else None):
+            pause = RETRY if self.stdout.closed or self.journal.waiting or self.lease else None
+            for key, _ in self.selector.select(TICK if self.reason else pause):
                 key.data(key.fileobj)
             self.tick(time.monotonic())
             for tail in list(self.tails):
@@ -239,6 +235,8 @@ class Holder:
                 client.setblocking(False)
             elif len(payload) == length:
                 client.sendall(json.dumps(self.perform(client, command, payload)).encode() + b"\n")
+            else:
+                self.drop(client)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             self.drop(client)
 
@@ -302,7 +300,8 @@ class Holder:
         if self.journal.waiting or not self.journal.append(record(b">", line, key)):
             return {"error": "journal-full"}
         self.journal.keys[key] = offset
-        self.journal.sync()
+        with contextlib.suppress(OSError):
+            os.fdatasync(self.journal.fd)
         self.queue += line + b"\n"
         self.feed()
         return {"error": "stdin-closed"} if self.stdin.closed else {"off": offset}
@@ -333,7 +332,8 @@ class Holder:
             self.told = True
             self.journal.note("exit", code=self.code, reason=self.reason)
         if self.told and (late or not self.journal.waiting):
-            self.journal.sync()
+            with contextlib.suppress(OSError):
+                os.fdatasync(self.journal.fd)
             # Its room was taken at the start, so that a full disk has it too.
             with open("exit.tmp", "r+b", buffering=0) as file:
                 file.write(json.dumps({"code": self.code, "reason": self.reason}).encode())

@@ -242,7 +242,8 @@ class _Plan:
 
     def _would_show_hidden(self, root: Path) -> bool:
         return any(
-            root.is_relative_to(secret) or (secret.is_relative_to(root) and not secret.exists())
+            (root.is_relative_to(secret) and not _is_environment(root, below=secret))
+            or (secret.is_relative_to(root) and not secret.exists())
             for secret in self._hidden
         )
 
@@ -257,6 +258,11 @@ class _Plan:
                 f"A sandbox would show {secret}, which must stay hidden and is not there yet to be covered.",
                 hint="Make the folder, or move it out of the folders of the system.",
             )
+
+
+def _is_environment(root: Path, *, below: Path) -> bool:
+    """Whether a folder strictly inside a hidden one is a virtual environment: a checkout often holds one."""
+    return root != below and (root / "pyvenv.cfg").is_file()
 
 
 def _environment(given: Mapping[str, str], user_home: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bandstand.domain.errors import Unavailable
 from bandstand.faces.wire import Client, Json, NotRunning
 
 _START_SECONDS = 30.0
+_BEGIN_SECONDS = 2.0
 
 
 def here() -> Places:
@@ -52,7 +54,7 @@ def start(where: Places) -> None:
     complaints = where.state / "daemon.start"
     try:
         with complaints.open("wb") as said:
-            process = subprocess.Popen(
+            subprocess.Popen(
                 [sys.executable, "-m", "bandstand", "daemon", "--ready", str(write_end)],
                 stdin=subprocess.DEVNULL,
                 stdout=said,
@@ -69,8 +71,7 @@ def start(where: Places) -> None:
         os.close(read_end)
         if write_end >= 0:
             os.close(write_end)
-    code = process.poll()
-    if code is None or _answers(where):
+    if _answers(where):
         return
     reason = complaints.read_text(errors="replace").strip().splitlines()
     raise Unavailable(
@@ -87,11 +88,15 @@ def _ready(read_end: int) -> bool:
 
 
 def _answers(where: Places) -> bool:
-    """Whether another daemon was quicker."""
-    try:
-        return bool(Client(where.socket).call("hello")["version"] == __version__)
-    except Unavailable:
-        return False
+    """Whether another daemon was quicker. One that just begins is given a moment."""
+    deadline = time.monotonic() + _BEGIN_SECONDS
+    while True:
+        try:
+            return bool(Client(where.socket).call("hello")["version"] == __version__)
+        except Unavailable:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
 
 
 def me() -> str:

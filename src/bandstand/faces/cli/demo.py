@@ -144,7 +144,7 @@ def _closing(repository: Path, rows: list[Json], paint: Paint, *, green: bool, t
     lines = ["", paint.bold(f"{len(landed)} of {len(rows)} tasks landed in {took:.0f} seconds. main's tests: {tests}")]
     history = _git(repository, "log", "--first-parent", "--format=%h  %an  %s", "main").splitlines()
     lines += [f"  {line}" for line in history]
-    lines += ["", paint.bold("Look around:"), f"  cd {repository}"]
+    lines += ["", paint.bold("Look around:"), *_alias(), f"  cd {repository}"]
     for verb, what in (
         ("band show frontend", "one task whole: its change, checks and review"),
         ("band log frontend", "what was said and done"),
@@ -160,6 +160,15 @@ def _closing(repository: Path, rows: list[Json], paint: Paint, *, green: bool, t
     ):
         lines.append(f"  {verb:<28}{paint.dim(what)}")
     return [*lines, "", paint.dim("band demo --clean removes what demos left behind.")]
+
+
+def _alias() -> list[str]:
+    """How to have `band` at hand where it is not on the search path."""
+    there = Path(sys.argv[0]).absolute()
+    found = shutil.which("band")
+    if there.name != "band" or (found is not None and Path(found).resolve() == there.resolve()):
+        return []
+    return [f"  alias band={there}"]
 
 
 def _clean(arguments: argparse.Namespace) -> int:

@@ -31,6 +31,8 @@ def fleet_lines(fleet: Json, paint: Paint, *, every: bool) -> list[str]:
     ended = [task for task in tasks if task["mark"] in _ENDED]
     hidden = 0 if every else max(0, len(ended) - _ENDED_SHOWN)
     lines = [counts(tasks, paint)]
+    if fleet["trouble"]:
+        lines.append(paint.red(cut(f"nothing goes on: {fleet['trouble']}", width())))
     if not fleet["walled"]:
         lines.append(paint.red("unsandboxed: laws 2 and 4 not enforced"))
     lines += task_lines(live + ended[hidden:], paint)

@@ -4,6 +4,7 @@ What a warm command needs is imported here; everything heavier is imported by th
 """
 
 import argparse
+import io
 import os
 import sys
 from importlib import import_module
@@ -37,6 +38,10 @@ def run(words: list[str]) -> int:
     """Carry out one command; its exit code."""
     from bandstand.faces.cli.parser import build_parser
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file name that is no text must not end a command that only shows it.
+            stream.reconfigure(errors="backslashreplace")
     parser = build_parser()
     arguments = parser.parse_args(words)
     if arguments.verb is None:

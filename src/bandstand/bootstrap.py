@@ -25,8 +25,11 @@ from bandstand.config.settings import user_settings
 from bandstand.domain.errors import BandstandError, Refused
 from bandstand.domain.ids import RepositoryId
 from bandstand.domain.scheduling import Limits
+from bandstand.ports.agents import AgentProtocol
 from bandstand.ports.git import Repository
+from bandstand.ports.hosts import Host
 from bandstand.ports.sandbox import Sandbox
+from bandstand.ports.workspaces import Workspaces
 from bandstand.services.checks import Checks
 from bandstand.services.commands import Commands
 from bandstand.services.desk import Desk, Going
@@ -74,6 +77,9 @@ class Bandstand:
         """The desk of the repository that a folder is in. Raises `Refused` if it is in none."""
         repository = await self._find(path)
         async with self._lock:
+            going = self._going.get(repository.id)
+            if going is not None and not going.desk.repository.path.exists():
+                await self._let_go(going)  # it was moved, or the linked worktree that it was found in is gone
             if repository.id not in self._going:
                 await self._begin(repository)
             return self._going[repository.id].desk
@@ -81,9 +87,7 @@ class Bandstand:
     async def reseat(self, desk: Desk) -> Desk:
         """The desk of the same repository, made anew: for a change of its sandbox."""
         async with self._lock:
-            old = self._going.pop(desk.repository.id)
-            old.brain.cancel()
-            await asyncio.gather(old.brain, return_exceptions=True)
+            await self._let_go(self._going[desk.repository.id])
             await self._begin(await self._find(desk.repository.path))
             return self._going[desk.repository.id].desk
 
@@ -95,10 +99,13 @@ class Bandstand:
         if desk.live:
             raise Refused("Tasks are still going on there.", hint="Cancel them first: band cancel TASK")
         async with self._lock:
-            going = self._going.pop(desk.repository.id)
-            going.brain.cancel()
-            await asyncio.gather(going.brain, return_exceptions=True)
+            await self._let_go(self._going[desk.repository.id])
             await asyncio.to_thread(shutil.rmtree, self._root(desk.repository.id), ignore_errors=True)
+
+    async def _let_go(self, going: Going) -> None:
+        del self._going[going.desk.repository.id]
+        going.brain.cancel()
+        await asyncio.gather(going.brain, return_exceptions=True)
 
     def _root(self, repository: RepositoryId) -> Path:
         return self.places.state / "repositories" / repository
@@ -165,41 +172,22 @@ class Bandstand:
     def _compose(self, repository: GitRepository, fleet: Fleet) -> Desk:
         """Wire up one repository."""
         root = self._root(repository.id)
-        sandbox = self.sandbox(fleet.state.sandbox, repository.path)
+        sandbox = self.sandbox(fleet.state.sandbox, repository.path, repository.git_dir)
         environment = FileEnvironment(root / "environment.json")
-        workspaces = GitWorkspaces(repository, root / "workspaces", sandbox)
         host = LocalHost(root / "runs", sys.executable)
         protocol = AcpProtocol()
         policies = Policies(
             fleet=fleet, repository=repository, user=self.settings, which=lambda name: which(name, environment)
         )
         home = Path(self._environment.get("HOME") or "/")
-        launching = Launching(sandbox=sandbox, environment=environment, repository=repository, home=home)
-        proposing = Proposing(repository=repository, workspaces=workspaces, policies=policies)
-        runner = SandboxedChecks(workspaces, sandbox=sandbox, root=root / "checks", target="main")
-        performers = Performers(
-            fleet=fleet,
-            workspaces=workspaces,
-            authors=Authors(
-                fleet=fleet,
-                host=host,
-                protocol=protocol,
-                workspaces=workspaces,
-                launching=launching,
-                policies=policies,
-                proposing=proposing,
-            ),
-            reviewers=Reviewers(
-                fleet=fleet,
-                host=host,
-                protocol=protocol,
-                repository=repository,
-                workspaces=workspaces,
-                launching=launching,
-                policies=policies,
-            ),
-            checks=Checks(fleet=fleet, runner=runner, policies=policies, environment=environment),
-            landing=Landing(fleet=fleet, repository=repository, launching=launching, policies=policies),
+        performers = _performers(
+            fleet,
+            host,
+            protocol,
+            GitWorkspaces(repository, root / "workspaces", sandbox),
+            Launching(sandbox=sandbox, environment=environment, repository=repository, home=home),
+            policies,
+            outputs=root / "checks",
         )
         brain = Brain(
             fleet,
@@ -216,6 +204,45 @@ class Bandstand:
             policies=policies,
             brain=brain,
         )
+
+
+def _performers(
+    fleet: Fleet,
+    host: Host,
+    protocol: AgentProtocol,
+    workspaces: Workspaces,
+    launching: Launching,
+    policies: Policies,
+    *,
+    outputs: Path,
+) -> Performers:
+    """Everything that acts in one repository. `outputs` is where checks keep what they print."""
+    repository, sandbox = launching.repository, launching.sandbox
+    runner = SandboxedChecks(workspaces, sandbox=sandbox, root=outputs, target="main")
+    return Performers(
+        fleet=fleet,
+        workspaces=workspaces,
+        authors=Authors(
+            fleet=fleet,
+            host=host,
+            protocol=protocol,
+            workspaces=workspaces,
+            launching=launching,
+            policies=policies,
+            proposing=Proposing(repository=repository, workspaces=workspaces, policies=policies),
+        ),
+        reviewers=Reviewers(
+            fleet=fleet,
+            host=host,
+            protocol=protocol,
+            repository=repository,
+            workspaces=workspaces,
+            launching=launching,
+            policies=policies,
+        ),
+        checks=Checks(fleet=fleet, runner=runner, policies=policies, environment=launching.environment),
+        landing=Landing(fleet=fleet, repository=repository, launching=launching, policies=policies),
+    )
 
 
 def which(name: str, environment: FileEnvironment) -> str | None:

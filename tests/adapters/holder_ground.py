@@ -47,6 +47,12 @@ class Ground:
         """Start the run with a program in Python, and attach to it."""
         return await self.start(sys.executable, "-I", "-S", "-c", code, *words)
 
+    async def whole(self, *argv: str) -> list[Record]:
+        """Start the run with a program that ends by itself; what its journal holds then."""
+        await self.host.start(RUN, Launch(argv=argv, cwd=Path("/"), environment={"PATH": os.environ["PATH"]}))
+        await eventually((self.place / "exit").exists, "the run ends")
+        return await self.journal()
+
     async def journal(self) -> list[Record]:
         """What the journal holds now."""
         return await everything(self.host.journal(RUN))

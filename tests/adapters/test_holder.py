@@ -1,6 +1,7 @@
 """The holder as an owner: what it starts is as it should be, and when it ends nothing is left."""
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bandstand.adapters.hosts.local import LocalHost, Tree
-from bandstand.domain.errors import Refused
+from bandstand.domain.errors import Broken, Refused
 from bandstand.domain.ids import RunId
 from bandstand.ports.hosts import Launch, RunState, RunStatus
 from tests.adapters.holder_ground import RUN, Ground, eventually, grounded, naming, notes, said, trees
@@ -97,8 +98,7 @@ def test_when_the_agent_ends_so_does_what_it_left_behind(tmp_path: Path, watched
     left = f'{child} while ! pgrep -f "[t]ail -f $1"; do sleep 0.02; done; exit 3'
 
     async def body() -> None:
-        channel = await here.start("sh", "-c", left, "sh", str(watched))
-        seen = await everything(channel.records())
+        seen = await here.whole("sh", "-c", left, "sh", str(watched))
         assert naming(str(watched)) == []
         assert b"from a child" in said(seen)
         assert notes(seen)[-1] == {"note": "exit", "code": 3, "reason": "exited"}
@@ -183,6 +183,35 @@ def test_two_holders_at_once_are_one(ground: Ground) -> None:
     ground.play(body())
 
 
+@pytest.mark.parametrize("step", ["lock", "sock", "journal", "stderr"])
+def test_a_start_that_was_cut_short_is_taken_up(ground: Ground, step: str) -> None:
+    """Whoever starts a run may die at any moment of it; when the next one has started it, it runs, once."""
+    client = f"""
+import asyncio
+from pathlib import Path
+from bandstand.adapters.hosts.local import LocalHost
+from bandstand.ports.hosts import Launch
+launch = Launch(argv=("cat",), cwd=Path("/"), environment={{"PATH": {os.environ["PATH"]!r}}})
+asyncio.run(LocalHost(Path({str(ground.root)!r}), {sys.executable!r}).start({RUN!r}, launch))
+"""
+
+    async def body() -> None:
+        source = str(Path(sys.modules["bandstand"].__file__ or "").parent.parent)
+        first = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", client, start_new_session=True, env={**os.environ, "PYTHONPATH": source}
+        )
+        await eventually((ground.place / step).exists, f"there is a {step}")
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(first.pid, signal.SIGKILL)
+        await first.wait()
+        channel = await ground.start("cat")
+        await channel.write("one", b"1")
+        seen = await read_until(channel, b"1")
+        assert [note["note"] for note in notes(seen)] == ["start", "attach"]
+
+    ground.play(body())
+
+
 def test_the_lock_is_held_for_life(ground: Ground) -> None:
     """It is taken while the holder lives, and free when it is gone; a holder that cannot take it goes away."""
 
@@ -210,6 +239,28 @@ def second_holder(ground: Ground, lock: int) -> dict[str, object]:
     )  # fmt: skip
     answer: dict[str, object] = json.loads(ran.stdout)
     return answer
+
+
+def test_a_newer_holder_is_left_to_its_like(ground: Ground) -> None:
+    """A run whose holder speaks a version that we do not know is not touched."""
+
+    over = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b'{"version": 99, "epoch": 1, "size": 0, "reason": ""}\n')
+        await reader.read()
+        writer.close()
+        over.set()
+
+    async def body() -> None:
+        ground.place.mkdir(parents=True)
+        async with await asyncio.start_unix_server(answer, ground.place / "sock"):
+            with pytest.raises(Broken, match="newer"):
+                await ground.attach()
+            await over.wait()
+
+    ground.play(body())
 
 
 def test_what_cannot_be_executed_is_refused_with_the_reason(ground: Ground, tmp_path: Path) -> None:

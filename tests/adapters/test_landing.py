@@ -162,6 +162,20 @@ def test_an_ignored_file_of_the_user_is_not_overwritten(main: Folder) -> None:
     assert main.text(".env") == "SECRET\n"
 
 
+def test_an_edit_in_the_same_instant_is_seen(main: Folder) -> None:
+    """Same size, same time: git knows by the time of its index that it has to read the file, and so must we."""
+    new = main.commit_aside("change", CHANGE)
+    main.git("config", "core.trustctime", "false")
+    os.utime(main.path / "a.txt", (1_700_000_000, 1_700_000_000))
+    main.git("update-index", "--refresh")
+    main.write({"a.txt": "x\n"})
+    for path in (main.path / "a.txt", main.path / ".git" / "index"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    with pytest.raises(CheckoutInTheWay):
+        land(main, new)
+    assert main.text("a.txt") == "x\n"
+
+
 def test_an_edit_that_is_the_change_itself_is_no_obstacle(main: Folder) -> None:
     """Who has already copied the change by hand gets it landed, and a clean status."""
     new = main.commit_aside("change", CHANGE)

@@ -58,7 +58,7 @@ def land_and_die(folder: Folder, new: CommitId, *, environment: Mapping[str, str
 HITS = {
     "before": "kill -9 $PPID; exit 1",
     "after": '{git} "$@"; kill -9 $PPID; exit 1',
-    "orphaned": 'kill -9 $PPID; sleep 0.3; exec {git} "$@"',
+    "orphaned": 'kill -9 $PPID; sleep 0.3; {git} "$@"; touch {done}; exit',
 }
 MOMENTS = [(verb, hit) for verb in ("read-tree -m -n", "read-tree -m -u", "update-ref") for hit in HITS]
 
@@ -67,10 +67,23 @@ def deadly_git(folder: Path, *, verb: str, hit: str) -> dict[str, str]:
     """A PATH whose git kills its parent when it is to do `verb`."""
     git = shutil.which("git")
     folder.mkdir()
-    deed = HITS[hit].replace("{git}", str(git))
+    deed = HITS[hit].replace("{git}", str(git)).replace("{done}", str(folder / "done"))
     (folder / "git").write_text(f'#!/bin/sh\ncase "$*" in *"{verb}"*) {deed};; esac\nexec {git} "$@"\n')
     (folder / "git").chmod(0o755)
     return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def see_the_orphan_end(folder: Path, hit: str) -> None:
+    """Wait until the git that went on alone has done its work."""
+
+    async def wait() -> bool:
+        for _ in range(1000):
+            if (folder / "done").exists():
+                return True
+            await asyncio.sleep(0.02)
+        return False
+
+    assert hit != "orphaned" or asyncio.run(wait())
 
 
 @pytest.mark.parametrize(("verb", "hit"), MOMENTS)
@@ -81,6 +94,7 @@ def test_a_crash_at_any_moment_is_a_pause(verb: str, hit: str, main: Folder, tmp
     main.write({"b.txt": "mine\n", "loose.txt": "mine\n"})
     land_and_die(main, new, environment=deadly_git(tmp_path / "bin", verb=verb, hit=hit))
     land(main, new, old=old)
+    see_the_orphan_end(tmp_path / "bin", hit)
     assert main.head() == new
     assert main.status() == [" M b.txt", "?? loose.txt"]
     assert (main.text("a.txt"), main.text("b.txt"), main.text("new/file.txt")) == ("A\n", "mine\n", "new\n")
@@ -103,6 +117,7 @@ def test_what_a_crash_left_is_put_back_when_another_change_lands(
         assert (main.head(), main.status()) == (first, [])
     else:
         land(main, second, old=old)
+        see_the_orphan_end(tmp_path / "bin", hit)
         assert (main.head(), main.status()) == (second, ["?? same.txt"])
         assert (main.text("a.txt"), main.text("b.txt"), main.text("same.txt")) == ("a\n", "B\n", "same\n")
 

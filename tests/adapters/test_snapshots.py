@@ -15,20 +15,10 @@ from hypothesis import strategies as st
 from tests.contracts.git_worlds import AGENT, BAND, GitWorld
 from tests.real_git import Folder
 
-NAMES = [
-    "a.txt",
-    "b.txt",
-    "new",
-    "dir",
-    "dir/c.txt",
-    "dir/d",
-    "x/y/z",
-    'quo"te',
-    "new\nline",
-    "-dash",
-    "\udcff",
-    "ü.log",
-]
+NAMES = ["a.txt", "b.txt", "dir", "dir/c.txt", "x/y", "x.log", "y.log", "dir/z.log", 'quo"te\n', "-\udcff"]
+# A file that is there, outside of every workspace, and that not even root can write, replace or change the mode of: the
+# deeds follow the links that they make.
+UNWRITABLE = "/proc/self/status"
 
 
 @dataclass(frozen=True)
@@ -76,7 +66,8 @@ def _folder(edit: Edit, tree: Path) -> None:
 
 
 def _ignore(edit: Edit, tree: Path) -> None:
-    (tree / ".gitignore").write_bytes(os.fsencode(f"*.log\n/{edit.path}\n"))
+    with (tree / ".gitignore").open("ab") as file:
+        file.write(os.fsencode(f"/{edit.path}\n"))
 
 
 def _commit(edit: Edit, tree: Path) -> None:
@@ -84,11 +75,13 @@ def _commit(edit: Edit, tree: Path) -> None:
     Folder(tree).git("commit", "-q", "-m", "agent's", "--allow-empty", ok=(0, 1, 128))
 
 
-def _stage(edit: Edit, tree: Path) -> None:
+def _force(edit: Edit, tree: Path) -> None:
+    _write(edit, tree)
     Folder(tree).git("--literal-pathspecs", "add", "-f", "--", edit.path, ok=(0, 1, 128))
 
 
-def _unstage(edit: Edit, tree: Path) -> None:
+def _untrack(edit: Edit, tree: Path) -> None:
+    _ignore(edit, tree)
     Folder(tree).git("--literal-pathspecs", "rm", "-q", "-r", "--cached", "--", edit.path, ok=(0, 1, 128))
 
 
@@ -101,8 +94,8 @@ DEEDS: dict[str, Callable[[Edit, Path], None]] = {
     "folder": _folder,
     "ignore": _ignore,
     "commit": _commit,
-    "stage": _stage,
-    "unstage": _unstage,
+    "force": _force,
+    "untrack": _untrack,
 }
 
 edits = st.builds(
@@ -110,7 +103,7 @@ edits = st.builds(
     deed=st.sampled_from(sorted(DEEDS)),
     path=st.sampled_from(NAMES),
     content=st.sampled_from([b"", b"a\n", b"b\r\n", b"\0\xff", b"a\nb\n"]),
-    other=st.sampled_from([*NAMES, "/etc/passwd", "..", "nowhere"]),
+    other=st.sampled_from([*NAMES, UNWRITABLE, "..", "nowhere"]),
 )
 
 

@@ -216,3 +216,16 @@ def test_this_interpreter_is_found(home: Path) -> None:
     tools = find_tools({"PATH": str(Path(sys.executable).parent)}, home=home)
     library = Path(os.__file__).resolve()
     assert any(library.is_relative_to(root) for root in (*tools.roots, Path("/usr")))
+
+
+def test_a_path_may_lead_to_the_home_of_the_account(tmp_path: Path, home: Path, program: Make) -> None:
+    """Where HOME names another folder the tools of the account come whole, and what is private there stays out."""
+    program(".pyenv/shims/python3")
+    program(".pyenv/libexec/pyenv")
+    program(".local/bin/tool")
+    program(".local/share/keyrings/login")
+    path = os.pathsep.join(str(home / folder) for folder in (".pyenv/shims", ".local/bin", ".ssh"))
+    (other := tmp_path / "other").mkdir()
+    tools = find_tools({"PATH": path}, home=other, account=home)
+    assert roots(tools, home) == {".pyenv", ".local/bin"}
+    assert tools.variables == {"PYENV_ROOT": str(home / ".pyenv")}

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.workspaces import GitWorkspaces
 from bandstand.domain.errors import Refused, Unavailable
 from bandstand.domain.ids import TaskId
+from bandstand.ports.hosts import Launch
+from bandstand.ports.sandbox import Confinement
 from bandstand.ports.workspaces import Workspace
 from bandstand.testing.sandbox import OpenSandbox
 from tests.contracts.git_worlds import AGENT, BAND, GitWorld
@@ -81,28 +84,45 @@ def test_commits_in_a_workspace_are_the_agents(world: GitWorld) -> None:
     assert said == "Agent agent@example.org Band band@example.org"
 
 
-def test_what_the_workspace_borrows_is_not_pruned(world: GitWorld) -> None:
-    """The user may rewrite all history and clean up: base and shown commits stay as long as they are needed."""
+def forget_all_history(user: Folder) -> None:
+    """The user rewrites `main` from nothing and cleans up."""
+    user.git("checkout", "-q", "--orphan", "fresh")
+    user.commit("fresh", {"fresh.txt": "fresh\n"})
+    user.git("branch", "-q", "-M", "fresh", "main")
+    user.git("reflog", "expire", "--expire=now", "--all")
+    user.git("gc", "-q", "--prune=now")
+
+
+def test_the_base_of_a_workspace_is_not_pruned(world: GitWorld) -> None:
+    """It stays as long as it is needed, and a rescue carries it on."""
+
+    async def main() -> None:
+        await prepare(world)
+        forget_all_history(world.user)
+        assert world.agent("t1").status() == []
+        world.write("t1", {"a.txt": "A\n"})
+        ref = await world.workspaces.retire("t1", landed=False)
+        assert ref is not None
+        world.user.git("gc", "-q", "--prune=now")
+        assert world.user.git("show", f"{ref}:a.txt") == "A"
+        assert refs(world.user) == [ref, "refs/heads/main"]
+        assert world.user.git("fsck", "--connectivity-only") == ""
+
+    asyncio.run(main())
+
+
+def test_a_commit_that_was_shown_is_not_pruned(world: GitWorld) -> None:
+    """The agent may have built on it."""
 
     async def main() -> None:
         await prepare(world)
         shown = world.user.commit("shown", {"b.txt": "shown\n"})
         await world.workspaces.show_commit("t1", ref="refs/remotes/origin/main", commit=shown)
-        world.user.git("checkout", "-q", "--orphan", "fresh")
-        world.user.commit("fresh", {"fresh.txt": "fresh\n"})
-        world.user.git("branch", "-q", "-M", "fresh", "main")
-        world.user.git("reflog", "expire", "--expire=now", "--all")
-        world.user.git("gc", "-q", "--prune=now")
+        forget_all_history(world.user)
         agent = world.agent("t1")
-        assert agent.status() == []
-        assert agent.git("show", f"{shown}:b.txt") == "shown"
-        agent.git("merge", "-q", "-m", "merge", shown)
-        world.write("t1", {"a.txt": "A\n"})
-        ref = await world.workspaces.retire("t1", landed=False)
-        world.user.git("gc", "-q", "--prune=now")
-        assert world.user.git("show", f"{ref}:a.txt") == "A"
-        assert refs(world.user) == ["refs/bandstand/rescue/t1/1", "refs/heads/main"]
-        assert world.user.git("fsck", "--connectivity-only") == ""
+        agent.git("merge", "-q", "--no-ff", "-m", "merge", shown)
+        assert agent.text("b.txt") == "shown\n"
+        assert (await world.workspaces.snapshot("t1")).head == agent.head()
 
     asyncio.run(main())
 
@@ -200,6 +220,29 @@ def test_a_branch_called_band_is_named(world: GitWorld) -> None:
     asyncio.run(main())
 
 
+class ClosedSandbox(OpenSandbox):
+    """A sandbox that does not open."""
+
+    def confine(self, confinement: Confinement) -> Launch:
+        """A command that fails, whatever was asked for."""
+        return replace(super().confine(confinement), argv=("false",))
+
+
+def test_a_sandbox_that_does_not_open_is_not_the_agents_fault(world: GitWorld) -> None:
+    """It may open later; until then nothing is removed and the repository is not called broken."""
+    closed = GitWorkspaces(world.repository, world.root, ClosedSandbox())
+
+    async def main() -> None:
+        await prepare(world)
+        with pytest.raises(Unavailable):
+            await closed.snapshot("t1")
+        with pytest.raises(Unavailable):
+            await closed.retire("t1", landed=True)
+        assert await world.workspaces.find("t1") is not None
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "-x", ".hidden", "a..b", "a.lock", "vault.git", "ü", "x" * 101])
 def test_a_name_is_a_folder_and_a_branch(name: str, world: GitWorld) -> None:
     """What cannot be both is refused."""
@@ -246,6 +289,8 @@ def test_repositories_of_every_kind_have_workspaces(kind: str, tmp_path: Path) -
             main.git(*clone, "--bare")
         case "packed":
             main.git("gc", "-q")
+        case _:
+            pass
     user = Folder(tmp_path / "other" if (tmp_path / "other").exists() else place)
 
     async def work() -> None:

@@ -26,7 +26,7 @@ from tests.real_git import Folder
 
 PATIENCE_SECONDS = 60.0
 GRACE_SECONDS = 10.0
-LOOK_AGAIN_SECONDS = 0.1
+LOOK_AGAIN_SECONDS = 0.2
 
 CALC = {
     "calc.py": "def add(a, b):\n    return a + b\n",
@@ -133,7 +133,7 @@ class Stage:
         said = Said(words=tuple(map(str, words)), code=done.returncode, out=done.stdout, err=done.stderr)
         if ends is not None and said.code != ends:
             self.fail(f"`band {_line(words)}` ended with {said.code} and not with {ends}. It said:\n{said.text}")
-        assert "Traceback" not in said.text, said.text
+        assert "Traceback" not in said.err, said.err
         return said
 
     def band_json(
@@ -156,9 +156,7 @@ class Stage:
         """The options that let the rehearsal agent play a score without a question."""
         return ("--agent", "rehearsal", "--score", self.score(score), "--yes")
 
-    def start(
-        self, *words: str | Path, at: Folder | Path | None = None, **variables: str
-    ) -> "subprocess.Popen[str]":
+    def start(self, *words: str | Path, at: Folder | Path | None = None, **variables: str) -> "subprocess.Popen[str]":
         """Give a command and do not wait. Whoever asks for it has to collect it."""
         return subprocess.Popen(
             self.command(*words),
@@ -295,7 +293,7 @@ def wait_for(condition: Callable[[], Any], *, deadline: float = PATIENCE_SECONDS
     while not (found := condition()):
         if time.monotonic() > over:
             pytest.fail(f"It did not come to this within {deadline:.0f} s: {condition}")
-        time.sleep(LOOK_AGAIN_SECONDS / 2)
+        time.sleep(LOOK_AGAIN_SECONDS / 4)
     return found
 
 

@@ -2,13 +2,8 @@
 
 import re
 
-from tests.e2e.stage import Json, Stage
+from tests.e2e.stage import Stage
 from tests.real_git import Folder
-
-
-def facts(stage: Stage, repository: Folder, task: str) -> list[Json]:
-    """What was said and done in a task of the demo."""
-    return stage.band_json("show", task, at=repository)
 
 
 def test_the_demo_lands_everything_twice_and_once_more_after_it_was_cleaned(stage: Stage) -> None:
@@ -41,7 +36,12 @@ def test_the_demo_lands_everything_twice_and_once_more_after_it_was_cleaned(stag
     assert list((stage.state / "cache" / "demo").iterdir()) == []
     assert list((stage.state / "repositories").iterdir()) == []
 
-    third = stage.band("demo", COLUMNS="80")
+    third = stage.band("demo", COLUMNS="80", TERM="xterm-256color", NO_COLOR="")
     assert "3 of 3 tasks landed" in third.out
     assert "main's tests: green" in third.out
     assert "\x1b" not in third.text
+    repository = Folder(next((stage.state / "cache" / "demo").iterdir()))
+    for words in (["ps"], *(["show", name] for name in ("backend", "frontend", "tests"))):
+        said = stage.band(*words, at=repository, COLUMNS="80", TERM="xterm-256color", NO_COLOR="")
+        assert "\x1b" not in said.text
+        assert [line for line in said.out.splitlines() if len(line) > 80] == []

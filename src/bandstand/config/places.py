@@ -1,7 +1,8 @@
 """Where things are: the state, the sockets and the user's settings, by the platform's own conventions.
 
 state    database, journals, workspaces, the vault of checkpoints; the daemon's log and lock
-runtime  the daemon's socket; short, since a socket's path may not be longer than 107 bytes
+runtime  the daemon's socket; short, since a socket's path may not be longer than 107 bytes, and another one for each
+         state: who has two homes has two daemons, and none of them answers for the other
 settings the user's own `config.toml`
 cache    what can be made again, the demo's repositories among it
 """
@@ -57,11 +58,17 @@ def places(environment: Mapping[str, str], *, uid: int) -> Places:
         state = Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state") / "bandstand"
         cache = Path(environment.get("XDG_CACHE_HOME") or home / ".cache") / "bandstand"
         base = environment.get("XDG_RUNTIME_DIR")
-        runtime = Path(base) / "bandstand" if base and Path(base).is_dir() else Path(f"/tmp/band-{uid}")
+        shared = Path(base) / "bandstand" if base and Path(base).is_dir() else Path(f"/tmp/band-{uid}")
+        runtime = _runtime(shared, state)
     if len(str(runtime / "band.sock").encode()) > _LONGEST_SOCKET_PATH:
-        runtime = Path(f"/tmp/band-{uid}") / f"{abs(hash_of(str(state))):x}"
+        runtime = _runtime(Path(f"/tmp/band-{uid}"), state)
     settings = Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "bandstand" / "config.toml"
     return Places(state=state, runtime=runtime, settings=settings, cache=cache)
+
+
+def _runtime(shared: Path, state: Path) -> Path:
+    """A folder beside all those of the user's other states."""
+    return shared.with_name(f"{shared.name}-{hash_of(str(state)):08x}")
 
 
 def hash_of(text: str) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bandstand.domain import events as e
-from bandstand.domain.agent import PermissionRequested, QuestionAsked
+from bandstand.domain.agent import Choice, PermissionRequested, QuestionAsked
 from bandstand.domain.ask import APPROVE, CANCEL, CONFIRM, REQUEST_CHANGES, RETRY, Answer, Ask, AskKind
 from bandstand.domain.errors import Refused
 from bandstand.domain.ids import AskId, RunId
@@ -34,50 +34,35 @@ def _deadline(state: State, now: datetime) -> datetime:
     return now + timedelta(hours=hours)
 
 
-def block(state: State, task: Task, reason: Reason, *, now: datetime, turn: Turn | None = None) -> e.TaskBlocked:
-    """The task waits for a human, who may let it go on or cancel it. Nobody's answer leaves it waiting."""
-    ask = Ask(
+def _put(state: State, task: Task, kind: AskKind, reason: Reason, choices: tuple[Choice, ...], now: datetime) -> Ask:
+    """An ask about a task, which nobody's answer leaves open."""
+    return Ask(
         id=ask_id(state.asked + 1),
-        kind=AskKind.BLOCKED,
+        kind=kind,
         task=task.spec.id,
         title=reason.title,
         detail=reason.detail,
-        choices=(RETRY, CANCEL),
+        choices=choices,
         raised=now,
         deadline=_deadline(state, now),
     )
+
+
+def block(state: State, task: Task, reason: Reason, *, now: datetime, turn: Turn | None = None) -> e.TaskBlocked:
+    """The task waits for a human, who may let it go on or cancel it. Nobody's answer leaves it waiting."""
+    ask = _put(state, task, AskKind.BLOCKED, reason, (RETRY, CANCEL), now)
     return e.TaskBlocked(task=task.spec.id, ask=ask, turn=turn)
 
 
 def ask_policy(state: State, task: Task, reason: Reason, *, now: datetime) -> e.TaskBlocked:
     """The task waits until a human confirms the rules that were found on the target branch."""
-    ask = Ask(
-        id=ask_id(state.asked + 1),
-        kind=AskKind.POLICY,
-        task=task.spec.id,
-        title=reason.title,
-        detail=reason.detail,
-        choices=(CONFIRM, CANCEL),
-        raised=now,
-        deadline=_deadline(state, now),
-    )
+    ask = _put(state, task, AskKind.POLICY, reason, (CONFIRM, CANCEL), now)
     return e.TaskBlocked(task=task.spec.id, ask=ask)
 
 
 def ask_review(state: State, task: Task, reason: Reason, *, now: datetime) -> e.AskRaised:
     """A human is asked for a verdict on the change. Nobody's answer leaves it waiting: silence is no approval."""
-    return e.AskRaised(
-        ask=Ask(
-            id=ask_id(state.asked + 1),
-            kind=AskKind.REVIEW,
-            task=task.spec.id,
-            title=reason.title,
-            detail=reason.detail,
-            choices=(APPROVE, REQUEST_CHANGES),
-            raised=now,
-            deadline=_deadline(state, now),
-        )
-    )
+    return e.AskRaised(ask=_put(state, task, AskKind.REVIEW, reason, (APPROVE, REQUEST_CHANGES), now))
 
 
 def ask_for_agent(
@@ -137,9 +122,13 @@ def _policy(state: State, ask: Ask, given: Answer) -> list[e.Event]:
     if given.choice == CANCEL.id:
         return [e.TaskCancelled(task=ask.task, by=given.by, reason=given.text or ask.title)]
     facts: list[e.Event] = [e.PolicyConfirmed(policy=state.found, by=given.by)] if state.found else []
-    waiting = [other for other in state.open_asks() if other.kind is AskKind.POLICY]
-    facts.extend(e.TaskResumed(task=other.task, by=given.by) for other in waiting)
-    return facts
+    return [*facts, *resume_waiting(state, by=given.by)]
+
+
+def resume_waiting(state: State, *, by: str) -> list[e.Event]:
+    """Every task that waits for new rules to be confirmed goes on."""
+    waiting = [ask.task for ask in state.open_asks() if ask.kind is AskKind.POLICY]
+    return [e.TaskResumed(task=task, by=by) for task in waiting]
 
 
 def _unblock(ask: Ask, given: Answer) -> list[e.Event]:

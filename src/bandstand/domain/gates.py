@@ -43,7 +43,7 @@ def review_standing(task: Task, policy: Policy) -> ReviewStanding:
         return _with_human(task, policy, human, agent)
     if agent is not None and agent.verdict is Verdict.CHANGES_REQUESTED:
         if task.repairs.get(Cause.CHANGES_REQUESTED, 0) < policy.rounds.review:
-            return ReviewStanding(need=ReviewNeed.CHANGES, review=agent)
+            return _requested(task, agent)
         return ReviewStanding(need=ReviewNeed.HUMAN, why=f"{agent.name} still asks for changes", review=agent)
     if policy.review.by_agent and agent is None and not _broken(task):
         return ReviewStanding(need=ReviewNeed.AGENT)
@@ -54,11 +54,19 @@ def review_standing(task: Task, policy: Policy) -> ReviewStanding:
 def _with_human(task: Task, policy: Policy, human: Review, agent: Review | None) -> ReviewStanding:
     """A human's verdict decides; an agent's is still wanted where the policy asks for both."""
     if human.verdict is Verdict.CHANGES_REQUESTED:
-        return ReviewStanding(need=ReviewNeed.CHANGES, review=human)
+        return _requested(task, human)
     both = policy.review is ReviewMode.AGENT_AND_HUMAN
     if both and agent is None and not _broken(task):
         return ReviewStanding(need=ReviewNeed.AGENT)
     return ReviewStanding(need=ReviewNeed.NOTHING)
+
+
+def _requested(task: Task, review: Review) -> ReviewStanding:
+    """A review's requests go to the agent once. When it changed nothing, a human looks at what it had to say."""
+    if any(review is told for told in task.reviews[: task.followed]):
+        why = f"{review.name} asked for changes, and {task.spec.agent} made none"
+        return ReviewStanding(need=ReviewNeed.HUMAN, why=why, review=review)
+    return ReviewStanding(need=ReviewNeed.CHANGES, review=review)
 
 
 def _broken(task: Task) -> bool:

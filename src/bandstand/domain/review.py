@@ -54,7 +54,7 @@ class UnreadableVerdict(ValueError):
     """A message holds no verdict in the agreed form. The text says what is missing, for the reviewer to read."""
 
 
-_BLOCK = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL)
+_BLOCK = re.compile(r"^[ \t]*```([^\n`]*)\n(.*?)```[ \t]*$", re.DOTALL | re.MULTILINE)
 
 
 def parse_verdict(message: str, *, commit: CommitId, name: str) -> Review:
@@ -62,7 +62,8 @@ def parse_verdict(message: str, *, commit: CommitId, name: str) -> Review:
 
     Raises `UnreadableVerdict`.
     """
-    blocks = _BLOCK.findall(message) or [message]
+    fenced = _BLOCK.findall(message)
+    blocks = [body for language, body in fenced if language.strip().lower() in ("", "json")] or [message]
     try:
         said = json.loads(blocks[-1])
     except ValueError as error:

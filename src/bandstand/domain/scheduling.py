@@ -103,7 +103,7 @@ def _ask_facts(state: State, ask: Ask, now: datetime) -> tuple[e.Event, ...]:
 
 
 def _task_facts(state: State, task: Task, now: datetime, free: int) -> Iterator[e.Event]:
-    stopping = _stop(task, now)
+    stopping = _stop(state, task, now)
     if stopping:
         yield from stopping
         return
@@ -117,12 +117,15 @@ def _task_facts(state: State, task: Task, now: datetime, free: int) -> Iterator[
     yield from _stage_facts(state, task, state.policy, now, free)
 
 
-def _stop(task: Task, now: datetime) -> list[e.Event]:
+def _stop(state: State, task: Task, now: datetime) -> list[e.Event]:
     """Requests to end runs that have nothing more to do, or no time left."""
     found: list[e.Event] = []
     for run in (task.run, task.review_run):
         reason = _stop_reason(task, run, now) if run is not None and run.stopping is None else None
-        if run is not None and reason is not None:
+        if run is None or reason is None:
+            continue
+        # Who waits for a human is not late; the ask has a deadline of its own.
+        if reason is not EndReason.BUDGET or all(ask.run != run.id for ask in state.open_asks()):
             found.append(e.RunStopRequested(run=run.id, task=task.spec.id, reason=reason))
     return found
 
@@ -167,6 +170,8 @@ def _stage_facts(state: State, task: Task, policy: Policy, now: datetime, free: 
         case Returned(cause=cause, evidence=evidence, onto=onto):
             turn = Turn(number=task.turns + 1, cause=cause, text=evidence, onto=onto)
             yield repair(state, task, turn, now=now)
+        case HumanReview() if task.messages:
+            yield _message(state, task, now)
         case AgentReview() | HumanReview() | Building() | Moving() | Blocked() | Landed() | Cancelled():
             return
         case _:
@@ -328,8 +333,9 @@ def _in_queue(state: State, task: Task, policy: Policy, now: datetime) -> Iterat
 
 
 def _after_candidate(task: Task, stage: Tested, policy: Policy) -> e.Event:
-    if stage.outcome.policy != policy.digest:
-        return e.LandingRestarted(task=task.spec.id, reason="The policy changed in the meantime.")
+    if stage.outcome.policy != policy.digest or review_standing(task, policy).need is not ReviewNeed.NOTHING:
+        # The rules changed in the meantime: by the new ones it may need a review, and others land until it has it.
+        return _check(task)
     if stage.outcome.failed is None:
         return e.LandingApproved(task=task.spec.id)
     return e.LandingReturned(

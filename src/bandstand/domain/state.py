@@ -48,7 +48,8 @@ class Task:
 
     `since` is when its stage began. `number` orders tasks by submission. `run` and `review_run` are the live runs, at
     most one of each. `repairs` counts the turns per cause since a human last said to go on; `crashes` the runs that
-    broke off since a turn last ended; `failures` the steps of ours that failed, the last one at `failed_at`.
+    broke off since a turn last ended; `failures` the steps of ours that failed, the last one at `failed_at`. `followed`
+    is how many of `reviews` the agent has been told of.
     `green` holds the trees that passed, each with the policy it passed under. `waived` tells that a human lets it go
     on without a cancelled task that it needs. `position` is its place in the merge queue, if it ever was in it.
     """
@@ -67,6 +68,7 @@ class Task:
     leftovers: tuple[str, ...] = ()
     outcome: CheckOutcome | None = None
     reviews: tuple[Review, ...] = ()
+    followed: int = 0
     green: frozenset[tuple[TreeId, str]] = frozenset()
     messages: tuple[str, ...] = ()
     turns: int = 0
@@ -184,7 +186,7 @@ def _answered(state: State, ask_id: AskId, answer: Answer, at: datetime) -> Stat
         return state
     answered = replace(state, asks={**state.asks, ask_id: replace(ask, answer=answer)})
     task = answered.tasks[ask.task]
-    if ask.run is not None and isinstance(task.stage, Working):
+    if ask.run is not None and isinstance(task.stage, Working | AgentReview):
         # The agent waited for a human: its time for the turn begins anew.
         return _with_task(answered, replace(task, since=at))
     return answered
@@ -268,6 +270,9 @@ def _blocked(task: Task, event: e.TaskBlocked) -> Task:
     was = task.stage.was if isinstance(task.stage, Blocked) else task.stage
     if isinstance(was, EndStage):
         return task
+    if isinstance(was, AgentReview | HumanReview) and task.outcome is not None:
+        # That run or ask does not outlive the block: whether a review is wanted is decided anew.
+        was = Checked(outcome=task.outcome)
     if isinstance(was, LandingStage):
         # Others land while it waits: when it goes on, it does so from its place in the queue.
         was = InQueue(position=task.position)
@@ -285,6 +290,7 @@ def _turn_queued(task: Task, event: e.TurnQueued) -> Task:
         turns=max(task.turns, turn.number),
         repairs=repairs,
         messages=task.messages[event.messages :],
+        followed=len(task.reviews) if turn.cause is Cause.CHANGES_REQUESTED else task.followed,
     )
 
 
@@ -306,13 +312,11 @@ def _turn_ended(task: Task, event: e.TurnEnded) -> Task:
 
 
 def _check_concluded(task: Task, outcome: CheckOutcome) -> Task:
-    green = task.green
     if outcome.conclusion is Conclusion.COULD_NOT_RUN:
         # It has seen nothing: where the task stands is unchanged.
         return replace(task, outcome=outcome)
-    if outcome.conclusion is Conclusion.SUCCESS:
-        green = green | {(outcome.tree, outcome.policy)}
-    checked = replace(task, outcome=outcome, green=green, failures=0)
+    passed = {(outcome.tree, outcome.policy)} if outcome.conclusion is Conclusion.SUCCESS else set()
+    checked = replace(task, outcome=outcome, green=task.green | passed, failures=0)
     match task.stage:
         case Testing(candidate=candidate):
             return replace(checked, stage=Tested(candidate=candidate, outcome=outcome))
@@ -388,7 +392,8 @@ def _run_ended(task: Task, event: e.RunEnded) -> Task:
         return ended
     if task.run is None or task.run.id != event.run:
         return task
-    stage = task.stage
-    if isinstance(stage, Working) and stage.started:
-        stage = replace(stage, started=False, broken=True)
+    stage, was = task.stage, task.stage.was if isinstance(task.stage, Blocked) else task.stage
+    if isinstance(was, Working) and was.started:
+        off = replace(was, started=False, broken=True)
+        stage = replace(stage, was=off) if isinstance(stage, Blocked) else off
     return replace(task, run=None, last_end=event, stage=stage, crashes=task.crashes + (1 if broke else 0))

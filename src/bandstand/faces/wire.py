@@ -1,6 +1,6 @@
 """The wire between the faces and the daemon: lines of JSON over a Unix socket, and a client for it, import-light.
 
-    -> {"op": "show", "args": {…}, "version": "0.1.0"}
+    -> {"op": "show", "args": {…}, "install": "0.1.0 /…/bandstand"}
     <- {"item": …}                    any number of them, for an operation that streams
     <- {"result": …}                  the end, or
     <- {"error": {"kind": "refused", "message": "…", "hint": "…"}}
@@ -26,16 +26,29 @@ Json = Any
 ANSWER_SECONDS = 60.0
 """How long an operation that does not stream may take. Those that do may be silent for any time."""
 
-_KINDS: dict[str, type[BandstandError]] = {
-    "unknown": Unknown,
-    "refused": Refused,
-    "unavailable": Unavailable,
-    "broken": Broken,
-}
+INSTALL = f"{__version__} {Path(__file__).parents[1]}"
+"""Which code this is: its version and where it lies."""
 
 
 class NotRunning(Unavailable):
     """No daemon listens on the socket."""
+
+
+class Outlived(Unavailable):
+    """The daemon makes way for a new one, for it is not of the caller's installation, or its state is gone."""
+
+
+class Lost(Unavailable):
+    """The daemon ended, or was ended, in the middle of an answer."""
+
+
+_KINDS: dict[str, type[BandstandError]] = {
+    "unknown": Unknown,
+    "outlived": Outlived,
+    "refused": Refused,
+    "unavailable": Unavailable,
+    "broken": Broken,
+}
 
 
 def plain(value: object) -> Json:
@@ -71,7 +84,10 @@ def raise_error(error: Json) -> None:
 
 
 class Client:
-    """Asks the daemon at a socket. Raises `NotRunning` when nobody is there, and whatever the daemon raises."""
+    """Asks the daemon at a socket.
+
+    Raises `NotRunning` when nobody is there, `Lost` when the daemon ends meanwhile, and whatever the daemon raises.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -81,7 +97,7 @@ class Client:
         for kind, value in self._exchange(op, args, timeout=ANSWER_SECONDS):
             if kind == "result":
                 return value
-        raise Unavailable("The daemon ended before it answered.", hint="Try again; `band doctor` tells more.")
+        raise _lost()
 
     def stream(self, op: str, **args: Json) -> Iterator[Json]:
         """The items of an operation, as they come. Ends with it."""
@@ -93,7 +109,7 @@ class Client:
         with self._connect() as connection:
             connection.settimeout(timeout)
             try:
-                connection.sendall(encode({"op": op, "args": args, "version": __version__}))
+                connection.sendall(encode({"op": op, "args": args, "install": INSTALL}))
                 with connection.makefile("rb") as lines:
                     for line in lines:
                         message = json.loads(line)
@@ -101,10 +117,13 @@ class Client:
                             raise_error(message["error"])
                         kind = "item" if "item" in message else "result"
                         yield kind, message[kind]
+                        if kind == "result":
+                            return
+                raise _lost()
             except TimeoutError:
                 raise Unavailable(f"The daemon did not answer in {ANSWER_SECONDS:.0f} seconds.") from None
-            except (ConnectionError, BrokenPipeError):
-                raise Unavailable("The daemon ended while it was asked.", hint="Try again.") from None
+            except ConnectionError:
+                raise _lost() from None
 
     def _connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -117,3 +136,7 @@ class Client:
             connection.close()
             raise Broken(f"{self._path} cannot be opened: {error.strerror}.") from None
         return connection
+
+
+def _lost() -> Lost:
+    return Lost("The daemon ended before it had answered.", hint="Try again; `band doctor` tells more.")

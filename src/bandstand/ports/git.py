@@ -105,7 +105,10 @@ class Repository(Protocol):
         ...
 
     async def change(self, *, base: CommitId, head: CommitId) -> Change:
-        """What lies between the merge base of both and `head`: files, lines, commits."""
+        """What lies between the merge base of both and `head`: files, lines, commits.
+
+        A renamed file is listed under both its names, so that `paths` are all that it touches.
+        """
         ...
 
     async def diff(self, *, base: CommitId, head: CommitId) -> str:
@@ -123,7 +126,7 @@ class Repository(Protocol):
     async def land(self, branch: str, *, old: CommitId, new: CommitId) -> None:
         """Move a branch from `old` to `new`, and the files of every checkout of it with it. May be repeated.
 
-        The user's edits elsewhere stay as they are. Raises `TargetMoved` or `CheckoutInTheWay`; in both cases nothing
-        was changed.
+        The user's edits elsewhere stay as they are. Raises `TargetMoved` or `CheckoutInTheWay`, and `Refused` when
+        `new` does not hold `old`; in all these cases nothing was changed.
         """
         ...

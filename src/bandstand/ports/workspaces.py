@@ -49,17 +49,23 @@ class Workspaces(Protocol):
     async def snapshot(self, name: str) -> Snapshot:
         """Keep all files of a workspace, ignored ones aside, as a commit in the vault; its index and HEAD stay.
 
-        The agent's own commits come along. Raises `Unknown` without such a workspace, `Refused` if what it holds is no
-        longer a repository.
+        The agent's own commits come along. If nothing has changed since the last one, it is that one again. Raises
+        `Unknown` without such a workspace, `Refused` if what it holds is no longer a repository.
         """
         ...
 
     async def publish(self, task: TaskId, commit: CommitId) -> None:
-        """Point branch `band/<task>` of the user's repository at a commit that the vault has. May be repeated."""
+        """Point branch `band/<task>` of the user's repository at a commit that the vault has. May be repeated.
+
+        A checkout of that branch moves along. Raises `Unavailable` while edits of the user are in its way.
+        """
         ...
 
     async def commit_leftovers(self, name: str, snapshot: Snapshot, *, message: str, author: Signature) -> Snapshot:
-        """The snapshot with a commit of its files on top of `head` as its new head. The workspace is not touched."""
+        """The snapshot with a commit of its files on top of `head` as its new head; the same one when asked again.
+
+        The workspace is not touched.
+        """
         ...
 
     async def show_commit(self, name: str, *, ref: str, commit: CommitId) -> None:
@@ -70,7 +76,8 @@ class Workspaces(Protocol):
         """Remove a workspace. What has not landed is kept and read back first; returns the rescue ref, if one was made.
 
         The only place where work is removed. Raises `Broken`, and removes nothing, when the rescue cannot be read back.
-        May be repeated.
+        Of a broken repository the files are kept. May be repeated: for a workspace that is gone and had not landed it
+        returns the last rescue ref of that name.
         """
         ...
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bandstand.domain import events as e
 from bandstand.domain.agent import AgentProfile
 from bandstand.domain.ask import APPROVE, REQUEST_CHANGES, Answer, Ask, AskKind
-from bandstand.domain.asking import answer
+from bandstand.domain.asking import answer, resume_waiting
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import AskId, TaskId
 from bandstand.domain.policy import Policy
@@ -61,6 +61,7 @@ class Commands:
                 facts.append(_switch_sandbox(state, submission))
             if state.policy is None or state.policy.digest != submission.policy.digest:
                 facts.append(e.PolicyConfirmed(policy=submission.policy, by=submission.by))
+                facts.extend(resume_waiting(state, by=submission.by))
             facts.extend(_bring_agents(state, submission))
             facts.extend(e.TaskSubmitted(spec=spec, by=submission.by) for spec in submission.specs)
             return facts
@@ -104,6 +105,8 @@ class Commands:
             task = known(state, task_id)
             if task.ended:
                 raise Refused(f"{task_id} has ended.", hint="Submit a new task with `band run`.")
+            if task.landing:
+                raise Refused(f"{task_id} is landing right now.", hint="Wait a moment, then submit a new task.")
             return [e.MessageSent(task=task_id, text=text, by=by)]
 
         await self.fleet.record(decide)

@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass
 
-from bandstand.domain.scheduling import busy
 from bandstand.ports.git import Repository
 from bandstand.ports.sandbox import Sandbox
 from bandstand.services.commands import Commands
@@ -28,7 +27,7 @@ class Desk:
     @property
     def busy(self) -> int:
         """How many agents work here now."""
-        return busy(self.fleet.state)
+        return self.brain.busy
 
     @property
     def live(self) -> bool:

@@ -84,6 +84,10 @@ class Fleet:
             await self._bell.wait_for(lambda: condition(self._state))
         return self._state
 
+    async def since(self, version: int) -> tuple[Recorded, ...]:
+        """The facts behind a version, as far as they are known now."""
+        return await self._log.read(self.repository, after=version)
+
     def tell(self, told: Told) -> None:
         """Pass on what an agent does to everybody who watches."""
         self._notify(told)

@@ -1,7 +1,7 @@
 """Policies: the rules of a repository as they stand at the tip of its target branch."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bandstand.config.models import RepositorySettings, UserSettings
 from bandstand.config.settings import profiles, repository_policy, repository_settings, task_budget
@@ -9,7 +9,7 @@ from bandstand.domain import events as e
 from bandstand.domain.agent import AgentProfile
 from bandstand.domain.asking import Reason, ask_policy
 from bandstand.domain.change import Change
-from bandstand.domain.detection import detect, tells, touched_gates
+from bandstand.domain.detection import detect, removed_tests, tells, touched_gates
 from bandstand.domain.errors import Refused
 from bandstand.domain.ids import AgentName, CommitId, TaskId
 from bandstand.domain.policy import Policy
@@ -24,6 +24,15 @@ REHEARSAL = "rehearsal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """The rules as they were read last: they are the same for the same commit and the same settings of the user."""
+
+    tip: CommitId
+    user: UserSettings
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
     """Reads policies, and watches that only confirmed ones are followed.
 
@@ -35,13 +44,21 @@ class Policies:
     repository: Repository
     user: Callable[[], UserSettings]
     which: Callable[[str], str | None]
+    _seen: dict[str, "_Seen"] = field(default_factory=dict)
 
     async def current(self, target: str) -> Policy:
         """The rules at the tip of a target branch, checks detected where the settings name none.
 
         Raises `Refused`, with the line, for settings that cannot be understood.
         """
-        tip = await self.repository.tip(target)
+        tip, user = await self.repository.tip(target), self.user()
+        seen = self._seen.get(target)
+        if seen is None or (seen.tip, seen.user) != (tip, user):
+            seen = _Seen(tip=tip, user=user, policy=await self._at(tip, target, user))
+            self._seen[target] = seen
+        return seen.policy
+
+    async def _at(self, tip: CommitId, target: str, user: UserSettings) -> Policy:
         files = await self.repository.files(tip)
         contents = await self._contents(tip, files)
         detected = detect(files, contents.get)
@@ -51,7 +68,7 @@ class Policies:
             target=target,
             detected=detected.commands,
             detected_from=detected.source,
-            user=self.user(),
+            user=user,
             others=(REHEARSAL,),
         )
         return replace(policy, target=target)
@@ -84,6 +101,8 @@ class Policies:
             return True
 
         def hold(state: State) -> list[e.Event]:
+            if state.policy is not None and state.policy.digest == found.digest:
+                return []  # somebody confirmed it while it was read
             held = state.tasks[task]
             reason = Reason(
                 title=f"The rules on {confirmed.target} are not those that you confirmed.",
@@ -91,15 +110,15 @@ class Policies:
             )
             return [e.PolicyFound(policy=found), ask_policy(state, held, reason, now=self.fleet.clock.now())]
 
-        await self.fleet.record(hold)
-        return False
+        return not await self.fleet.record(hold)
 
     async def touched(self, policy: Policy, change: Change) -> tuple[str, ...]:
         """Where a change touches what it is judged by, in sentences. Rules are those of its base, not its own."""
         before = await self._contents(change.base, await self.repository.files(change.base))
         after = await self._contents(change.head, await self.repository.files(change.head))
         commands = [check.command for check in policy.checks]
-        return touched_gates(changed=change.paths, before=before.get, after=after.get, commands=commands)
+        gates = touched_gates(changed=change.paths, before=before.get, after=after.get, commands=commands)
+        return gates + removed_tests(file.path for file in change.files if file.status == "D")
 
     async def _contents(self, commit: CommitId, paths: tuple[str, ...]) -> dict[str, bytes | None]:
         """The files of a commit that tell how it is checked."""

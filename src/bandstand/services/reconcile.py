@@ -10,12 +10,12 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from functools import partial
 
 from bandstand.domain import events as e
 from bandstand.domain.activities import Activity, activities, wake_at
 from bandstand.domain.errors import BandstandError, Broken
 from bandstand.domain.scheduling import Limits, busy, decide
+from bandstand.domain.state import State, fold
 from bandstand.services.fleet import Fleet
 
 Perform = Callable[[Activity], Awaitable[None]]
@@ -47,6 +47,7 @@ class Brain:
         self._limits = limits
         self._freed = freed
         self._busy = 0
+        self._taken = 0
         self._going: dict[str, asyncio.Task[None]] = {}
         self._again = asyncio.Event()
 
@@ -79,9 +80,7 @@ class Brain:
     async def beat(self) -> int:
         """Record what follows, start what is missing, end what is not wanted; the version of the state it saw."""
         for _ in range(_MOST_DECISIONS):
-            now = self._fleet.clock.now()
-            recorded = await self._fleet.record(partial(decide, now=now, limits=self._limits()))
-            if not recorded:
+            if not await self._fleet.record(self._decide):
                 break
         else:
             raise Broken("The plan of this repository does not come to an end.", hint="Please report this as a bug.")
@@ -94,6 +93,18 @@ class Brain:
         for key in wanted.keys() - self._going.keys():
             self._going[key] = asyncio.create_task(self._guard(wanted[key]), name=key)
         return state.version
+
+    def _decide(self, state: State) -> tuple[e.Event, ...]:
+        """What follows. Slots that it takes are taken at once: others decide before it is recorded."""
+        now = self._fleet.clock.now()
+        facts = decide(state, now=now, limits=self._limits())
+        self._taken = busy(fold(state, ((now, fact) for fact in facts)))
+        return facts
+
+    @property
+    def busy(self) -> int:
+        """How many agents work here, those included whose start is being recorded."""
+        return max(self._taken, busy(self._fleet.state))
 
     def wake(self) -> None:
         """Have another beat: something outside the fleet has changed."""
@@ -140,6 +151,8 @@ class Brain:
                 await self._fleet.record(lambda _: (failure,))
         except BandstandError as error:
             _log.error("That %s of %s failed could not be recorded: %s", activity.step, activity.task, error)
+            self.trouble = f"{error} {error.hint}".strip()
+            await self._fleet.clock.sleep_until(self._fleet.clock.now() + _REST)
         finally:
             # Only now, so that no beat starts it again without knowing that it failed.
             self._going.pop(activity.key, None)

@@ -97,6 +97,7 @@ class Reviewers:
             review = await self._verdict(run, commit, conversation)
         if isinstance(review, Review):
             await self.fleet.record(lambda state: _conclude(state, run, review))
+            await self.fleet.until(lambda state: not wanted(state, run))
         elif wanted(self.fleet.state, run):
             await self._end(run, EndReason.CRASHED, detail=review)
 

@@ -4,12 +4,13 @@ Every step looks before it acts, so this may be started again at any moment for 
 there is used, the process that lives is attached to, and a prompt that the journal has is not sent again.
 """
 
+import contextlib
 from dataclasses import dataclass
 
 from bandstand.domain import events as e
 from bandstand.domain.activities import Author
 from bandstand.domain.agent import AgentProfile
-from bandstand.domain.errors import Refused, Unavailable
+from bandstand.domain.errors import BandstandError, Refused, Unavailable
 from bandstand.domain.policy import Policy
 from bandstand.domain.prompt import author_prompt
 from bandstand.domain.run import EndReason, Run, Turn
@@ -79,7 +80,7 @@ class Authors:
             await self._converse(run, profile, workspace)
         except Refused as refusal:
             await self.host.stop(run.id)
-            await self._record_end(run, EndReason.REFUSED, detail=f"{refusal} {refusal.hint}".strip())
+            await self._record_end(run, EndReason.REFUSED, detail=await self._words(run, refusal))
         except PromptFailed as failure:
             # The agent lives, but has nothing to say for this turn: a new one may fare better.
             await self.host.stop(run.id)
@@ -109,7 +110,7 @@ class Authors:
             # An agent that does not open a session in time will not do so later either.
             if (await self.host.status(run.id)).state is RunState.LIVE:
                 await self.host.stop(run.id)
-                await self._record_end(run, EndReason.CRASHED, detail=f"{silence} {silence.hint}".strip())
+                await self._record_end(run, EndReason.CRASHED, detail=await self._words(run, silence))
             return
         if run.session is None:
             await self.fleet.record(lambda _: [e.SessionOpened(run=run.id, task=run.task, session=session.id)])
@@ -143,7 +144,9 @@ class Authors:
     async def _end(self, run: Run, reason: EndReason) -> None:
         status = await self.host.stop(run.id)
         if await self.workspaces.find(run.task) is not None:
-            await self.workspaces.snapshot(run.task)
+            # An agent that destroyed its repository can be ended too; its files are kept when it is retired.
+            with contextlib.suppress(Refused):
+                await self.workspaces.snapshot(run.task)
         await self._record_end(run, reason, code=status.code)
 
     async def _ended(self, run: Run, status: RunStatus) -> None:
@@ -152,6 +155,10 @@ class Authors:
             return
         detail = await self.host.errors(run.id)
         await self._record_end(run, EndReason.CRASHED, code=status.code, detail=detail or status.reason)
+
+    async def _words(self, run: Run, error: BandstandError) -> str:
+        """What went wrong, and what the agent itself had to say."""
+        return f"{error} {error.hint}".strip() + f"\n{await self.host.errors(run.id)}".rstrip()
 
     async def _record_end(self, run: Run, reason: EndReason, *, code: int | None = None, detail: str = "") -> None:
         ended = e.RunEnded(run=run.id, task=run.task, reason=reason, code=code, detail=detail)

@@ -70,9 +70,10 @@ class ReviewView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskView:
-    """One task, whole."""
+    """One task, whole. `walled` is false where no sandbox keeps its agents in."""
 
     row: TaskRow
+    walled: bool
     goal: str
     acceptance: tuple[str, ...]
     depends_on: tuple[TaskId, ...]
@@ -110,7 +111,7 @@ class Views:
             repository=str(self.repository.path),
             target=state.policy.target if state.policy is not None else "",
             sandbox=state.sandbox,
-            walled=state.sandbox != "none",
+            walled=_walled(state),
             tasks=tuple(_row(state, task) for task in sorted(state.tasks.values(), key=lambda task: task.number)),
             asks=len(state.open_asks()),
         )
@@ -145,6 +146,10 @@ class Views:
             yield pair
 
 
+def _walled(state: State) -> bool:
+    return state.sandbox != "none"
+
+
 def _row(state: State, task: Task) -> TaskRow:
     at = standing(state, task)
     change = task.change
@@ -171,6 +176,7 @@ def _task_view(state: State, task: Task) -> TaskView:
     commit = getattr(task.stage, "commit", None) if task.ended else None
     return TaskView(
         row=_row(state, task),
+        walled=_walled(state),
         goal=task.spec.goal,
         acceptance=task.spec.acceptance,
         depends_on=task.spec.depends_on,

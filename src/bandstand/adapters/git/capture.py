@@ -5,6 +5,7 @@ files it may not read, names that are not allowed in a tree. A repository inside
 commit, its files are not in the snapshot. `others` names all that was left out.
 """
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -18,6 +19,15 @@ from bandstand.ports.hosts import Launch
 
 DEADLINE_SECONDS = 600.0
 MOST_STRAYS = 200
+_WHERE = "git rev-parse --path-format=absolute --git-path objects 'HEAD^{commit}' && printf '\\0' && git ls-files -z"
+# Files that only look changed, as all do to one who sees other owners inside, need no new objects: refresh first.
+_ADD = """
+git update-index -q --refresh >/dev/null 2>&1
+git add --all --ignore-errors
+code=$?
+git ls-files -z
+exit $code
+"""
 _UNLOCK = (
     *("find", ".", "(", "-type", "d", "!", "-perm", "-u=rwx", "-exec", "chmod", "u+rwx", "{}", ";", ")"),
     *("-o", "(", "-type", "f", "!", "-perm", "-u=r", "-exec", "chmod", "u+r", "{}", "+", ")"),
@@ -43,14 +53,14 @@ class Capture:
 
     async def agents(self) -> Agents:
         """What the agent's own git says. Raises `Refused` when it is no repository any more, or has no commit."""
-        asked = ("rev-parse", "--path-format=absolute", "--git-path", "objects", "HEAD^{commit}")
-        said = await self._run(self._git.agents(*asked), ok=None)
-        names = await self._run(self._git.agents("ls-files", "-z"), ok=None)
-        objects, _, head = said.text.rpartition("\n")
-        if said.code != 0 or names.code != 0 or not is_object_id(head) or not objects.startswith("/"):
-            complaint = said.complaint or names.complaint
-            raise Refused(f"What the workspace holds is no longer a repository: {complaint}")
-        return Agents(head=CommitId(head), objects=objects, tracked=frozenset(names.names))
+        said = await self._run(self._git.agents("sh", "-c", _WHERE), ok=None)
+        places, _, names = said.out.partition(b"\0")
+        objects, _, head = os.fsdecode(places).strip("\n").rpartition("\n")
+        if said.code != 0 or not is_object_id(head) or not objects.startswith("/"):
+            await self._require_walls()
+            raise Refused(f"What the workspace holds is no longer a repository: {said.complaint}")
+        tracked = frozenset(os.fsdecode(name) for name in names.split(b"\0") if name)
+        return Agents(head=CommitId(head), objects=objects, tracked=tracked)
 
     async def files(self, agents: Agents | None) -> TreeId:
         """A tree of all files, ignored ones aside, written to our own objects.
@@ -70,10 +80,10 @@ class Capture:
 
     async def strays(self, *, reflogs: bool) -> tuple[CommitId, ...]:
         """Commits that the agent's other refs know: branches, stashes, and with `reflogs` what it once had."""
-        walk = ("rev-list", "--no-walk=unsorted", "--all", *(["--reflog"] if reflogs else []))
+        walk = ("git", "rev-list", "--no-walk=unsorted", "--all", *(["--reflog"] if reflogs else []))
         said = await self._run(self._git.agents(*walk, f"--max-count={MOST_STRAYS}"), ok=None)
         stash = await self._run(
-            self._git.agents("rev-list", "--walk-reflogs", f"--max-count={MOST_STRAYS}", "refs/stash"), ok=None
+            self._git.agents("git", "rev-list", "--walk-reflogs", f"--max-count={MOST_STRAYS}", "refs/stash"), ok=None
         )
         found = [*said.text.splitlines(), *stash.text.splitlines()]
         return tuple(dict.fromkeys(CommitId(line) for line in found if is_object_id(line)))
@@ -81,13 +91,13 @@ class Capture:
     def packing(self, agents: Agents | None) -> Launch:
         """The command that packs what it is asked for on stdin, from our objects and the agent's."""
         return self._git.capture(
-            *("pack-objects", "--revs", "--stdout", "--thin", "--delta-base-offset", "-q"),
+            *("git", "pack-objects", "--revs", "--stdout", "--thin", "--delta-base-offset", "-q"),
             more_objects=agents.objects if agents else "",
         )
 
     async def show(self, ref: str, commit: CommitId) -> None:
         """Have a ref of the agent's git dir point to a commit. Raises `Refused` when it is no repository any more."""
-        said = await self._run(self._git.agents_writing("update-ref", "--no-deref", ref, commit), ok=None)
+        said = await self._run(self._git.agents_writing("git", "update-ref", "--no-deref", ref, commit), ok=None)
         if said.code != 0:
             raise Refused(f"The workspace cannot take {ref}: {said.complaint}")
 
@@ -100,7 +110,9 @@ class Capture:
 
         A folder of which nothing is in the tree is named once, with a slash behind it.
         """
-        said = await self._run(self._git.capture("ls-files", "-z", "--others", "--directory", "--no-empty-directory"))
+        said = await self._run(
+            self._git.capture("git", "ls-files", "-z", "--others", "--directory", "--no-empty-directory")
+        )
         found = list(said.names)
         links = tuple(links)
         for start in range(0, len(links), 100):
@@ -121,32 +133,39 @@ class Capture:
         """Whether archives can leave out what its makers have marked as a cache."""
         return b"GNU tar" in (await self._run(self._git.reading("tar", "--version"), ok=None)).out
 
+    async def _require_walls(self) -> None:
+        """Return if it is not the sandbox itself that fails. Raises `Unavailable`."""
+        said = await self._run(self._git.reading("true"), ok=None)
+        if said.code != 0:
+            raise Unavailable(f"The sandbox of a workspace could not be opened: {said.complaint}")
+
     async def _files(self, agents: Agents | None, *, raw: bool) -> TreeId:
         # 1: some files could not be added.
-        await self._run(self._git.capture("add", "--all", "--ignore-errors", raw=raw), ok=(0, 1))
+        added = await self._run(self._git.capture("sh", "-c", _ADD, raw=raw), ok=(0, 1))
         if agents is not None:
-            await self._track_as(agents, raw=raw)
-        said = await self._run(self._git.capture("write-tree", raw=raw))
+            await self._track_as(agents, frozenset(added.names), raw=raw)
+        said = await self._run(self._git.capture("git", "write-tree", raw=raw))
         return TreeId(object_id(said.text))
 
-    async def _track_as(self, agents: Agents, *, raw: bool) -> None:
+    async def _track_as(self, agents: Agents, ours: frozenset[str], *, raw: bool) -> None:
         """Among ignored files the agent's own choice counts: what it added by force is in, what it took out is not."""
-        ours = frozenset((await self._run(self._git.capture("ls-files", "-z"))).names)
         if agents.tracked - ours:
-            listed = await self._run(self._git.capture("ls-files", "-z", "--others", "--ignored", "--exclude-standard"))
-            forced = agents.tracked & frozenset(listed.names)
+            asked = ("git", "ls-files", "-z", "--others", "--ignored", "--exclude-standard")
+            forced = agents.tracked & frozenset((await self._run(self._git.capture(*asked))).names)
             if forced:
-                argv = ("add", "--force", "--ignore-errors", "--pathspec-from-file=-", "--pathspec-file-nul")
+                argv = ("git", "add", "--force", "--ignore-errors", "--pathspec-from-file=-", "--pathspec-file-nul")
                 await self._run(self._git.capture(*argv, raw=raw), stdin=_joined(forced), ok=(0, 1))
         if ours - agents.tracked:
             ignored = await self._ignored(ours - agents.tracked)
             if ignored:
-                out = self._git.capture("update-index", "--force-remove", "-z", "--stdin")
+                out = self._git.capture("git", "update-index", "--force-remove", "-z", "--stdin")
                 await self._run(out, stdin=_joined(ignored))
 
     async def _ignored(self, names: Iterable[str]) -> list[str]:
         # It will not take literal names, so none may begin like a pattern.
-        asked = self._git.capture("check-ignore", "-z", "--stdin", "--no-index", extra={"GIT_LITERAL_PATHSPECS": "0"})
+        asked = self._git.capture(
+            "git", "check-ignore", "-z", "--stdin", "--no-index", extra={"GIT_LITERAL_PATHSPECS": "0"}
+        )
         said = await self._run(asked, stdin=_joined(f"./{name}" for name in names), ok=(0, 1))
         return [name.removeprefix("./") for name in said.names]
 

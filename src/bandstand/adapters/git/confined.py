@@ -14,19 +14,22 @@ from bandstand.adapters.git.layout import Layout
 from bandstand.ports.hosts import Launch
 from bandstand.ports.sandbox import Confinement, Mount, Sandbox
 
-_SETTINGS = (
-    "core.hooksPath=/dev/null",
-    "core.fsmonitor=false",
+_SETTINGS = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
     # Submodules and nested repositories need not belong to us, as the sandbox sees it.
-    "safe.directory=*",
-    "gc.auto=0",
-    "maintenance.auto=false",
-    "advice.addEmbeddedRepo=false",
-    "core.safecrlf=false",
+    "safe.directory": "*",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "advice.addEmbeddedRepo": "false",
+    "core.safecrlf": "false",
     # The vault is what has to be durable; a broken copy here is made anew.
-    "core.fsync=none",
-)
+    "core.fsync": "none",
+}
 _ENVIRONMENT = NO_SETTINGS | {
+    "GIT_CONFIG_COUNT": str(len(_SETTINGS)),
+    **{f"GIT_CONFIG_KEY_{number}": name for number, name in enumerate(_SETTINGS)},
+    **{f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(_SETTINGS.values())},
     "LC_ALL": "C",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_LITERAL_PATHSPECS": "1",
@@ -46,35 +49,32 @@ class ConfinedGit:
         self.tree = sandbox.inside(layout.tree, role="workspace")
 
     def agents(self, *argv: str) -> Launch:
-        """git in the agent's own git dir. It can write nothing."""
-        return self._confined(_git(*argv, git_dir=self.tree / ".git"))
+        """A program for which git's git dir is the agent's own. It can write nothing."""
+        return self._confined(argv, extra={"GIT_DIR": str(self.tree / ".git")})
 
     def agents_writing(self, *argv: str) -> Launch:
-        """git in the agent's own git dir, to write there."""
-        return self._confined(_git(*argv, git_dir=self.tree / ".git"), writable=(self._tree_mount(),))
+        """A program for which git's git dir is the agent's own, to write there."""
+        return self._confined(argv, extra={"GIT_DIR": str(self.tree / ".git")}, writable=(self._tree_mount(),))
 
     def capture(
         self, *argv: str, more_objects: str = "", raw: bool = False, extra: Mapping[str, str] | None = None
     ) -> Launch:
-        """git in our own git dir on the files of the workspace, which it can only read.
+        """A program for which git's git dir is ours, on the files of the workspace, which it can only read.
 
-        `more_objects` is an object store as seen inside; with `raw` no file is converted in any way.
+        `more_objects` is an object store as seen inside; with `raw` git converts no file in any way.
         """
         git_dir = self._layout.capture_raw if raw else self._layout.capture_git
         work = self._layout.capture_work
         stores = [*(str(path) for path in self._objects), *([more_objects] if more_objects else [])]
         places = {
+            "GIT_DIR": str(git_dir),
             "GIT_WORK_TREE": str(self.tree),
             "GIT_INDEX_FILE": str(work / "index"),
             "GIT_OBJECT_DIRECTORY": str(work / "objects"),
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(_quoted(store) for store in stores),
         }
-        return self._confined(
-            _git(*argv, git_dir=git_dir),
-            readable=(_same(git_dir),),
-            writable=(_same(work),),
-            extra=places | dict(extra or {}),
-        )
+        readable, writable = (_same(git_dir),), (_same(work),)
+        return self._confined(argv, readable=readable, writable=writable, extra=places | dict(extra or {}))
 
     def reading(self, *argv: str) -> Launch:
         """Any program on the files of the workspace, which it can only read."""
@@ -105,10 +105,6 @@ class ConfinedGit:
                 writable=writable,
             )
         )
-
-
-def _git(*argv: str, git_dir: Path) -> tuple[str, ...]:
-    return ("git", *(word for setting in _SETTINGS for word in ("-c", setting)), f"--git-dir={git_dir}", *argv)
 
 
 def _same(path: Path) -> Mount:

@@ -15,12 +15,13 @@ from pathlib import Path
 
 from bandstand.adapters.git.capture import Capture
 from bandstand.adapters.git.command import execute, stream
-from bandstand.adapters.git.layout import ARCHIVE
+from bandstand.adapters.git.layout import ARCHIVE, Facts, Layout
 from bandstand.adapters.git.repository import GitRepository
+from bandstand.adapters.git.snapshots import Snapshots
 from bandstand.adapters.git.store import BANDSTAND, NewCommit
 from bandstand.adapters.git.vault import Checkpoint, Vault
-from bandstand.domain.errors import Broken
-from bandstand.domain.ids import CommitId
+from bandstand.domain.errors import Broken, Refused
+from bandstand.domain.ids import CommitId, TreeId
 from bandstand.ports.hosts import Launch
 
 REBUILT = ("node_modules", "__pycache__", ".venv", ".tox", ".mypy_cache", ".pytest_cache", ".ruff_cache")
@@ -29,56 +30,113 @@ DEADLINE_SECONDS = 1800.0
 _DONE, _FILE_CHANGED = 0, 1
 
 
-async def rescue(
-    repository: GitRepository,
-    vault: Vault,
-    name: str,
-    last: Checkpoint,
-    *,
-    strays: Sequence[CommitId],
-    known: Sequence[CommitId],
-) -> str:
-    """Keep the last checkpoint of a workspace, and all that led to it, at a rescue ref; the one it is at, if it is.
+class Retirement:
+    """Saves what a workspace holds, before it goes."""
 
-    Raises `Broken` when it cannot be read back.
-    """
-    others = {*strays, *await vault.kept(name)} - {last.commit}
-    parents = (last.head, *await tips(vault, others, last, known=known))
-    message = f"Rescued from workspace {name}\n\nIts files as they were; the first parent is the last commit there."
-    new = NewCommit(tree=last.tree, parents=parents, message=message, author=BANDSTAND, committer=BANDSTAND, at=last.at)
-    commit = await vault.store.write_commit(new)
-    await vault.send(commit)
-    place = f"refs/bandstand/rescue/{name}/"
-    there = await repository.store.refs(place)
-    for ref, kept in there.items():
-        if kept == commit:
-            return ref
-    numbers = [int(ref.removeprefix(place)) for ref in there if ref.removeprefix(place).isdigit()]
-    ref = f"{place}{max(numbers, default=0) + 1}"
-    await repository.store.create(ref, commit, why="rescue")
-    if await repository.store.resolve(ref) != commit or await repository.tree(commit) != last.tree:
-        raise Broken(f"The rescue of workspace {name} could not be read back from {ref}; nothing was removed.")
-    return ref
+    def __init__(self, repository: GitRepository, vault: Vault, snapshots: Snapshots, root: Path) -> None:
+        self._repository = repository
+        self._vault = vault
+        self._snapshots = snapshots
+        self._root = root
 
+    async def save(self, layout: Layout, facts: Facts, *, landed: bool) -> str | None:
+        """Keep everything of a workspace that would be lost with it; returns the rescue ref, if one was needed.
 
-async def tips(
-    vault: Vault, commits: set[CommitId], last: Checkpoint, *, known: Sequence[CommitId]
-) -> tuple[CommitId, ...]:
-    """Those commits that hold files of their own, and that none of them, nor `last`, nor what is `known` reaches."""
-    stdin = "".join([*(f"{one}\n" for one in commits), *(f"^{one}\n" for one in (last.head, *known))]).encode()
-    said = await vault.store.run("rev-list", "--parents", "--stdin", stdin=stdin)
-    behind = {line.split(" ")[0]: line.split(" ")[1:] for line in said.text.splitlines()}
-    inner = {parent for parents in behind.values() for parent in parents}
-    trees = {last.tree, *[await vault.store.tree(one) for one in (last.head, *known)]}
-    chosen = []
-    for commit in sorted(commit for commit in commits if commit in behind and commit not in inner):
-        tree = await vault.store.tree(commit)
-        # A checkpoint is only its files; one with files that are kept already says nothing new. A stash may have the
-        # files of its base and hold what it is about in its parents.
-        if tree not in trees or any(parent in behind for parent in behind[commit]):
-            chosen.append(commit)
-        trees.add(tree)
-    return tuple(chosen)
+        Raises `Broken` when that cannot be read back. May be repeated.
+        """
+        capture = self._snapshots.capture(layout)
+        await capture.unlock()
+        last, strays = await self._last(capture, layout, facts, landed=landed)
+        # A repository that gave us nothing may still hold commits for who can mend it.
+        also = [".git"] if strays is None and await capture.has_git_dir() else []
+        name = f"{facts.name}-{last.commit[:12]}"
+        await archive(capture, self._root, name, links=await self._links(last.tree), also=also)
+        if await self._is_kept(last, facts, strays or (), landed=landed):
+            return None
+        return await self._rescue(last, facts, strays or ())
+
+    async def last_rescue(self, name: str) -> str | None:
+        """The newest rescue ref of a workspace's name."""
+        place = _place(name)
+        found = [ref for ref in await self._repository.store.refs(place) if ref.removeprefix(place).isdigit()]
+        return max(found, key=lambda ref: int(ref.removeprefix(place)), default=None)
+
+    async def _last(
+        self, capture: Capture, layout: Layout, facts: Facts, *, landed: bool
+    ) -> tuple[Checkpoint, tuple[CommitId, ...] | None]:
+        """The last checkpoint of a workspace, and its stray commits: `None` where its repository gives nothing."""
+        try:
+            agents = await capture.agents()
+            strays = await capture.strays(reflogs=not landed)
+        except Refused:
+            return await self._snapshots.take(layout, facts, None), None
+        for also in dict.fromkeys((strays, ())):
+            try:
+                return await self._snapshots.take(layout, facts, agents, strays=also), also
+            except Refused:
+                continue
+        return await self._snapshots.take(layout, facts, None), None
+
+    async def _is_kept(self, last: Checkpoint, facts: Facts, strays: Sequence[CommitId], *, landed: bool) -> bool:
+        """Whether nothing would be lost without a rescue."""
+        others = {*strays} if landed else {*strays, *await self._vault.kept(facts.name)} - {last.commit}
+        if last.tree != await self._vault.store.tree(last.head) or await self._tips(others, last, facts):
+            return False
+        if last.head == facts.base:
+            return True
+        store = self._repository.store
+        if not landed or not await store.holds(last.head):
+            return False
+        places = ("refs/heads/", "refs/remotes/", "refs/tags/")
+        return bool((await store.run("for-each-ref", "--count=1", "--contains", last.head, *places)).text)
+
+    async def _rescue(self, last: Checkpoint, facts: Facts, strays: Sequence[CommitId]) -> str:
+        """Keep a checkpoint, and all that led to it, at a rescue ref; the one it is at, if it is."""
+        store, place = self._repository.store, _place(facts.name)
+        others = {*strays, *await self._vault.kept(facts.name)} - {last.commit}
+        new = NewCommit(
+            tree=last.tree,
+            parents=(last.head, *await self._tips(others, last, facts)),
+            message=f"Rescued from workspace {facts.name}\n\nIts files; the first parent is the last commit there.",
+            author=BANDSTAND,
+            committer=BANDSTAND,
+            at=last.at,
+        )
+        commit = await self._vault.store.write_commit(new)
+        await self._vault.send(commit)
+        there = await store.refs(place)
+        for ref, kept in there.items():
+            if kept == commit:
+                return ref
+        numbers = [int(ref.removeprefix(place)) for ref in there if ref.removeprefix(place).isdigit()]
+        ref = f"{place}{max(numbers, default=0) + 1}"
+        await store.create(ref, commit, why="rescue")
+        if await store.resolve(ref) != commit or await store.tree(commit) != last.tree:
+            raise Broken(f"The rescue of workspace {facts.name} cannot be read back from {ref}; nothing was removed.")
+        return ref
+
+    async def _tips(self, commits: set[CommitId], last: Checkpoint, facts: Facts) -> tuple[CommitId, ...]:
+        """Those commits that hold something of their own, and that none of them nor `last` nor the user's reach."""
+        store, known = self._vault.store, [last.head, *await self._snapshots.known(facts)]
+        stdin = "".join([*(f"{one}\n" for one in commits), *(f"^{one}\n" for one in known)]).encode()
+        said = await store.run("rev-list", "--parents", "--stdin", stdin=stdin)
+        behind = {line.split(" ")[0]: line.split(" ")[1:] for line in said.text.splitlines()}
+        inner = {parent for parents in behind.values() for parent in parents}
+        trees = {last.tree, *[await store.tree(one) for one in known]}
+        chosen = []
+        for commit in sorted(commit for commit in commits if commit in behind and commit not in inner):
+            tree = await store.tree(commit)
+            # A checkpoint is only its files; one with files that are kept already says nothing new. A stash may have
+            # the files of its base and hold what it is about in its parents.
+            if tree not in trees or any(parent in behind for parent in behind[commit]):
+                chosen.append(commit)
+            trees.add(tree)
+        return tuple(chosen)
+
+    async def _links(self, tree: TreeId) -> tuple[str, ...]:
+        """The paths of a tree where it has the commit of another repository."""
+        said = await self._vault.store.run("ls-tree", "-r", "-z", "--full-tree", tree)
+        return tuple(record.partition("\t")[2] for record in said.names if record.startswith("160000 "))
 
 
 async def archive(capture: Capture, root: Path, name: str, *, links: Sequence[str], also: Sequence[str]) -> Path | None:
@@ -116,6 +174,10 @@ async def destroy(folder: Path) -> None:
             complaint = (await execute(step, deadline_seconds=DEADLINE_SECONDS)).complaint
     if _is_there(folder):
         raise Broken(f"The folder {folder} could not be removed: {complaint}")
+
+
+def _place(name: str) -> str:
+    return f"refs/bandstand/rescue/{name}/"
 
 
 def _is_there(path: Path) -> bool:

@@ -41,11 +41,12 @@ def object_id(text: str) -> str:
 
 
 class Store:
-    """The objects and refs of one git dir. Verbs that write may be repeated."""
+    """The objects and refs of one git dir. Verbs that write may be repeated. `ours`: nobody else configures it."""
 
-    def __init__(self, git: Git, git_dir: Path) -> None:
+    def __init__(self, git: Git, git_dir: Path, *, ours: bool = False) -> None:
         self.git = git
         self.git_dir = git_dir
+        self._ours = ours
 
     def command(self, *argv: str, extra: Mapping[str, str] | None = None) -> Launch:
         """A git command on this git dir."""
@@ -128,6 +129,12 @@ class Store:
         """Have a ref that is not there yet point to a commit."""
         await self.point(ref, to, old=CommitId("0" * len(to)), why=why, pass_fds=pass_fds)
 
+    async def point_all(self, refs: Mapping[str, CommitId], *, why: str) -> None:
+        """Have several refs point to commits: all of them or none."""
+        stdin = "".join(f"update {ref}\0{object_id(commit)}\0\0" for ref, commit in refs.items()).encode()
+        argv = ("update-ref", "--no-deref", "-m", f"bandstand: {why}", "-z", "--stdin")
+        await self.run(*await self._silenced(), *argv, stdin=stdin)
+
     async def drop(self, *refs: str) -> None:
         """Remove refs. Those that are not there are no trouble."""
         stdin = "".join(f"delete {ref}\0\0" for ref in refs).encode()
@@ -135,7 +142,7 @@ class Store:
             await self.run(*await self._silenced(), "update-ref", "--no-deref", "-z", "--stdin", stdin=stdin)
 
     async def _silenced(self) -> tuple[str, ...]:
-        return await silenced(self.command("config"))
+        return () if self._ours else await silenced(self.command("config"))
 
 
 def _date(at: datetime | None) -> str:

@@ -10,6 +10,7 @@ What comes from a workspace is checked object by object and for completeness bef
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,7 +50,7 @@ class Vault:
         self._repository = repository
         self._folder = folder
         self._lock = asyncio.Lock()
-        self.store = Store(repository.git, folder)
+        self.store = Store(repository.git, folder, ours=True)
 
     async def open(self) -> None:
         """Make it, or see that it borrows from where the repository is now."""
@@ -59,8 +60,8 @@ class Vault:
 
     def _open(self, settings: str, shallow: bytes, objects: tuple[Path, ...]) -> None:
         if not self._folder.exists():
-            making = self._folder.with_name(f".{self._folder.name}.new-{os.getpid()}")
-            making.mkdir(parents=True, mode=0o700)
+            self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            making = Path(tempfile.mkdtemp(prefix=f".{self._folder.name}.new-", dir=self._folder.parent))
             # An object that is large is written as it comes, not unpacked in memory.
             fill(making, settings=settings + "[core]\n\tbigFileThreshold = 16m\n", shallow=shallow)
             (making / "objects" / "info").mkdir()
@@ -99,27 +100,28 @@ class Vault:
         message = f"Checkpoint {number} of {name}"
         new = NewCommit(tree=tree, parents=(head,), message=message, author=BANDSTAND, committer=BANDSTAND)
         commit = await self.store.write_commit(new)
-        await self.store.point(f"refs/heads/{name}/{number}", head, why="snapshot")
-        await self.store.point(f"refs/checkpoints/{name}/{number}", commit, why="snapshot")
+        refs = {f"refs/heads/{name}/{number}": head, f"refs/checkpoints/{name}/{number}": commit}
+        await self.store.point_all(refs, why="snapshot")
         return (await self.checkpoints(name))[-1]
 
     async def checkpoints(self, name: str) -> list[Checkpoint]:
         """All checkpoints of a workspace in their order."""
-        said = await self.store.run("for-each-ref", f"--format={_COMMIT_FORMAT}", f"refs/checkpoints/{name}/")
-        heads = await self.store.refs(f"refs/heads/{name}/")
+        heads, commits = f"refs/heads/{name}/", f"refs/checkpoints/{name}/"
+        said = await self.store.run("for-each-ref", f"--format={_COMMIT_FORMAT}", heads, commits)
+        lines = {line.rpartition(" ")[2]: line.split(" ") for line in said.text.splitlines()}
         found = []
-        for line in said.text.splitlines():
-            commit, tree, at, ref = line.split(" ", 3)
-            number = ref.rpartition("/")[2]
-            found.append(
-                Checkpoint(
-                    number=int(number),
-                    head=heads[f"refs/heads/{name}/{number}"],
-                    commit=CommitId(commit),
-                    tree=TreeId(tree),
-                    at=datetime.fromisoformat(at),
+        for ref, (commit, tree, at, _) in lines.items():
+            number = ref.removeprefix(commits)
+            if number != ref:
+                found.append(
+                    Checkpoint(
+                        number=int(number),
+                        head=CommitId(lines[heads + number][0]),
+                        commit=CommitId(commit),
+                        tree=TreeId(tree),
+                        at=datetime.fromisoformat(at),
+                    )
                 )
-            )
         return sorted(found, key=lambda one: one.number)
 
     async def kept(self, name: str) -> tuple[CommitId, ...]:

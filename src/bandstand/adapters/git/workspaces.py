@@ -9,16 +9,15 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
-from bandstand.adapters.git.capture import Agents, Capture
-from bandstand.adapters.git.confined import ConfinedGit
 from bandstand.adapters.git.layout import VAULT, Facts, Layout, require_name
 from bandstand.adapters.git.preparing import furnish
 from bandstand.adapters.git.repository import GitRepository
-from bandstand.adapters.git.retiring import archive, destroy, rescue, tips
+from bandstand.adapters.git.retiring import Retirement, destroy
+from bandstand.adapters.git.snapshots import Snapshots, shown_place
 from bandstand.adapters.git.store import NewCommit
-from bandstand.adapters.git.vault import Checkpoint, Vault
+from bandstand.adapters.git.vault import Vault
 from bandstand.domain.errors import Refused, Unavailable, Unknown
-from bandstand.domain.ids import CommitId, TaskId, TreeId
+from bandstand.domain.ids import CommitId, TaskId
 from bandstand.ports.git import CheckoutInTheWay, Signature
 from bandstand.ports.sandbox import Sandbox
 from bandstand.ports.workspaces import Snapshot, Workspace
@@ -30,8 +29,9 @@ class GitWorkspaces:
     def __init__(self, repository: GitRepository, root: Path, sandbox: Sandbox) -> None:
         self._repository = repository
         self._root = root
-        self._sandbox = sandbox
         self._vault = Vault(repository, root / VAULT)
+        self._snapshots = Snapshots(repository, self._vault, sandbox)
+        self._retirement = Retirement(repository, self._vault, self._snapshots, root)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def prepare(
@@ -59,9 +59,9 @@ class GitWorkspaces:
         """Keep all files of a workspace, ignored ones aside, as a commit in the vault. Its index and HEAD stay."""
         async with self._locks[name]:
             layout, facts = self._present(name)
-            capture = self._capture(layout)
             await self._vault.open()
-            return await self._shown(await self._checkpoint(capture, layout, facts, await capture.agents()))
+            agents = await self._snapshots.capture(layout).agents()
+            return await self._snapshots.shown(await self._snapshots.take(layout, facts, agents))
 
     async def publish(self, task: TaskId, commit: CommitId) -> None:
         """Point branch `band/<task>` of the user's repository at a commit that the vault has. May be repeated.
@@ -107,8 +107,8 @@ class GitWorkspaces:
             valid = await store.run("check-ref-format", ref, ok=(0, 1))
             if valid.code != 0 or not ref.startswith("refs/"):
                 raise Refused(f"{ref!r} is not the full name of a ref.")
-            await store.point(f"{_shown(name)}{commit}", commit, why="pin")
-            await self._capture(layout).show(ref, commit)
+            await store.point(f"{shown_place(name)}{commit}", commit, why="pin")
+            await self._snapshots.capture(layout).show(ref, commit)
 
     async def retire(self, name: str, *, landed: bool) -> str | None:
         """Remove a workspace. What has not landed is kept and read back first; returns the rescue ref, if one was made.
@@ -120,9 +120,10 @@ class GitWorkspaces:
         async with self._locks[name]:
             facts = Facts.read(layout.facts)
             if facts is None:
-                ref = None if landed else await self._last_rescue(name)
+                ref = None if landed else await self._retirement.last_rescue(name)
             else:
-                ref = await self._save(layout, facts, landed=landed)
+                await self._vault.open()
+                ref = await self._retirement.save(layout, facts, landed=landed)
             await self._remove(layout)
             return ref
 
@@ -147,102 +148,13 @@ class GitWorkspaces:
         await destroy(_new(layout))
         await self._vault.open()
         await self._vault.forget(name)
-        await self._repository.store.drop(_pin(name), *await self._repository.store.refs(_shown(name)))
+        await self._repository.store.drop(_pin(name), *await self._repository.store.refs(shown_place(name)))
 
     async def _make(self, layout: Layout, facts: Facts) -> None:
         new = Layout(folder=_new(layout))
         await destroy(new.folder)
         await furnish(self._repository, new, facts)
         new.folder.rename(layout.folder)
-
-    async def _save(self, layout: Layout, facts: Facts, *, landed: bool) -> str | None:
-        """Keep everything of a workspace that would be lost with it."""
-        await self._vault.open()
-        capture = self._capture(layout)
-        await capture.unlock()
-        known = await self._known(facts)
-        last, strays = await self._last(capture, layout, facts, landed=landed)
-        # A repository that gave us nothing may still hold commits for who can mend it.
-        also = [".git"] if strays is None and await capture.has_git_dir() else []
-        strays = strays or ()
-        name = f"{facts.name}-{last.commit[:12]}"
-        await archive(capture, self._root, name, links=await self._links(last.tree), also=also)
-        if await self._is_kept(last, facts, strays, landed=landed):
-            return None
-        return await rescue(self._repository, self._vault, facts.name, last, strays=strays, known=known)
-
-    async def _last(
-        self, capture: Capture, layout: Layout, facts: Facts, *, landed: bool
-    ) -> tuple[Checkpoint, tuple[CommitId, ...] | None]:
-        """The last checkpoint of a workspace, and its stray commits: `None` where its repository gives nothing."""
-        try:
-            agents = await capture.agents()
-            strays = await capture.strays(reflogs=not landed)
-        except Refused:
-            return await self._checkpoint(capture, layout, facts, None), None
-        for also in dict.fromkeys((strays, ())):
-            try:
-                return await self._checkpoint(capture, layout, facts, agents, strays=also), also
-            except Refused:
-                continue
-        return await self._checkpoint(capture, layout, facts, None), None
-
-    async def _checkpoint(
-        self, capture: Capture, layout: Layout, facts: Facts, agents: Agents | None, strays: tuple[CommitId, ...] = ()
-    ) -> Checkpoint:
-        """Take what a workspace holds into the vault. Raises `Refused` if its repository is not sound."""
-        known = await self._known(facts)
-        head = agents.head if agents else facts.base
-        tree = await capture.files(agents)
-        try:
-            keep = await self._vault.receive(capture.packing(agents), wanted=[head, tree, *strays], known=known)
-        except Refused:
-            # It may be our own copy that is broken; then a new one is not.
-            layout.renew_work()
-            tree = await capture.files(agents)
-            keep = await self._vault.receive(capture.packing(agents), wanted=[head, tree, *strays], known=known)
-        checkpoint = await self._vault.keep(facts.name, head=head, tree=tree)
-        if keep is not None:
-            keep.unlink()
-        return checkpoint
-
-    async def _known(self, facts: Facts) -> list[CommitId]:
-        """Commits of the user's repository that the workspace was given."""
-        return [facts.base, *(await self._repository.store.refs(_shown(facts.name))).values()]
-
-    async def _shown(self, kept: Checkpoint) -> Snapshot:
-        head_tree = await self._vault.store.tree(kept.head)
-        return Snapshot(
-            number=kept.number,
-            head=kept.head,
-            head_tree=head_tree,
-            commit=kept.commit,
-            tree=kept.tree,
-            uncommitted=await self._vault.store.changed(head_tree, kept.tree),
-        )
-
-    async def _is_kept(self, last: Checkpoint, facts: Facts, strays: tuple[CommitId, ...], *, landed: bool) -> bool:
-        """Whether nothing would be lost without a rescue."""
-        store, known = self._repository.store, await self._known(facts)
-        others = {*strays} if landed else {*strays, *await self._vault.kept(facts.name)} - {last.commit}
-        if last.tree != await self._vault.store.tree(last.head) or await tips(self._vault, others, last, known=known):
-            return False
-        if last.head == facts.base:
-            return True
-        if not landed or not await store.holds(last.head):
-            return False
-        places = ("refs/heads/", "refs/remotes/", "refs/tags/")
-        return bool((await store.run("for-each-ref", "--count=1", "--contains", last.head, *places)).text)
-
-    async def _links(self, tree: TreeId) -> tuple[str, ...]:
-        """The paths of a tree where it has the commit of another repository."""
-        said = await self._vault.store.run("ls-tree", "-r", "-z", "--full-tree", tree)
-        return tuple(record.partition("\t")[2] for record in said.names if record.startswith("160000 "))
-
-    async def _last_rescue(self, name: str) -> str | None:
-        place = f"refs/bandstand/rescue/{name}/"
-        found = [ref for ref in await self._repository.store.refs(place) if ref.removeprefix(place).isdigit()]
-        return max(found, key=lambda ref: int(ref.removeprefix(place)), default=None)
 
     def _layout(self, name: str) -> Layout:
         return Layout(folder=self._root / require_name(name))
@@ -258,18 +170,9 @@ class GitWorkspaces:
         objects = self._repository.objects()
         return Workspace(name=layout.folder.name, folder=layout.tree, home=layout.home, objects=objects)
 
-    def _capture(self, layout: Layout) -> Capture:
-        repository = self._repository
-        git = ConfinedGit(self._sandbox, layout, objects=repository.objects(), search_path=repository.git.search_path)
-        return Capture(git, layout)
-
 
 def _pin(name: str) -> str:
     return f"refs/bandstand/pins/{name}"
-
-
-def _shown(name: str) -> str:
-    return f"refs/bandstand/shown/{name}/"
 
 
 def _new(layout: Layout) -> Path:

@@ -24,10 +24,10 @@ from bandstand.domain.ids import RunId
 from bandstand.ports.hosts import Record
 
 ANSWER_SECONDS = 10.0
-KILL_SECONDS = 10.0
+KILL_SECONDS = 30.0  # a holder that ends may have to wait for a busy disk
 LOOK_AGAIN_SECONDS = 0.005  # for what tells nobody: a lock that becomes free
 _CALL_AGAIN_SECONDS = 0.05  # for a holder that hung up on a reader and is not dead
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16  # bytes read at once: short lines of so many take the event loop some 20 ms
 _REFUSALS = {
     "ended": "Run {run} has ended.",
     "fenced": "Another channel has taken over run {run}.",

@@ -121,8 +121,8 @@ class Journal:
 class Holder:
     """The loop: the agent on one side, clients on the other, the journal between. It ends with the last word kept."""
 
-    def __init__(self, spec: dict[str, Any], journal: Journal, agent: subprocess.Popen[bytes]) -> None:
-        self.journal, self.agent, self.cap = journal, agent, spec.get("cap", 0)
+    def __init__(self, journal: Journal, agent: subprocess.Popen[bytes]) -> None:
+        self.journal, self.agent = journal, agent
         self.namespace = os.getpid() == 1
         self.stdin, self.stdout, self.stderr = (pipe for pipe in (agent.stdin, agent.stdout, agent.stderr) if pipe)
         os.set_blocking(self.stdin.fileno(), False)
@@ -131,7 +131,7 @@ class Holder:
         self.selector = DefaultSelector()
         self.clients: dict[socket.socket, int] = {}  # the epoch of each, 0 before it said hello
         self.tails: dict[socket.socket, int] = {}  # the offset of what each gets next
-        self.epoch = self.acked = self.code = 0
+        self.epoch = self.code = self.acked = self.cap = 0  # the last: bytes that the journal may run ahead; 0 is any
         self.reason = ""  # why it ends, once it does
         self.told = self.over = False  # the exit record is kept; the exit file is there
         self.lease = self.renewed = self.muted = self.deadline = 0.0  # the last is 0 while any of the tree lives
@@ -282,7 +282,7 @@ class Holder:
             case "stop":
                 self.end("stopped")
             case "ack":
-                self.acked = int(command["off"])
+                self.acked, self.cap = int(command["off"]), int(command.get("cap", self.cap))
             case "lease":
                 self.lease = float(command["ttl"])
             case _:
@@ -323,7 +323,6 @@ class Holder:
         if not self.reason:
             self.reason, self.farewell = reason, True
             self.queue.clear()
-            self.feed()
 
     def settle(self, now: float) -> None:
         """The tree is dead: keep its last words and the exit record, then leave the exit file; each but for so long."""
@@ -386,7 +385,7 @@ def main() -> None:
     journal.note("start", version=VERSION, tree=tree, pid=agent.pid, argv=spec["argv"], cwd=spec["cwd"])
     say(live=True)
     try:
-        Holder(spec, journal, agent).run(server)
+        Holder(journal, agent).run(server)
     except Exception:
         import traceback
 

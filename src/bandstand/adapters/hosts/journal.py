@@ -16,12 +16,13 @@ from urllib.parse import quote, unquote
 from bandstand.domain.errors import Broken
 from bandstand.ports.hosts import Record, RecordKind
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16
 _HEADER = re.compile(rb"([<>+~!]) (\d{1,16}) (\d{1,12}) (\S{1,65536}) ")
 _LONGEST_HEADER = 65_600
 _KINDS = {kind.value.encode(): kind for kind in RecordKind}
 _READABLE = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}~"
 _NO_KEY = b"-"
+_LINE_BREAK = 10
 
 
 def written_key(key: str) -> str:
@@ -47,40 +48,49 @@ class RecordStream:
 
     def __init__(self, *, after: int) -> None:
         self.offset = after
-        self._rest = bytearray()
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._wanted = 0  # bytes of the next record, as far as that is known: until then there is nothing to look at
 
     def feed(self, data: bytes) -> list[Record]:
         """The records that these bytes complete. Raises `Broken` if they are not those of a journal."""
-        self._rest += data
-        records = []
-        start = 0
-        while found := self._next(start):
-            records.append(found)
-            start += found.end - found.offset
-            self.offset = found.end
-        del self._rest[:start]
+        self._pieces.append(data)
+        self._held += len(data)
+        if self._held < self._wanted:
+            return []
+        records, used, self._wanted = _parse(b"".join(self._pieces), base=self.offset)
+        self._pieces = [b"".join(self._pieces)[used:]]
+        self._held -= used
+        self.offset += used
         return records
 
-    def _next(self, start: int) -> Record | None:
-        header = _HEADER.match(self._rest, start)
-        if header is None:
-            if len(self._rest) - start > _LONGEST_HEADER:
-                raise Broken(f"A journal is damaged at offset {self.offset}: no record begins there.")
-            return None
+
+def _parse(data: bytes, *, base: int) -> tuple[list[Record], int, int]:
+    """The whole records at the start of `data`, how many bytes they are, and how many the next one needs at least."""
+    records: list[Record] = []
+    start = 0
+    while header := _HEADER.match(data, start):
+        kind, at_ms, length, key = header.groups()
         first = header.end()
-        last = first + int(header[3])
-        if last >= len(self._rest):
-            return None
-        if self._rest[last] != ord("\n"):
-            raise Broken(f"A journal is damaged at offset {self.offset}: the record there does not end.")
-        return Record(
-            offset=self.offset,
-            end=self.offset + last + 1 - start,
-            kind=_KINDS[header[1]],
-            at_ms=int(header[2]),
-            key="" if header[4] == _NO_KEY else unquote(header[4].decode()),
-            payload=bytes(memoryview(self._rest)[first:last]),
+        last = first + int(length)
+        if last >= len(data):
+            return records, start, last + 1 - start
+        if data[last] != _LINE_BREAK:
+            raise Broken(f"A journal is damaged at offset {base + start}: the record there does not end.")
+        records.append(
+            Record(
+                offset=base + start,
+                end=base + last + 1,
+                kind=_KINDS[kind],
+                at_ms=int(at_ms),
+                key="" if key == _NO_KEY else unquote(key.decode()),
+                payload=data[first:last],
+            )
         )
+        start = last + 1
+    if len(data) - start > _LONGEST_HEADER:
+        raise Broken(f"A journal is damaged at offset {base + start}: no record begins there.")
+    return records, start, 0
 
 
 def scan(path: Path, *, after: int = 0) -> Iterator[Record]:
@@ -97,14 +107,12 @@ def scan(path: Path, *, after: int = 0) -> Iterator[Record]:
         offset, size = after, _CHUNK
         while True:
             data = os.pread(file, size, offset)
-            records = RecordStream(after=offset).feed(data)
-            if records:
-                yield from records
-                offset, size = records[-1].end, _CHUNK
-            elif len(data) == size:
-                size *= 2
-            else:
+            records, used, wanted = _parse(data, base=offset)
+            yield from records
+            if not records and len(data) < size:
                 return
+            offset += used
+            size = max(_CHUNK if records else 2 * size, wanted)
     finally:
         os.close(file)
 

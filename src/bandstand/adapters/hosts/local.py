@@ -60,26 +60,29 @@ class Tree(StrEnum):
     @property
     def command(self) -> tuple[str, ...]:
         """What to put in front of the holder."""
+        unshare = shutil.which("unshare") or "unshare"
+        # With "slave", what is unmounted outside is not kept busy by us.
         namespace = ("--pid", "--fork", "--mount-proc", "--propagation", "slave")
         match self:
             case Tree.NAMESPACE:
-                return ("unshare", *namespace)
+                return (unshare, *namespace)
             case Tree.USER_NAMESPACE:
-                return ("unshare", "--user", "--map-current-user", *namespace)
+                return (unshare, "--user", "--map-current-user", *namespace)
             case Tree.SUBREAPER:
                 return ()
 
 
 def _began(folder: Path) -> bool:
+    """Whether the run of this folder is, or ever was, in the hands of a holder."""
     return (folder / "journal").exists()
 
 
-def _program(name: str) -> str:
-    """Where a program of the system is. Raises `Broken` if it is not there."""
-    path = shutil.which(name)
-    if path is None:
-        raise Broken(f"The program {name} is not on this machine.", hint="Install util-linux.")
-    return path
+def _runs(folder: Path) -> bool:
+    """Whether its process was started: the first record is written behind that."""
+    try:
+        return (folder / "journal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _prepared(run: RunId, folder: Path) -> int:
@@ -178,6 +181,7 @@ async def _sweep(folder: Path) -> None:
 
 async def _end(connection: Connection, process: HolderProcess, *, grace: float) -> bool:
     """Ask, tell, kill: the agent first, its holder in the end. False if even that did not help."""
+    patience = 1.0
     with contextlib.suppress(Unavailable):
         await connection.hello()
         for op in ("eof", "signal") if grace > 0 else ():
@@ -185,7 +189,8 @@ async def _end(connection: Connection, process: HolderProcess, *, grace: float) 
             if await process.gone(within=grace):
                 return True
         await connection.ask("stop")
-    if await process.gone(within=KILL_SECONDS):
+        patience = KILL_SECONDS
+    if await process.gone(within=patience):
         return True
     process.kill()
     return await process.gone(within=KILL_SECONDS)
@@ -210,20 +215,34 @@ class LocalHost:
         folder = self._folder(run)
         if not launch.argv:
             raise Refused(f"Run {run} has no program.")
+        deadline = time.monotonic() + START_SECONDS
+        while not _runs(folder):
+            answer = await self._try(run, folder, launch)
+            if answer["live"] or (answer["errno"] == errno.EEXIST and not answer["begun"]):
+                return
+            if answer["errno"] != errno.EAGAIN or answer["begun"]:
+                _blame(run, answer["errno"], answer["detail"])
+            # Somebody else has the lock: another start, or a holder that has nothing to hold and is about to go.
+            while locked(folder) and not _runs(folder):
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"Another start of run {run} goes on and on.")
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    async def _try(self, run: RunId, folder: Path, launch: Launch) -> dict[str, Any]:
+        """What a new holder answers that owns its tree in the best way that this machine allows."""
         said = []
-        for tree in self._trees if not _began(folder) else ():
+        for tree in self._trees:
             answer, words = await self._spawn(run, folder, tree, launch)
             if answer:
-                await self._judge(run, folder, answer)
-                return
+                return answer
             said.append(f"{tree}: {words.strip() or 'no answer'}")
-        if said:
-            raise Broken(f"No holder can be started for run {run} ({'; '.join(said)}).", hint="Run `band doctor`.")
+        raise Broken(f"No holder can be started for run {run} ({'; '.join(said)}).", hint="Run `band doctor`.")
 
     async def _spawn(self, run: RunId, folder: Path, tree: Tree, launch: Launch) -> tuple[dict[str, Any], str]:
         """What the new holder answers, or nothing; and what was said besides."""
-        before = [_program(word) if word == "unshare" else word for word in tree.command]
-        command = (_program("setsid"), "--fork", *before, self._python, "-I", "-S", "-X", "utf8", holder.__file__)
+        # Forked off, the holder is nobody's child: no thread waits for it, and it stays when we go.
+        apart = (shutil.which("setsid") or "setsid", "--fork", *tree.command)
+        command = (*apart, self._python, "-I", "-S", "-X", "utf8", holder.__file__)
         lock = _prepared(run, folder)
         ours, theirs = os.pipe()
         source = os.fdopen(ours, "rb", 0)
@@ -234,7 +253,9 @@ class LocalHost:
             )  # fmt: skip
         except OSError as error:
             source.close()
-            _blame(run, error.errno or 0, str(error))
+            if error.errno in _NO_ROOM:
+                raise Unavailable(f"There is no room to start run {run}: {error}.") from error
+            raise Broken(f"No holder can be started for run {run}: {error}.", hint="Install util-linux.") from error
         finally:
             os.close(lock)
             os.close(theirs)
@@ -262,19 +283,6 @@ class LocalHost:
             return await _answer(source)
         finally:
             await process.wait()
-
-    async def _judge(self, run: RunId, folder: Path, answer: dict[str, Any]) -> None:
-        """Return if the run has begun, here or elsewhere; else say why it has not."""
-        if answer["live"] or (answer["errno"] == errno.EEXIST and not answer["begun"]):
-            return
-        if answer["errno"] != errno.EAGAIN or answer["begun"]:
-            _blame(run, answer["errno"], answer["detail"])
-        # Somebody else has the lock, and is about to start it.
-        deadline = time.monotonic() + START_SECONDS
-        while not _began(folder):
-            if not locked(folder) or time.monotonic() > deadline:
-                raise Unavailable(f"Another start of run {run} came to nothing.")
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def attach(self, run: RunId) -> LocalChannel:
         """A channel to a live run; see the port."""
@@ -305,7 +313,7 @@ class LocalHost:
     async def stop(self, run: RunId, *, grace_seconds: float = 3.0) -> RunStatus:
         """End the process and everything it started; see the port. Raises `Broken` if something cannot be ended."""
         folder = self._folder(run)
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_SECONDS + KILL_SECONDS + 2 * grace_seconds
         while (found := await self.status(run)).state is RunState.LIVE:
             if time.monotonic() > deadline:
                 raise Broken(

@@ -11,6 +11,7 @@ that goes away with the command. What stays true:
 import asyncio
 import contextlib
 import os
+import pwd
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -88,6 +89,10 @@ _FOLDER_VARIABLES = (
 )
 
 
+_Surroundings = tuple[tuple[tuple[str, str], ...], str, tuple[int, ...]]
+_MOST_SURROUNDINGS = 64
+
+
 class BubblewrapSandbox:
     """The sandbox of Linux. `executable` is a path or a name on this process's PATH; `user_home` is where the caller's
     tools are looked for; `hidden` are the state, the runtime folder, the repositories: what no command may ever see.
@@ -98,6 +103,7 @@ class BubblewrapSandbox:
         self._user_home = user_home
         self._hidden = hidden
         self._forbids_nested = True
+        self._found: dict[_Surroundings, Tools] = {}
 
     @property
     def name(self) -> str:
@@ -119,7 +125,7 @@ class BubblewrapSandbox:
         Raises `Unavailable` without bubblewrap, `Broken` if a hidden path could not be covered.
         """
         environment = _environment(confinement.environment, self._user_home)
-        tools = find_tools(environment, home=self._user_home, program=confinement.argv[0])
+        tools = self._tools(environment, confinement.argv[0])
         environment = {**tools.variables, **environment}
         loader = {name: value for name, value in environment.items() if _is_for_the_loader(name)}
         options = [
@@ -147,6 +153,16 @@ class BubblewrapSandbox:
         if code != 0:
             message, hint = diagnosis(said)
             raise Unavailable(message, hint=hint)
+
+    def _tools(self, environment: Mapping[str, str], program: str) -> Tools:
+        """What `find_tools` finds, which takes a while: looked for anew when a folder on the search path changed."""
+        places = environment.get("PATH", "").split(os.pathsep)
+        key = (tuple(sorted(environment.items())), program, tuple(_stamp(place) for place in places))
+        if key not in self._found:
+            if len(self._found) >= _MOST_SURROUNDINGS:
+                self._found.clear()
+            self._found[key] = find_tools(environment, home=self._user_home, account=_account(), program=program)
+        return self._found[key]
 
     def _program(self) -> str:
         found = shutil.which(self._executable)
@@ -263,6 +279,21 @@ class _Plan:
 def _is_environment(root: Path, *, below: Path) -> bool:
     """Whether a folder strictly inside a hidden one is a virtual environment: a checkout often holds one."""
     return root != below and (root / "pyvenv.cfg").is_file()
+
+
+def _account() -> Path | None:
+    """The home that the system knows of the user."""
+    with contextlib.suppress(KeyError):
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    return None
+
+
+def _stamp(folder: str) -> int:
+    """A number that changes when something is put into a folder or taken out of it."""
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _environment(given: Mapping[str, str], user_home: Path) -> dict[str, str]:

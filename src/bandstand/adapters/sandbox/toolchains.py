@@ -140,12 +140,13 @@ class Tools:
     variables: Mapping[str, str]
 
 
-def find_tools(environment: Mapping[str, str], *, home: Path, program: str = "") -> Tools:
+def find_tools(environment: Mapping[str, str], *, home: Path, account: Path | None = None, program: str = "") -> Tools:
     """The software outside the system that an environment and a program point to. Reads the disk, changes nothing.
 
-    A variable that the environment has already is never among those to set.
+    `account` is the home that the system knows of the user: a PATH may lead there although HOME names another. A
+    variable that the environment has already is never among those to set.
     """
-    search = _Search(home)
+    search = _Search(tuple(dict.fromkeys((home, account or home))))
     wanted = [
         *((search.installation, environment.get(name, "")) for name in _ROOT_VARIABLES),
         *((search.folder, entry) for entry in environment.get("PATH", "").split(os.pathsep)),
@@ -161,10 +162,10 @@ def find_tools(environment: Mapping[str, str], *, home: Path, program: str = "")
         roots=search.outermost(),
         links=search.outer_links(),
         variables={
-            name: str(home / folder)
-            for toolchain in search.used
+            name: str(base / folder)
+            for toolchain, base in search.used
             for name, folder in toolchain.variables.items()
-            if name not in environment and (home / folder).is_dir()
+            if name not in environment and (base / folder).is_dir()
         },
     )
 
@@ -178,13 +179,13 @@ def _absolute(text: str) -> Iterator[Path]:
 class _Search:
     """A walk from programs to what they need. `found` holds real paths, `links` other names and where they lead."""
 
-    def __init__(self, home: Path) -> None:
-        self._homes = tuple(dict.fromkeys((home, _real(home))))
-        self._home = home
+    def __init__(self, bases: tuple[Path, ...]) -> None:
+        self._bases = bases
+        self._homes = tuple(dict.fromkeys(name for base in bases for name in (base, _real(base))))
         self._walked: set[Path] = set()
         self.found: dict[Path, None] = {}
         self.links: dict[Path, Path] = {}
-        self.used: list[Toolchain] = []
+        self.used: list[tuple[Toolchain, Path]] = []
 
     def folder(self, folder: Path) -> None:
         """Take in a folder of programs, with what its links and its virtual environment lead to."""
@@ -242,16 +243,17 @@ class _Search:
         """Take in what a folder of programs or a program belongs to."""
         if self._visible(path):
             return
-        toolchain = self._toolchain(path) or self._toolchain(_real(path))
-        if toolchain is None:
+        managed = self._toolchain(path) or self._toolchain(_real(path))
+        if managed is None:
             for part in self._installation_of(path):
                 self.add(part)
             return
-        self.used.append(toolchain)
+        self.used.append(managed)
+        toolchain, base = managed
         for root in toolchain.roots:
-            named = self._home / root
+            named = base / root
             real = _real(named)
-            moved = real != _real(self._home) / root
+            moved = real != _real(base) / root
             if real.exists() and not self._too_wide(real) and not (moved and self._private(real)):
                 self._keep(named, real)
 
@@ -264,10 +266,12 @@ class _Search:
     def _visible(self, path: Path) -> bool:
         return _within(path, SYSTEM, self.found, self.links)
 
-    def _toolchain(self, path: Path) -> Toolchain | None:
+    def _toolchain(self, path: Path) -> tuple[Toolchain, Path] | None:
+        """The tool manager that a path belongs to, and the home that it is in."""
         for toolchain in TOOLCHAINS:
-            if any(path.is_relative_to(home / root) for root in toolchain.roots for home in self._homes):
-                return toolchain
+            for base in self._bases:
+                if any(path.is_relative_to(home / root) for root in toolchain.roots for home in (base, _real(base))):
+                    return toolchain, base
         return None
 
     def _installation_of(self, path: Path) -> tuple[Path, ...]:

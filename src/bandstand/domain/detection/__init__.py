@@ -2,9 +2,9 @@
 
 from bandstand.domain.detection import commands, gates
 from bandstand.domain.detection.commands import Detection, detect
-from bandstand.domain.detection.gates import gate_files, touched_gates
+from bandstand.domain.detection.gates import gate_files, removed_tests, touched_gates
 
-__all__ = ["Detection", "detect", "gate_files", "tells", "touched_gates"]
+__all__ = ["Detection", "detect", "gate_files", "removed_tests", "tells", "touched_gates"]
 
 
 def tells(path: str) -> bool:

@@ -74,6 +74,14 @@ _WHOLE = (
     _whole("by which checks are run", r"(?:.*/)?pom\.xml|mvnw|\.mvn/.*", tools=("mvn", "mvnw")),
 )
 
+_TESTS = re.compile(
+    r"(?:.*/)?(?:test_[^/]*|[^/]*_test|tests?)\.py"
+    r"|(?:.*/)?[^/]+_test\.go"
+    r"|(?:.*/)?[^/]+\.(?:test|spec)\.[cm]?[jt]sx?"
+    r"|(?:.*/)?[^/]+(?:Tests?|IT|Spec)\.(?:java|kt|scala|groovy|cs)"
+    r"|(?:.*/)?[^/]+_(?:test|spec)\.rb"
+    r"|(?:.*/)?tests/.*\.rs"
+)
 _NODE_KEYS = ("scripts", "jest", "mocha", "ava", "nyc", "c8", "tap", "vitest", "husky", "lint-staged", "packageManager")
 _PYPROJECT_TOOL = re.compile(r"pytest(?:-.*)?|coverage|tox|nox|poe|taskipy|bandstand")
 _SETUP_SECTION = re.compile(r"tool:pytest|coverage:.*|tox:.*|aliases")
@@ -156,6 +164,13 @@ def touched_gates(*, changed: Sequence[str], before: Reader, after: Reader, comm
         elif _part(path, before(path)) != _part(path, after(path)):
             sentences.append(f"It changes {_PARTS[posixpath.basename(path)][1]} in {path}.")
     return tuple(sentences)
+
+
+def removed_tests(removed: Iterable[str]) -> tuple[str, ...]:
+    """A sentence for each path that holds tests and is gone, also under another name: what never runs is never red."""
+    return tuple(
+        f"It removes or moves {path}, which holds tests." for path in sorted(removed) if _TESTS.fullmatch(path)
+    )
 
 
 def _verb(before: bytes | None, after: bytes | None) -> str:

@@ -5,6 +5,7 @@ landing are real. The demo gives the same orders as `band run`, and answers the 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -15,10 +16,10 @@ import time
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from bandstand.domain.errors import BandstandError, Broken, Refused
+from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
 from bandstand.faces.cli.calling import call, here, stream
 from bandstand.faces.cli.live import LiveView
-from bandstand.faces.cli.looking import dump
+from bandstand.faces.cli.looking import ask_lines, dump
 from bandstand.faces.cli.terminal import Paint, width
 from bandstand.faces.wire import Json
 
@@ -28,6 +29,7 @@ _INTRO = """\
 Three tasks for a small Python project go to agents at once, each in a sandboxed workspace of its own. The agents only
 play a written score; the rest is real: edits, commits, tests, a review, a conflict, and the landing on main.
 """
+_CLEAN = "band demo --clean removes what demos left behind."
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -41,16 +43,18 @@ def demo(arguments: argparse.Namespace) -> int:
         intro = textwrap.fill(_INTRO, width=min(100, width()))
         sys.stdout.write(f"{paint.bold('Bandstand demo')}\n{intro}\n{paint.dim(f'repository: {repository}')}\n\n")
         sys.stdout.flush()
-    tasks = _submit(repository, arguments)
     try:
-        rows = _watch(repository, tasks, arguments)
+        rows, stuck = _watch(repository, _submit(repository, arguments), arguments)
     except KeyboardInterrupt:
-        sys.stderr.write(f"\nNo longer watching; the tasks go on. Look again:\n  cd {repository} && band watch\n")
+        lines = ["", "No longer watching; the tasks go on. Look again:", *_alias(), f"  cd {repository} && band watch"]
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
         return 130
     green = _tests_pass(repository)
     landed = all(row["mark"] == "landed" for row in rows)
     if arguments.json:
-        dump({"repository": str(repository), "tasks": rows, "tests_pass": green})
+        dump({"repository": str(repository), "tasks": rows, "tests_pass": green, "asks": stuck})
+    elif stuck:
+        sys.stdout.write("".join(f"{line}\n" for line in _stopped(repository, stuck, paint)))
     else:
         seconds = time.monotonic() - began
         sys.stdout.write("".join(f"{line}\n" for line in _closing(repository, rows, paint, green=green, took=seconds)))
@@ -85,7 +89,7 @@ def _git(repository: Path, *words: str) -> str:
     return done.stdout
 
 
-def _submit(repository: Path, arguments: argparse.Namespace) -> list[str]:
+def _submit(repository: Path, arguments: argparse.Namespace) -> Json:
     """Hand over the tasks. The rules are the demo's own, so they are confirmed here."""
     texts = files("bandstand") / "data" / "demo"
     order: dict[str, Json] = {
@@ -95,38 +99,42 @@ def _submit(repository: Path, arguments: argparse.Namespace) -> list[str]:
         "sandbox": arguments.sandbox,
     }
     planned = call("plan", at=repository, **order)
-    submitted = call(
-        "submit", at=repository, **order, digest=planned["digest"], variables=dict(os.environ), by="the demo"
-    )
-    return list(submitted["tasks"])
+    return call("submit", at=repository, **order, digest=planned["digest"], variables=dict(os.environ), by="the demo")
 
 
-def _watch(repository: Path, tasks: list[str], arguments: argparse.Namespace) -> list[Json]:
-    """Watch the tasks to their end, and answer what they ask."""
+def _watch(repository: Path, submitted: Json, arguments: argparse.Namespace) -> tuple[list[Json], list[Json]]:
+    """Watch the tasks to their end, and answer what they ask: their rows, and the asks that the demo cannot answer."""
     answered: set[str] = set()
     rows: list[Json] = []
     view = None if arguments.json else LiveView()
-    items = stream("watch", at=repository, tasks=tasks)
-    if view is None:
-        for item in items:
+    lost = view.lost if view is not None else lambda: None
+    with view if view is not None else contextlib.nullcontext():
+        for item in stream("watch", at=repository, tasks=submitted["tasks"], after=submitted["after"], lost=lost):
+            if view is not None:
+                view.take(item)
             rows = item.get("rows", rows)
-            _answer(repository, item, answered)
-        return rows
-    with view:
-        for item in items:
-            view.take(item)
-            for ask in _answer(repository, item, answered):
-                view.note(f"  you would type: band answer {ask} 1   (the demo does it for you)")
-    return view.rows
+            asks = [ask for ask in item.get("asks", ()) if ask["id"] not in answered]
+            stuck = [ask for ask in asks if ask["kind"] != "permission"]
+            if stuck:
+                return rows, stuck
+            for ask in asks:
+                if _answer(repository, ask["id"]):
+                    answered.add(ask["id"])
+                    if view is not None:
+                        view.note(f"  you would type: band answer {ask['id']} 1   (the demo does it for you)")
+    return rows, []
 
 
-def _answer(repository: Path, item: Json, answered: set[str]) -> list[str]:
-    """Answer each ask of a state with its first choice, once."""
-    new = [ask["id"] for ask in item.get("asks", ()) if ask["id"] not in answered and ask["choices"]]
-    for ask in new:
-        answered.add(ask)
+def _answer(repository: Path, ask: str) -> bool:
+    """Answer an ask with its first choice; false if the daemon ended meanwhile and the ask may still stand."""
+    try:
         call("answer", at=repository, ask=ask, choice="1", by="the demo")
-    return new
+    except Unavailable:
+        return False
+    except Refused:
+        # The daemon that ended had taken the answer.
+        return True
+    return True
 
 
 def _tests_pass(repository: Path) -> bool:
@@ -135,6 +143,14 @@ def _tests_pass(repository: Path) -> bool:
         return False
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(TESTS, cwd=repository, env=environment, capture_output=True, check=False).returncode == 0
+
+
+def _stopped(repository: Path, stuck: list[Json], paint: Paint) -> list[str]:
+    """What keeps the demo from going on, and where to look."""
+    lines = ["", paint.bold("Something on this machine keeps the demo from going on:")]
+    lines += [line for ask in stuck for line in ask_lines(ask, paint)]
+    lines += ["", paint.bold("Look:"), *_alias(), f"  cd {repository}"]
+    return [*lines, f"  band log {stuck[0]['task']} --full", "  band doctor", "", paint.dim(_CLEAN)]
 
 
 def _closing(repository: Path, rows: list[Json], paint: Paint, *, green: bool, took: float) -> list[str]:
@@ -159,7 +175,7 @@ def _closing(repository: Path, rows: list[Json], paint: Paint, *, green: bool, t
         ('band run "add dark mode"', "hand over a goal"),
     ):
         lines.append(f"  {verb:<28}{paint.dim(what)}")
-    return [*lines, "", paint.dim("band demo --clean removes what demos left behind.")]
+    return [*lines, "", paint.dim(_CLEAN)]
 
 
 def _alias() -> list[str]:
@@ -172,12 +188,16 @@ def _alias() -> list[str]:
 
 
 def _clean(arguments: argparse.Namespace) -> int:
-    """Remove every repository that a demo made, and what is kept of it. One that is still at work stays."""
+    """Remove every repository that a demo made, and what is kept of it. One that is still at work stays.
+
+    One that waits for a human is given up.
+    """
     root = here().cache / "demo"
     removed: list[str] = []
     kept: list[str] = []
     for repository in sorted(root.iterdir()) if root.is_dir() else ():
         try:
+            _give_up(repository)
             call("forget", at=repository)
             removed.append(str(repository))
         except BandstandError as error:
@@ -192,3 +212,15 @@ def _clean(arguments: argparse.Namespace) -> int:
     else:
         sys.stdout.write(f"Removed {len(removed)} demo{'' if len(removed) == 1 else 's'}.\n")
     return 1 if kept else 0
+
+
+def _give_up(repository: Path) -> None:
+    """Cancel all tasks of a demo that waits for an answer, and return when nothing of them is left."""
+    fleet = call("ps", at=repository)
+    if not fleet["asks"]:
+        return
+    live = [row["id"] for row in fleet["tasks"] if row["mark"] not in ("landed", "stopped")]
+    for task in live:
+        call("cancel", at=repository, task=task, reason="the demo is cleaned up", by="the demo")
+    for _ in stream("watch", at=repository, tasks=live):
+        pass

@@ -130,7 +130,7 @@ def _daemon(where: Places) -> Finding:
         return Finding(level="ok", what="daemon: not running; the first command starts it")
     except BandstandError as error:
         return Finding(level="missing", what=f"daemon: {error}", cure="band down")
-    if said["version"] != __version__:
-        what = f"daemon: version {said['version']} is running, this is {__version__}."
-        return Finding(level="note", what=what, cure="band down")
+    if said.get("outlived"):
+        what = f"daemon: process {said['pid']} makes way for a new one at the next command. {said['outlived']}"
+        return Finding(level="note", what=what)
     return Finding(level="ok", what=f"daemon: running, process {said['pid']}")

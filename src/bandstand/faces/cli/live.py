@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.rule import Rule
 from rich.text import Text
 
-from bandstand.faces.cli.terminal import Paint, clean, cut, width
+from bandstand.faces.cli.terminal import UNSANDBOXED, Paint, clean, cut, width
 from bandstand.faces.wire import Json
 
 _STYLES = {
@@ -73,6 +73,10 @@ class LiveView:
         """A line that belongs to no task."""
         self._print(Text(text, style="bold"))
 
+    def lost(self) -> None:
+        """The daemon has gone, and another one takes over."""
+        self._print(Text("The daemon ended; a new one takes over. Agents go on meanwhile.", style="yellow"))
+
     def summary(self) -> list[str]:
         """What has come of the tasks, and where to look."""
         paint = Paint(sys.stdout)
@@ -88,6 +92,8 @@ class LiveView:
 
     def _take_state(self, item: Json) -> None:
         known = {ask["id"] for ask in self._asks}
+        if self._walled and not item["walled"] and self._live is None:
+            self._print(Text(UNSANDBOXED))
         self.rows, self._asks, self._walled = item["rows"], item["asks"], item["walled"]
         self._name_width = max([8, *(len(row["id"]) for row in self.rows)])
         for ask in self._asks:
@@ -129,7 +135,7 @@ class LiveView:
         columns = width()
         lines: list[Text | Rule] = [Rule(style="dim")]
         if not self._walled:
-            lines.append(Text("unsandboxed: laws 2 and 4 not enforced", style="bold red"))
+            lines.append(Text(UNSANDBOXED, style="bold red"))
         for row in self.rows:
             style = _STYLES.get(row["mark"], "")
             words = row["words"]

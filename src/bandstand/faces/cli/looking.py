@@ -5,10 +5,11 @@ import json
 import sys
 
 from bandstand.faces.cli.calling import call
-from bandstand.faces.cli.terminal import Paint, ago, clean, cut, table, width
+from bandstand.faces.cli.terminal import UNSANDBOXED, Paint, ago, cut, table, width, wrap
 from bandstand.faces.wire import Json
 
 _ENDED_SHOWN = 10
+_DETAIL_SHOWN = 6
 _ENDED = ("landed", "stopped")
 
 
@@ -34,7 +35,7 @@ def fleet_lines(fleet: Json, paint: Paint, *, every: bool) -> list[str]:
     if fleet["trouble"]:
         lines.append(paint.red(cut(f"nothing goes on: {fleet['trouble']}", width())))
     if not fleet["walled"]:
-        lines.append(paint.red("unsandboxed: laws 2 and 4 not enforced"))
+        lines.append(paint.red(UNSANDBOXED))
     lines += task_lines(live + ended[hidden:], paint)
     if hidden:
         lines.append(paint.dim(f"and {hidden} more that have ended: band ps --all"))
@@ -84,13 +85,17 @@ def asks(arguments: argparse.Namespace) -> int:
 def ask_lines(ask: Json, paint: Paint) -> list[str]:
     """An ask with its choices, and how to answer it."""
     head = f"▲ {ask['id']}  {ask['task']}  {ask['kind']}, {ago(ask['raised'])} ago"
-    lines = [paint.mark(head, "needs-you"), f"  {cut(ask['title'], width() - 2)}"]
-    lines += [paint.dim(f"  | {line}") for line in clean(ask["detail"]).strip().splitlines()[-6:]]
+    lines = [paint.mark(cut(head, width()), "needs-you"), *wrap(ask["title"], width(), indent="  ")]
+    detail = wrap(ask["detail"], width(), indent="  | ")
+    # Whoever permits something sees all of it; of evidence the end is what counts.
+    whole = ask["kind"] in ("permission", "question")
+    lines += [paint.dim(line) for line in (detail if whole else detail[-_DETAIL_SHOWN:])]
     if ask["kind"] == "review":
         lines.append(paint.dim(f"  look: band review {ask['task']}"))
     order = f"band answer {ask['id']}"
     for number, choice in enumerate(ask["choices"], start=1):
-        lines.append(f"  {number}  {choice['label']:<28} {paint.dim(f'{order} {number}')}")
+        label = cut(choice["label"], max(28, width() - len(order) - 12))
+        lines.append(f"  {number}  {label:<28} {paint.dim(f'{order} {number}')}")
     if not ask["choices"]:
         lines.append(f"  answer in words: {paint.dim(order + ' -m …')}")
     return lines

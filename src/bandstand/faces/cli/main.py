@@ -49,7 +49,9 @@ def run(words: list[str]) -> int:
         return 0
     module, name = VERBS[arguments.verb].split(":")
     try:
-        return int(getattr(import_module(module), name)(arguments))
+        code = int(getattr(import_module(module), name)(arguments))
+        # What is left to be written may find that nobody reads it, and at exit it is too late to say so.
+        sys.stdout.flush()
     except BandstandError as error:
         return _tell(error, arguments)
     except KeyboardInterrupt:
@@ -59,6 +61,7 @@ def run(words: list[str]) -> int:
         # Whoever read our output has gone. Nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    return code
 
 
 def _tell(error: BandstandError, arguments: argparse.Namespace) -> int:

@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from bandstand.domain.errors import Refused
@@ -30,10 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
     submitted = call("submit", **order, digest=planned["digest"], variables=dict(os.environ), by=me())
     if arguments.detach:
         if arguments.json:
-            return dump(submitted)
+            return dump({"tasks": submitted["tasks"], "target": submitted["target"]})
         sys.stdout.write(f"Submitted: {', '.join(submitted['tasks'])}\nWatch: band watch · Overview: band ps\n")
         return 0
-    return follow(submitted["tasks"], arguments, then="band watch")
+    return follow(submitted["tasks"], arguments, after=submitted["after"])
 
 
 def _order(arguments: argparse.Namespace) -> dict[str, Json]:
@@ -116,23 +115,22 @@ def _confirm(arguments: argparse.Namespace, planned: Json, paint: Paint) -> None
 
 def watch(arguments: argparse.Namespace) -> int:
     """Watch tasks that are there."""
-    return follow(arguments.tasks, arguments, then="band watch")
+    return follow(arguments.tasks, arguments)
 
 
-def follow(tasks: list[str], arguments: argparse.Namespace, *, then: str) -> int:
+def follow(tasks: list[str], arguments: argparse.Namespace, *, after: int | None = None) -> int:
     """Watch tasks to their end; 0 if all of them landed. Ctrl-C stops watching, and nothing else."""
-    items = stream("watch", tasks=tasks)
     try:
-        rows = _print_json(items) if arguments.json else _live(items, arguments)
+        rows = _print_json(tasks, after) if arguments.json else _live(tasks, arguments, after)
     except KeyboardInterrupt:
-        sys.stderr.write(f"\nNo longer watching; the tasks go on. Look again: {then}\n")
+        sys.stderr.write("\nNo longer watching; the tasks go on. Look again: band watch\n")
         return 0
     return 0 if all(row["mark"] == "landed" for row in rows) else NOT_LANDED
 
 
-def _print_json(items: Iterator[Json]) -> list[Json]:
+def _print_json(tasks: list[str], after: int | None) -> list[Json]:
     rows: list[Json] = []
-    for item in items:
+    for item in stream("watch", tasks=tasks, after=after):
         if item["kind"] == "state":
             rows = item["rows"]
         if item["kind"] == "fact":
@@ -142,11 +140,11 @@ def _print_json(items: Iterator[Json]) -> list[Json]:
     return rows
 
 
-def _live(items: Iterator[Json], arguments: argparse.Namespace) -> list[Json]:
+def _live(tasks: list[str], arguments: argparse.Namespace, after: int | None) -> list[Json]:
     from bandstand.faces.cli.live import LiveView
 
     with LiveView(verbose=arguments.verbose) as view:
-        for item in items:
+        for item in stream("watch", tasks=tasks, after=after, lost=view.lost):
             view.take(item)
         rows = view.rows
     sys.stdout.write("".join(f"{line}\n" for line in view.summary()))

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bandstand.faces.cli.calling import call, stream
 from bandstand.faces.cli.looking import ask_lines, dump
-from bandstand.faces.cli.terminal import Paint, ago, clean, cut, width
+from bandstand.faces.cli.terminal import UNSANDBOXED, Paint, ago, clean, cut, width, wrap
 from bandstand.faces.wire import Json
 
 _LINES_SHOWN = 6
@@ -28,19 +28,23 @@ def task_lines(task: Json, paint: Paint) -> list[str]:
     """A task with its change, checks, reviews and what to do next."""
     row = task["row"]
     lines = [
-        paint.bold(f"{row['id']}: {clean(row['title'])}"),
+        *(paint.bold(line) for line in wrap(f"{row['id']}: {row['title']}", width(), indent="  ", first="")),
         paint.mark(f"{row['glyph']} {cut(row['words'], width() - 2)}", row["mark"]),
+        *([] if task["walled"] else [paint.red(UNSANDBOXED)]),
         "",
     ]
     if task["goal"].strip() != row["title"].strip():
-        lines += [*(f"  {line}" for line in clean(task["goal"]).strip().splitlines()), ""]
-    lines += [f"  - {clean(line)}" for line in task["acceptance"]]
+        lines += [*wrap(task["goal"], width(), indent="  "), ""]
+    for sentence in task["acceptance"]:
+        lines += wrap(sentence, width(), indent="    ", first="  - ")
     lines += [f"{paint.dim(f'{key:<14}')}{cut(value, width() - 14)}" for key, value in _facts(task)]
     for review in task["reviews"]:
-        lines += [f"{'':<14}{one['path']}:{one['line']}: {clean(one['body'])}" for one in review["comments"]]
+        for one in review["comments"]:
+            lines += wrap(f"{one['path']}:{one['line']}: {one['body']}", width(), indent=f"{'':<14}")
     for ask in task["asks"]:
         lines += ["", *ask_lines(ask, paint)]
-    return [*lines, "", paint.dim(f"more: band log {row['id']} · band diff {row['id']}")]
+    more = f"more: band log {row['id']} · band diff {row['id']}"
+    return [*lines, "", *(paint.dim(line) for line in wrap(more, width(), indent="      ", first=""))]
 
 
 def _facts(task: Json) -> list[tuple[str, str]]:
@@ -52,7 +56,7 @@ def _facts(task: Json) -> list[tuple[str, str]]:
     if task["stacked_on"]:
         facts.append(("stacked on", task["stacked_on"]))
     facts += [("branch", task["branch"]), ("since", f"{ago(row['since'])} ago")]
-    facts += _change(task) + _checks(task) + [("review", _review(one)) for one in task["reviews"]]
+    facts += _change(task) + _checks(task) + _reviews(task)
     if task["landed"]:
         facts.append(("landed", task["landed"][:12]))
     if task["rescue"]:
@@ -86,6 +90,13 @@ def _checks(task: Json) -> list[tuple[str, str]]:
     ]
 
 
+def _reviews(task: Json) -> list[tuple[str, str]]:
+    if not task["reviews"]:
+        by = task["policy_review"].replace("+", " and ")
+        return [("review", "none: the policy asks for no review" if by == "none" else f"none yet: by {by}")]
+    return [("review", _review(one)) for one in task["reviews"]]
+
+
 def _review(review: Json) -> str:
     verdict = review["verdict"].replace("_", " ")
     current = "" if review["current"] else ", of an earlier commit"
@@ -96,7 +107,11 @@ def log(arguments: argparse.Namespace) -> int:
     """What was said and done."""
     paint = Paint(sys.stdout)
     last = ""
+    seen: set[tuple[str, int]] = set()
     for entry in stream("log", task=arguments.task, follow=arguments.follow):
+        if (entry["run"], entry["offset"]) in seen:
+            continue
+        seen.add((entry["run"], entry["offset"]))
         if arguments.json:
             sys.stdout.write(json.dumps(entry, ensure_ascii=False) + "\n")
         elif entry["kind"] != "done" or entry["text"].strip():

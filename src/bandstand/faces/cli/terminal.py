@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import textwrap
 import time
 import unicodedata
 from datetime import UTC, datetime
@@ -19,6 +20,9 @@ COLOURS = {
     "stopped": "2;31",
 }
 """The colour of each mark. It never stands without a glyph and words."""
+
+UNSANDBOXED = "unsandboxed: laws 2 and 4 not enforced"
+"""What stands wherever tasks are shown that no sandbox keeps in."""
 
 
 class Paint:
@@ -69,6 +73,17 @@ def cut(text: str, columns: int) -> str:
     """One line of at most so many columns, with an ellipsis where it was longer."""
     line = " ".join(clean(text).split())
     return line if len(line) <= columns else line[: max(0, columns - 1)].rstrip() + "…"
+
+
+def wrap(text: str, columns: int, *, indent: str = "", first: str | None = None) -> list[str]:
+    """Text in lines of at most so many columns, behind an indent; the lines that it has stay apart."""
+    lines: list[str] = []
+    for line in clean(text).strip().splitlines():
+        begin = indent if lines or first is None else first
+        lines += textwrap.wrap(
+            line, columns, initial_indent=begin, subsequent_indent=indent, break_on_hyphens=False
+        ) or [""]
+    return lines
 
 
 def ago(moment: str) -> str:

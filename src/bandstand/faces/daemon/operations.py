@@ -135,13 +135,13 @@ async def _entries(desk: Desk, task: TaskId, seen: set[tuple[str, int]]) -> Asyn
 
 
 async def watch_tasks(band: Bandstand, args: Args) -> AsyncIterator[Json]:
-    """Watch tasks to their end; all live ones if none is named."""
+    """Watch tasks to their end; all live ones if none is named. With `after`, all since that version comes again."""
     desk = await desk_of(band, args)
     named = [TaskId(task) for task in args.get("tasks") or ()]
     for task in named:
         known(desk.fleet.state, task)
     live = [task.spec.id for task in desk.fleet.state.tasks.values() if not task.ended]
-    async for item in watch(desk, frozenset(named or live)):
+    async for item in watch(desk, frozenset(named or live), after=args.get("after")):
         yield item
 
 

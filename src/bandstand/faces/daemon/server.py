@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING, Any
 from bandstand import __version__
 from bandstand.config.places import Places, places
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
-from bandstand.faces.wire import Json, encode, error_message
+from bandstand.faces.wire import INSTALL, Json, Outlived, encode, error_message
 
 if TYPE_CHECKING:
     from bandstand.bootstrap import Bandstand
 
 _LONGEST_REQUEST = 64 * 1024 * 1024
+_LOOK_SECONDS = 60.0
+_STOPPED = Unavailable("The daemon was stopped.", hint="Agents go on; the next command starts it again.")
 _log = logging.getLogger(__name__)
 
 
@@ -36,14 +38,17 @@ def serve(places: Places, environment: dict[str, str], *, ready: Callable[[], No
     Raises `Unavailable` if another one is running, `Refused` if the runtime folder belongs to somebody else.
     """
     places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with places.lock.open("w") as lock:
+    with places.lock.open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Unavailable("A daemon is running already.", hint="`band down` stops it.") from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
         listener = _bind(places)
         ready()
-        asyncio.run(_serve(places, environment, listener))
+        asyncio.run(_serve(places, environment, listener, os.fstat(lock.fileno())))
 
 
 def _bind(places: Places) -> socket.socket:
@@ -62,35 +67,43 @@ def _bind(places: Places) -> socket.socket:
     return listener
 
 
-async def _serve(places: Places, environment: dict[str, str], listener: socket.socket) -> None:
+async def _serve(places: Places, environment: dict[str, str], listener: socket.socket, lock: os.stat_result) -> None:
     from bandstand.bootstrap import Bandstand
 
     band = Bandstand(places, environment)
     over = asyncio.Event()
+    bound = places.socket.stat()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, over.set)
     try:
         await band.start()
         _log.info("bandstand %s is up, process %d", __version__, os.getpid())
-        desk = Reception(band, over)
+        desk = Reception(band, over, lock)
         server = await asyncio.start_unix_server(desk.receive, sock=listener, limit=_LONGEST_REQUEST)
         async with server:
-            await over.wait()
-        await desk.close()
+            while not over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), _LOOK_SECONDS)
+                desk.look()
+            server.close()
+            await desk.close()
     finally:
         await band.stop()
         with contextlib.suppress(FileNotFoundError):
-            places.socket.unlink()
+            if os.path.samestat(bound, places.socket.stat()):
+                places.socket.unlink()
         _log.info("bandstand is down")
 
 
 class Reception:
-    """Takes one operation from each connection, and answers."""
+    """Takes one operation from each connection, and answers. `lock` is the file whose lock this daemon holds."""
 
-    def __init__(self, band: "Bandstand", over: asyncio.Event) -> None:
+    def __init__(self, band: "Bandstand", over: asyncio.Event, lock: os.stat_result) -> None:
         self._band = band
         self._over = over
+        self._lock = lock
+        self._makes_way = False
         self._serving: set[asyncio.Task[Any]] = set()
 
     async def receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -101,14 +114,23 @@ class Reception:
         try:
             if _peer(writer) == os.getuid():
                 await self._exchange(reader, writer)
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:
             pass
+        except asyncio.CancelledError:
+            if not self._makes_way:
+                writer.write(encode(error_message(_STOPPED)))
         finally:
             self._serving.discard(task) if task is not None else None
             writer.close()
 
+    def look(self) -> None:
+        """End the daemon if there is nothing left that it could serve."""
+        if reason := self._outlived(INSTALL):
+            _log.info("this daemon ends. %s", reason)
+            self._over.set()
+
     async def close(self) -> None:
-        """End every connection."""
+        """End every connection. Who watches is told, unless another daemon is to take over: then they go on with it."""
         for task in self._serving:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
@@ -146,11 +168,17 @@ class Reception:
         from bandstand.faces.daemon.operations import ANSWERING, STREAMING
 
         op, args = request["op"], request["args"]
+        outlived = self._outlived(request.get("install", INSTALL))
         if op == "hello":
-            await _send(writer, {"result": {"version": __version__, "pid": os.getpid(), "python": sys.executable}})
+            told = {"version": __version__, "pid": os.getpid(), "python": sys.executable, "outlived": outlived}
+            await _send(writer, {"result": told})
         elif op == "down":
             await _send(writer, {"result": {"pid": os.getpid()}})
             self._over.set()
+        elif outlived:
+            self._make_way(outlived)
+        elif op == "ready":
+            await _send(writer, {"result": None})
         elif op in ANSWERING:
             await _send(writer, {"result": await ANSWERING[op](self._band, args)})
         elif op in STREAMING:
@@ -159,6 +187,24 @@ class Reception:
             await _send(writer, {"result": None})
         else:
             raise Refused(f"The daemon knows no operation {op!r}.", hint="`band down` ends an older daemon.")
+
+    def _outlived(self, install: str) -> str:
+        """Why this daemon should not answer a caller of an installation, or is empty if it should."""
+        if install != INSTALL:
+            return f"It is of another installation: {INSTALL}."
+        if not Path(__file__).exists():
+            return f"Its installation is gone: {INSTALL}."
+        try:
+            same = os.path.samestat(self._lock, self._band.places.lock.stat())
+        except FileNotFoundError:
+            same = False
+        return "" if same else f"Its state was removed from {self._band.places.state}."
+
+    def _make_way(self, reason: str) -> None:
+        _log.info("this daemon makes way for a new one. %s", reason)
+        self._makes_way = True
+        self._over.set()
+        raise Outlived(f"The daemon makes way for a new one. {reason}", hint="Try again.")
 
 
 def _request(line: bytes) -> dict[str, Any]:

@@ -82,10 +82,11 @@ async def submit(band: Bandstand, args: Args) -> Json:
         agents=order.agents,
     )
     switched = desk.fleet.state.sandbox != order.sandbox
+    version = desk.fleet.state.version
     tasks = await desk.commands.submit(submission)
     if switched:
         await band.reseat(desk)
-    return {"tasks": list(tasks), "target": order.policy.target}
+    return {"tasks": list(tasks), "target": order.policy.target, "after": version}
 
 
 async def agents(band: Bandstand, args: Args) -> Json:

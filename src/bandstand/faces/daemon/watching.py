@@ -11,24 +11,42 @@ from bandstand.services.desk import Desk
 from bandstand.services.fleet import Told
 
 
-async def watch(desk: Desk, tasks: Collection[TaskId]) -> AsyncIterator[Json]:
+async def watch(desk: Desk, tasks: Collection[TaskId], *, after: int | None = None) -> AsyncIterator[Json]:
     """Items until every one of `tasks` has ended and its workspace is gone: the state first, then what happens.
 
-    Kinds of items: `state` (rows and open asks), `line` (a sentence), `doing` (what an agent does now), `fact`.
+    Kinds of items: `state` (rows and open asks), `line` (a sentence), `doing` (what an agent does now), `fact`. With
+    `after` all that happened since that version comes again; `again` in an item says how to ask for what follows it.
     """
     async with desk.fleet.watch() as notices:
-        yield _state(desk, tasks)
+        seen = desk.fleet.state.version
+        for item in await _past(desk, tasks, after) if after is not None else ():
+            yield item
+        yield {**_state(desk, tasks), "again": {"tasks": sorted(tasks), "after": seen}}
         if _over(desk, tasks):
             return
         async for notice in notices:
-            if isinstance(notice, Told):
-                if notice.task in tasks and (words := doing(notice.update)) is not None:
-                    yield {"kind": "doing", "task": notice.task, "run": notice.run, "text": words}
-                continue
-            for item in _fact(desk, tasks, notice):
+            for item in _told(tasks, notice) if isinstance(notice, Told) else _new(desk, tasks, notice, seen):
                 yield item
             if _over(desk, tasks):
                 return
+
+
+async def _past(desk: Desk, tasks: Collection[TaskId], after: int) -> list[Json]:
+    """What happened behind a version and before the watch began; its asks may have been answered since."""
+    until = desk.fleet.state.version
+    facts = [fact for fact in await desk.fleet.since(after) if fact.version <= until]
+    return [{**_state(desk, tasks), "asks": []}, *(item for fact in facts for item in _fact(desk, tasks, fact))]
+
+
+def _told(tasks: Collection[TaskId], told: Told) -> list[Json]:
+    if told.task not in tasks or (words := doing(told.update)) is None:
+        return []
+    return [{"kind": "doing", "task": told.task, "run": told.run, "text": words}]
+
+
+def _new(desk: Desk, tasks: Collection[TaskId], fact: Recorded, seen: int) -> list[Json]:
+    items = _fact(desk, tasks, fact) if fact.version > seen else []
+    return [*items, _state(desk, tasks)] if items else []
 
 
 def _fact(desk: Desk, tasks: Collection[TaskId], fact: Recorded) -> list[Json]:
@@ -38,6 +56,7 @@ def _fact(desk: Desk, tasks: Collection[TaskId], fact: Recorded) -> list[Json]:
     items: list[Json] = [
         {
             "kind": "fact",
+            "again": {"after": fact.version},
             "sequence": fact.sequence,
             "at": plain(fact.at),
             "type": type(fact.event).__name__,
@@ -56,7 +75,6 @@ def _fact(desk: Desk, tasks: Collection[TaskId], fact: Recorded) -> list[Json]:
                 "quiet": line.quiet,
             }
         )
-    items.append(_state(desk, tasks))
     return items
 
 

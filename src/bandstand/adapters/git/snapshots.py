@@ -1,0 +1,82 @@
+"""Snapshots: from the files and commits of a workspace to a checkpoint in the vault."""
+
+from pathlib import Path
+
+from bandstand.adapters.git.capture import Agents, Capture
+from bandstand.adapters.git.confined import ConfinedGit
+from bandstand.adapters.git.layout import Facts, Layout
+from bandstand.adapters.git.repository import GitRepository
+from bandstand.adapters.git.vault import Checkpoint, Vault
+from bandstand.domain.errors import Refused
+from bandstand.domain.ids import CommitId
+from bandstand.ports.sandbox import Sandbox
+from bandstand.ports.workspaces import Snapshot
+
+
+class Snapshots:
+    """Takes the checkpoints of all workspaces. One at a time in each."""
+
+    def __init__(self, repository: GitRepository, vault: Vault, sandbox: Sandbox) -> None:
+        self._repository = repository
+        self._vault = vault
+        self._sandbox = sandbox
+
+    def capture(self, layout: Layout) -> Capture:
+        """The way into one workspace."""
+        git = self._repository.git
+        objects = self._repository.objects()
+        return Capture(ConfinedGit(self._sandbox, layout, objects=objects, search_path=git.search_path), layout)
+
+    async def known(self, facts: Facts) -> list[CommitId]:
+        """The commits of the user's repository that a workspace was given: its base, and what it was shown."""
+        return [facts.base, *(await self._repository.store.refs(shown_place(facts.name))).values()]
+
+    async def take(
+        self, layout: Layout, facts: Facts, agents: Agents | None, *, strays: tuple[CommitId, ...] = ()
+    ) -> Checkpoint:
+        """Take what a workspace holds into the vault, `strays` too. Without `agents`, its files on top of its base.
+
+        Raises `Refused` if its repository is not sound.
+        """
+        try:
+            return await self._take(layout, facts, agents, strays)
+        except Refused:
+            # It may be our own copy that is broken; then a new one is not.
+            layout.renew_work()
+        return await self._take(layout, facts, agents, strays)
+
+    async def shown(self, kept: Checkpoint) -> Snapshot:
+        """A checkpoint as the port shows it."""
+        head_tree = await self._vault.store.tree(kept.head)
+        return Snapshot(
+            number=kept.number,
+            head=kept.head,
+            head_tree=head_tree,
+            commit=kept.commit,
+            tree=kept.tree,
+            uncommitted=await self._vault.store.changed(head_tree, kept.tree),
+        )
+
+    async def _take(
+        self, layout: Layout, facts: Facts, agents: Agents | None, strays: tuple[CommitId, ...]
+    ) -> Checkpoint:
+        capture = self.capture(layout)
+        head = agents.head if agents else facts.base
+        tree = await capture.files(agents)
+        commits = await self.known(facts)
+        # The trees too: against a commit git compares commits only, and would pack all files of a tree of ours.
+        known = [*commits, *[await self._repository.tree(one) for one in commits]]
+        keep = await self._vault.receive(capture.packing(agents), wanted=[head, tree, *strays], known=known)
+        checkpoint = await self._vault.keep(facts.name, head=head, tree=tree)
+        _let_go(keep)
+        return checkpoint
+
+
+def shown_place(name: str) -> str:
+    """Where the user's repository pins the commits that a workspace was shown."""
+    return f"refs/bandstand/shown/{name}/"
+
+
+def _let_go(keep: Path | None) -> None:
+    if keep is not None:
+        keep.unlink(missing_ok=True)

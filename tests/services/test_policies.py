@@ -1,0 +1,171 @@
+"""The rules of a repository: read from the target, confirmed by a human, followed only then."""
+
+import pytest
+
+from bandstand.domain import events as e
+from bandstand.domain import stage
+from bandstand.domain.ask import AskKind
+from bandstand.domain.errors import Refused
+from bandstand.domain.ids import TaskId
+from bandstand.domain.stage import Blocked, Checking, HumanReview
+from tests.services.acting import meanwhile, writes
+from tests.services.world import World, at, landed, over, play, rules
+
+STRICTER = rules(checks=("make test", "make lint"))
+
+
+def test_rules_that_changed_on_the_target_are_asked_about_before_they_run_anything() -> None:
+    """One answer lets every task go on that waits for it; all of them are held to the new rules."""
+
+    async def story(world: World) -> None:
+        signs = [world.checks.hold(f"{name}.1") for name in ("one", "two")]
+        world.agent_does("one", meanwhile({"bandstand.toml": STRICTER.decode()}, writes({"one.txt": "x\n"})))
+        await world.submit("one", "two")
+        ask = await world.ask("one")
+        assert (ask.kind, ask.title) == (
+            AskKind.POLICY,
+            "The rules on main are not those that you confirmed.",
+        )
+        assert ask.detail == "Checks now: make test, make lint."
+        await world.ask("two")
+        assert world.checks.ran == []
+        for sign in signs:
+            sign.set()
+        await world.answer(ask, "confirm")
+        await world.until(landed("one", "two"))
+        assert world.state.open_asks() == ()
+        assert {fact.checks for fact in world.facts(e.ChangeLanded)} == {"make test, make lint"}
+
+    play(story)
+
+
+def test_a_task_may_be_cancelled_over_new_rules() -> None:
+    """The others are still asked."""
+
+    async def story(world: World) -> None:
+        world.agent_does("one", meanwhile({"bandstand.toml": STRICTER.decode()}, writes({"one.txt": "x\n"})))
+        await world.submit("one", "two")
+        ask = await world.ask("one")
+        other = await world.ask("two")
+        await world.answer(ask, "cancel")
+        await world.until(over("one"))
+        assert world.state.open_asks() == (other,)
+        await world.answer(other, "confirm")
+        await world.until(landed("two"))
+
+    play(story)
+
+
+def test_who_submits_under_new_rules_has_confirmed_them() -> None:
+    """Tasks under way are checked anew by them before they land."""
+
+    async def story(world: World) -> None:
+        await world.submit("one")
+        await world.until(at("one", HumanReview))
+        world.repository.commit({"bandstand.toml": rules(review="human", checks=("make test", "make lint"))})
+        await world.submit("two")
+        await world.answer(await world.ask("one"), "approve")
+        await world.answer(await world.ask("two"), "approve")
+        await world.until(landed("one", "two"))
+        assert {fact.checks for fact in world.facts(e.ChangeLanded)} == {"make test, make lint"}
+
+    play(story, lambda: World(rules(review="human")))
+
+
+def test_stricter_rules_hold_for_a_change_that_is_landing() -> None:
+    """One that nobody reviewed is reviewed before it lands, once the rules ask for it."""
+
+    async def story(world: World) -> None:
+        world.agent_does("one", meanwhile({"other.txt": "x\n"}, writes({"one.txt": "x\n"})))
+        sign = world.checks.hold("one.2")
+        await world.submit("one")
+        await world.until(at("one", stage.Testing))
+        await world.settled()
+        world.repository.commit({"bandstand.toml": rules(review="human")})
+        await world.submit("two")
+        sign.set()
+        ask = await world.ask("one")
+        assert ask.kind is AskKind.REVIEW
+        await world.answer(ask, "approve")
+        await world.answer(await world.ask("two"), "approve")
+        await world.until(landed("one", "two"))
+        assert {fact.reviews for fact in world.facts(e.ChangeLanded)} == {"approved by ada"}
+
+    play(story)
+
+
+def test_rules_that_are_confirmed_while_they_are_read_are_not_asked_about() -> None:
+    """The question would be about what holds already."""
+
+    async def story(world: World) -> None:
+        sign = world.checks.hold("one.2")
+        world.agent_does("one", meanwhile({"other.txt": "x\n"}, writes({"one.txt": "x\n"})))
+        await world.submit("one")
+        await world.until(at("one", stage.Testing))
+        world.repository.commit({"bandstand.toml": rules(review="human")})
+        await world.submit("two")
+        sign.set()
+        await world.answer(await world.ask("two"), "approve")
+        assert world.facts(e.PolicyFound) == []
+
+    play(story)
+
+
+def test_tasks_that_wait_for_rules_go_on_when_somebody_submits_under_them() -> None:
+    """They have been confirmed then, and nobody has to do it twice."""
+
+    async def story(world: World) -> None:
+        world.agent_does("one", meanwhile({"bandstand.toml": STRICTER.decode()}, writes({"one.txt": "x\n"})))
+        await world.submit("one")
+        await world.ask("one")
+        await world.submit("two")
+        await world.until(landed("one", "two"))
+
+    play(story)
+
+
+def test_settings_that_cannot_be_understood_are_asked_about_with_their_line() -> None:
+    """Somebody landed a mistake: the task waits, and goes on when it is mended."""
+
+    async def story(world: World) -> None:
+        sign = world.checks.hold("one.1")
+        world.agent_does("one", meanwhile({"bandstand.toml": "review = nobody\n"}, writes({"one.txt": "x\n"})))
+        await world.submit("one")
+        await world.until(at("one", Checking))
+        sign.set()
+        for seconds in (1, 2):
+            await world.settled()
+            await world.passes(seconds=seconds)
+        ask = await world.ask("one")
+        assert at("one", Blocked)(world.state)
+        assert ask.title == "Checking did not work."
+        assert "bandstand.toml at main:1" in ask.detail
+        world.repository.commit({"bandstand.toml": rules()})
+        await world.answer(ask, "retry")
+        await world.until(landed("one"))
+
+    play(story)
+
+
+def test_nothing_is_checked_before_somebody_has_seen_the_rules() -> None:
+    """There is no way around that."""
+
+    async def story(world: World) -> None:
+        with pytest.raises(Refused, match="have not been confirmed"):
+            await world.daemon.policies.still_confirmed(TaskId("one"))
+
+    play(story)
+
+
+def test_the_rules_of_a_change_are_those_of_its_base() -> None:
+    """What it says itself about its checks counts only once it has landed."""
+
+    async def story(world: World) -> None:
+        world.agent_does("one", writes({"bandstand.toml": rules(checks=()).decode()}))
+        await world.submit("one")
+        await world.answer(await world.ask("one"), "approve")
+        await world.until(landed("one"))
+        assert world.facts(e.ChangeLanded)[0].checks == "make test"
+        assert (await world.policy()).checks == ()
+
+    play(story)

@@ -218,7 +218,7 @@ def _performers(
 ) -> Performers:
     """Everything that acts in one repository. `outputs` is where checks keep what they print."""
     repository, sandbox = launching.repository, launching.sandbox
-    runner = SandboxedChecks(workspaces, sandbox=sandbox, root=outputs, target="main")
+    runner = SandboxedChecks(workspaces, sandbox=sandbox, root=outputs)
     return Performers(
         fleet=fleet,
         workspaces=workspaces,

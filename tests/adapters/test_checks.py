@@ -30,9 +30,7 @@ class Bench:
     def __init__(self, root: Path, sandbox: Sandbox, *, most_output: int = 1 << 20) -> None:
         self.outputs = root / "outputs"
         self.workspaces = FolderWorkspaces(root / "workspaces", {COMMIT: {"data": "of the commit\n", "dir/file": ""}})
-        self.checks = SandboxedChecks(
-            self.workspaces, sandbox=sandbox, root=self.outputs, target="main", most_output=most_output
-        )
+        self.checks = SandboxedChecks(self.workspaces, sandbox=sandbox, root=self.outputs, most_output=most_output)
 
     async def all(self, *commands: str, limit: int = 60) -> Sequence[CommandResult]:
         """The results of some commands, with nothing of the checkout left."""

@@ -51,7 +51,6 @@ def sandboxed(tmp_path: Path) -> CheckRunner:
         FolderWorkspaces(tmp_path / "workspaces", commits),
         sandbox=BubblewrapSandbox("bwrap", tmp_path, ()),
         root=tmp_path / "outputs",
-        target="main",
     )
 
 

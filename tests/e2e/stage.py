@@ -198,7 +198,7 @@ class Stage:
 
     def landed(self, task: str, *, at: Folder | Path | None = None) -> Json:
         """Watch a task to its end, which is that it lands; all that is known of it then."""
-        self.band("watch", task, at=at)
+        self.band("ps", "-f", task, at=at)
         shown = self.band_json("show", task, at=at)
         assert shown["row"]["mark"] == "landed", shown
         return shown
@@ -261,7 +261,7 @@ class Stage:
             for task in fleet["tasks"]:
                 if task["mark"] not in ("landed", "stopped"):
                     self.band("cancel", task["id"], at=repository, ends=None)
-            self.band("watch", *(task["id"] for task in fleet["tasks"]), at=repository, ends=None)
+            self.band("ps", "-f", *(task["id"] for task in fleet["tasks"]), at=repository, ends=None)
         self.band("down")
 
     def _wait_for_none(self) -> dict[int, str]:

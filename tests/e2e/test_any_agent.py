@@ -56,4 +56,4 @@ def test_a_command_that_is_no_agent_ends_in_an_ask_with_its_words(stage: Stage, 
     assert words in stage.band("asks").out
     assert repository.head() == before
     stage.band("answer", ask["id"], "cancel")
-    stage.band("watch", "write", ends=1)
+    stage.band("ps", "-f", "write", ends=1)

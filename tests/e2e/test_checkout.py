@@ -108,7 +108,7 @@ def test_cancelling_instead_keeps_the_work_and_the_edits(stage: Stage) -> None:
     repository.write({"calc.py": "# mine\n" + repository.text("calc.py")})
     stage.play("subtract", EDIT_CALC, "--detach", "--id", "sub")
     stage.band("answer", stage.ask()["id"], "cancel")
-    stage.band("watch", "sub", ends=1)
+    stage.band("ps", "-f", "sub", ends=1)
     shown = stage.band_json("show", "sub")
     assert shown["row"]["mark"] == "stopped"
     assert "def sub" in repository.git("show", f"{shown['rescue']}:calc.py")

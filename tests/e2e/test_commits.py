@@ -48,7 +48,7 @@ def test_hooks_of_the_user_never_run(stage: Stage, where: str) -> None:
     stage.play("be given up", HELLO.replace("commit: Say hello", "hang"), "--detach", "--id", "given-up")
     stage.until(lambda fleet: fleet["tasks"][-1]["mark"] == "working")
     stage.band("cancel", "given-up")
-    stage.band("watch", "given-up", ends=1)
+    stage.band("ps", "-f", "given-up", ends=1)
     assert not witness.exists(), witness.read_text()
     assert repository.text("hello.txt") == "hello\n"
 

@@ -41,11 +41,11 @@ def test_ctrl_c_only_stops_watching(stage: Stage) -> None:
     begun(stage, "first")
     code, said = interrupt(running)
     assert code in (0, 130)
-    assert "the tasks go on" in said and "band watch" in said
+    assert "the tasks go on" in said and "band ps -f" in said
     assert "Traceback" not in said
     assert task(stage.band_json("ps"), "first")["mark"] == "working"
 
-    watching = stage.start("watch")
+    watching = stage.start("ps", "-f")
     adding = stage.start("run", "say more", "--id", "second", *stage.rehearsing(HELD))
     begun(stage, "second")
     for name in ("first", "second"):

@@ -47,7 +47,7 @@ def test_everything_can_be_read_by_a_program(stage: Stage) -> None:
     assert not lacks(planned, {"tasks", "rules", "checks", "target", "review", "digest", "confirmed", "warnings"})
     submitted = json.loads(stage.play("say hello", ASKING, "--detach", "--json").out)
     assert submitted == {"tasks": ["say-hello"], "target": "main"}
-    watching = stage.start("watch", "say-hello", "--json")
+    watching = stage.start("ps", "-f", "say-hello", "--json")
 
     ask = stage.ask()
     assert not lacks(ask, ASK)

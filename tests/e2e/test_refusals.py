@@ -162,7 +162,7 @@ def test_orders_on_what_is_not_there_are_refused(stage: Stage) -> None:
         ("show", "nothing"),
         ("log", "nothing"),
         ("diff", "nothing"),
-        ("watch", "nothing"),
+        ("ps", "nothing"),
         ("cancel", "nothing"),
         ("send", "nothing", "hello"),
         ("review", "nothing", "--approve"),

@@ -119,7 +119,7 @@ def test_without_walls_the_same_attempts_succeed_and_every_face_says_so(stage: S
         assert blocked <= BEHIND_THE_HOLDER
     assert "refs/heads/pushed" in escaped(stage, repository)
     assert stage.band_json("ps")["walled"] is False
-    for words in (["ps"], ["show", "probe"], ["watch", "probe"], ["review", "probe"]):
+    for words in (["ps"], ["show", "probe"], ["ps", "-f", "probe"], ["review", "probe"]):
         assert "unsandboxed" in stage.band(*words).text.lower(), f"band {' '.join(words)}"
 
 

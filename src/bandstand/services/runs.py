@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bandstand.domain import events as e
 from bandstand.domain.activities import Author
 from bandstand.domain.agent import AgentProfile
-from bandstand.domain.errors import BandstandError, Refused, Unavailable
+from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
 from bandstand.domain.policy import Policy
 from bandstand.domain.prompt import author_prompt
 from bandstand.domain.run import EndReason, Run, Turn
@@ -138,7 +138,11 @@ class Authors:
         if result is None:
             return
         author = await self.launching.author(run.agent, policy)
-        ended = await self.proposing.propose(self.fleet.state, run, turn, result, policy=policy, author=author)
+        try:
+            ended = await self.proposing.propose(self.fleet.state, run, turn, result, policy=policy, author=author)
+        except Refused as refusal:
+            # Not the agent but this step of ours did not work: it is tried again, and the turn is not.
+            raise Broken(refusal.message, hint=refusal.hint) from refusal
         await self.fleet.record(lambda state: [ended] if _turn(state, run) == turn else [])
 
     async def _end(self, run: Run, reason: EndReason) -> None:

@@ -1,6 +1,6 @@
 """Questions: frozen read models of the fleet, the same for every face."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -104,15 +104,16 @@ class Views:
     host: Host
     protocol: AgentProtocol
 
-    def list_tasks(self) -> FleetView:
-        """Every task, in the order of submission."""
+    def list_tasks(self, named: Collection[TaskId] = ()) -> FleetView:
+        """Every task, or those named, in the order of submission."""
         state = self.fleet.state
+        shown = [task for task in state.tasks.values() if not named or task.spec.id in named]
         return FleetView(
             repository=str(self.repository.path),
             target=state.policy.target if state.policy is not None else "",
             sandbox=state.sandbox,
             walled=_walled(state),
-            tasks=tuple(_row(state, task) for task in sorted(state.tasks.values(), key=lambda task: task.number)),
+            tasks=tuple(_row(state, task) for task in sorted(shown, key=lambda task: task.number)),
             asks=len(state.open_asks()),
         )
 

@@ -36,18 +36,20 @@ _NOTHING_FOUND = 5
 _CANNOT_EXECUTE = frozenset({126, 127})
 
 
+# What origin has in a checkout of a check is the checked commit itself: no branch of the user's, so none is named.
+_TARGET = "checked"
+
+
 class SandboxedChecks:
-    """Runs checks on this machine. `root` holds the output of each, `target` is the branch that a checkout knows as
-    its origin's. One run at a time may have a name; a later one replaces its output.
+    """Runs checks on this machine. `root` holds the output of each.
+
+    One run at a time may have a name; a later one replaces its output.
     """
 
-    def __init__(
-        self, workspaces: Workspaces, *, sandbox: Sandbox, root: Path, target: str, most_output: int = MOST_BYTES
-    ) -> None:
+    def __init__(self, workspaces: Workspaces, *, sandbox: Sandbox, root: Path, most_output: int = MOST_BYTES) -> None:
         self._workspaces = workspaces
         self._sandbox = sandbox
         self._root = root
-        self._target = target
         self._most_output = most_output
 
     async def run(
@@ -93,9 +95,7 @@ class SandboxedChecks:
     async def _prepare(self, checkout: str, commit: CommitId) -> Workspace:
         """A checkout in which nothing has run: what an interrupted check left is not built upon."""
         await self._workspaces.discard(checkout)
-        return await self._workspaces.prepare(
-            checkout, base=commit, target=self._target, author=_NOBODY, committer=_NOBODY
-        )
+        return await self._workspaces.prepare(checkout, base=commit, target=_TARGET, author=_NOBODY, committer=_NOBODY)
 
     async def _remove(self, checkout: str, output: KeptOutput) -> None:
         try:

@@ -46,7 +46,7 @@ def demo(arguments: argparse.Namespace) -> int:
     try:
         rows, stuck = _watch(repository, _submit(repository, arguments), arguments)
     except KeyboardInterrupt:
-        lines = ["", "No longer watching; the tasks go on. Look again:", *_alias(), f"  cd {repository} && band watch"]
+        lines = ["", "No longer watching; the tasks go on. Look again:", *_alias(), f"  cd {repository} && band ps -f"]
         sys.stderr.write("".join(f"{line}\n" for line in lines))
         return 130
     green = _tests_pass(repository)

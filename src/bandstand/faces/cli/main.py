@@ -13,7 +13,6 @@ from bandstand.domain.errors import BandstandError, Refused, Unavailable
 
 VERBS = {
     "run": "bandstand.faces.cli.run:run",
-    "watch": "bandstand.faces.cli.run:watch",
     "send": "bandstand.faces.cli.orders:send",
     "cancel": "bandstand.faces.cli.orders:cancel",
     "answer": "bandstand.faces.cli.orders:answer",

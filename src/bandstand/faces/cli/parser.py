@@ -104,7 +104,12 @@ def _add_work(verbs: "Verbs") -> None:
 
 def _add_looking(verbs: "Verbs") -> None:
     ps = _verb(verbs, "ps", "the fleet at a glance")
+    ps.add_argument("tasks", nargs="*", metavar="TASK", help="these tasks only")
     ps.add_argument("-a", "--all", action="store_true", help="ended tasks too, however many")
+    ps.add_argument(
+        "-f", "--follow", action="store_true", help="watch them to their end; all live ones if none is named"
+    )
+    ps.add_argument("-v", "--verbose", action="store_true", help="with --follow: show more of what goes on")
     _json(ps)
     show = _verb(verbs, "show", "one task, whole")
     show.add_argument("task", metavar="TASK")
@@ -118,10 +123,6 @@ def _add_looking(verbs: "Verbs") -> None:
     diff.add_argument("task", metavar="TASK")
     diff.add_argument("--stat", action="store_true", help="files and lines only")
     _json(diff)
-    watch = _verb(verbs, "watch", "watch tasks to their end; all live ones if none is named")
-    watch.add_argument("tasks", nargs="*", metavar="TASK")
-    watch.add_argument("-v", "--verbose", action="store_true", help="show more of what goes on")
-    _json(watch)
 
 
 def _add_deciding(verbs: "Verbs") -> None:

@@ -1,4 +1,4 @@
-"""`band run` and `band watch`: tasks handed over, the rules shown once, and all of it watched to the end."""
+"""`band run` and `band ps --follow`: tasks handed over, the rules shown once, and all of it watched to the end."""
 
 import argparse
 import json
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.detach:
         if arguments.json:
             return dump({"tasks": submitted["tasks"], "target": submitted["target"]})
-        sys.stdout.write(f"Submitted: {', '.join(submitted['tasks'])}\nWatch: band watch · Overview: band ps\n")
+        sys.stdout.write(f"Submitted: {', '.join(submitted['tasks'])}\nWatch: band ps -f · Overview: band ps\n")
         return 0
     return follow(submitted["tasks"], arguments, after=submitted["after"])
 
@@ -113,17 +113,12 @@ def _confirm(arguments: argparse.Namespace, planned: Json, paint: Paint) -> None
         raise Refused("Nothing was started.", hint="Change the rules in bandstand.toml on the branch you land on.")
 
 
-def watch(arguments: argparse.Namespace) -> int:
-    """Watch tasks that are there."""
-    return follow(arguments.tasks, arguments)
-
-
 def follow(tasks: list[str], arguments: argparse.Namespace, *, after: int | None = None) -> int:
     """Watch tasks to their end; 0 if all of them landed. Ctrl-C stops watching, and nothing else."""
     try:
         rows = _print_json(tasks, after) if arguments.json else _live(tasks, arguments, after)
     except KeyboardInterrupt:
-        sys.stderr.write("\nNo longer watching; the tasks go on. Look again: band watch\n")
+        sys.stderr.write("\nNo longer watching; the tasks go on. Look again: band ps -f\n")
         return 0
     return 0 if all(row["mark"] == "landed" for row in rows) else NOT_LANDED
 

@@ -32,7 +32,8 @@ async def desk_of(band: Bandstand, args: Args) -> Desk:
 async def list_tasks(band: Bandstand, args: Args) -> Json:
     """The fleet at a glance."""
     desk = await desk_of(band, args)
-    view = {**plain(desk.views.list_tasks()), "trouble": desk.brain.trouble}
+    named = [known(desk.fleet.state, TaskId(task)).spec.id for task in args.get("tasks") or ()]
+    view = {**plain(desk.views.list_tasks(named)), "trouble": desk.brain.trouble}
     return {**view, "tasks": [row(one) for one in view["tasks"]]}
 
 

@@ -299,7 +299,8 @@ class UserSettings(Table):
 
     agent: Agent | None = Field(
         default=None,
-        description="Your default agent, where the repository names none. Left out, it is the first that is found.",
+        description="Your default agent, where the repository names none. Left out, it is the only one that is found; "
+        "of several one must be named.",
     )
     review: ReviewMode | None = Field(
         default=None, description="Who must approve a change where the repository does not say."

@@ -97,6 +97,6 @@ def _comment(said: object) -> LineComment:
     path, line, body = said.get("path"), said.get("line", 0), said.get("body")
     if not isinstance(path, str) or not isinstance(body, str):
         raise UnreadableVerdict("Each comment needs a path and a body.")
-    if not isinstance(line, int) or line < 0:
+    if not isinstance(line, int) or isinstance(line, bool) or line < 0:
         raise UnreadableVerdict("The line of a comment is a number from 1, or 0 for the file.")
     return LineComment(path=path, line=line, body=body)

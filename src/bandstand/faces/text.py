@@ -138,10 +138,8 @@ def _work(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911 -
         case e.TurnEnded(task=task, change=change):
             words = f"proposes a change: {size(change)}" if change is not None else "ended its turn without a change"
             return Line(mark=Mark.WORKING, task=task, text=words)
-        case e.RunEnded(task=task, reason=reason, detail=detail) if reason in _ENDED:
-            last = detail.strip().splitlines()[-1] if detail.strip() else ""
-            words = f"the agent is gone: {_ENDED[reason]}" + (f" ({last})" if last else "")
-            return Line(mark=Mark.WAITING, task=task, text=words)
+        case e.RunEnded(task=task, reason=reason) if reason in _ENDED:
+            return Line(mark=Mark.WAITING, task=task, text=f"the agent is gone: {_ENDED[reason]}{_how(event)}")
         case e.CheckConcluded(task=task, outcome=outcome):
             return _checked(task, outcome.conclusion, outcome.failed.command if outcome.failed else "", outcome.results)
         case e.ReviewConcluded(task=task, review=review):
@@ -152,6 +150,16 @@ def _work(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911 -
             return Line(mark=Mark.WAITING, task=task, text=f"{step} did not work: {message}")
         case _:
             return None
+
+
+def _how(event: e.RunEnded) -> str:
+    """The exit status of a run that is gone, and the last line of what is known."""
+    last = event.detail.strip().splitlines()[-1] if event.detail.strip() else ""
+    status = ""
+    if event.code is not None:
+        status = f"exit code {event.code}" if event.code >= 0 else f"signal {-event.code}"
+    told = ", ".join(part for part in (status, last if last != "exited" else "") if part)
+    return f" ({told})" if told else ""
 
 
 def _checked(task: TaskId, conclusion: Conclusion, command: str, results: tuple[object, ...]) -> Line:

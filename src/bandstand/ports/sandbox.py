@@ -20,7 +20,8 @@ class Mount:
 class Confinement:
     """What a command may touch. Paths inside are those that it sees; everything not named here is out of its reach.
 
-    `environment` is the whole environment. `home` is a private folder seen as the home directory.
+    `environment` is the whole environment. `home` is a private folder seen as the home directory. What of `readable`
+    does not exist is left out.
     """
 
     argv: tuple[str, ...]

@@ -44,12 +44,21 @@ class Launching:
             },
             home=workspace.home,
             writable=(Mount(host=workspace.folder, inside=self.sandbox.inside(workspace.folder, role="workspace")),),
-            readable=tuple(_same(path) for path in (*workspace.objects, *map(self._path, profile.reads))),
+            readable=(*(_same(path) for path in workspace.objects), *self._reads(profile, workspace)),
         )
         return self.sandbox.confine(confinement)
 
-    def _path(self, text: str) -> Path:
-        return self.home / text[2:] if text.startswith("~/") else Path(text)
+    def _reads(self, profile: AgentProfile, workspace: Workspace) -> list[Mount]:
+        """What a profile lets its agent read. What lies in the user's home is seen in the private one, too."""
+        found: list[Mount] = []
+        for text in profile.reads:
+            if text.startswith("~/"):
+                path = self.home / text[2:]
+                inside = self.sandbox.inside(workspace.home, role="home") / text[2:]
+                found += [_same(path), Mount(host=path, inside=inside)]
+            else:
+                found.append(_same(Path(text)))
+        return found
 
     async def _identity(self, profile: AgentProfile, policy: Policy) -> dict[str, str]:
         """Who git takes for author and committer in the workspace."""

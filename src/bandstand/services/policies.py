@@ -87,9 +87,11 @@ class Policies:
         """What a task may use that does not say it itself."""
         return task_budget(await self.settings(target))
 
-    async def profiles(self, policy: Policy) -> Mapping[AgentName, AgentProfile]:
-        """Every agent that can be named here."""
-        return {**profiles(policy, self.user(), which=self.which), **self.fleet.state.agents}
+    async def profiles(
+        self, policy: Policy, *, which: Callable[[str], str | None] | None = None
+    ) -> Mapping[AgentName, AgentProfile]:
+        """Every agent that can be named here. With `which`, known ones are those that it finds."""
+        return {**profiles(policy, self.user(), which=which or self.which), **self.fleet.state.agents}
 
     async def still_confirmed(self, task: TaskId) -> bool:
         """Whether the rules at the tip are those that were confirmed. If not, a human is asked, and the task waits."""

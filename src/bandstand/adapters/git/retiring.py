@@ -80,6 +80,8 @@ class Retirement:
     async def _is_kept(self, last: Checkpoint, facts: Facts, strays: Sequence[CommitId], *, landed: bool) -> bool:
         """Whether nothing would be lost without a rescue."""
         others = {*strays} if landed else {*strays, *await self._vault.kept(facts.name)} - {last.commit}
+        if landed and await self._is_published(last, facts):
+            return not await self._tips(others, last, facts)
         if last.tree != await self._vault.store.tree(last.head) or await self._tips(others, last, facts):
             return False
         if last.head == facts.base:
@@ -89,6 +91,18 @@ class Retirement:
             return False
         places = ("refs/heads/", "refs/remotes/", "refs/tags/")
         return bool((await store.run("for-each-ref", "--count=1", "--contains", last.head, *places)).text)
+
+    async def _is_published(self, last: Checkpoint, facts: Facts) -> bool:
+        """Whether the task's branch holds exactly these files on top of the agent's last commit.
+
+        It does so too where the agent had left them uncommitted, and a commit was made of them.
+        """
+        store = self._repository.store
+        published = await store.resolve(f"refs/heads/band/{facts.name}")
+        if published is None or not await store.holds(last.head) or await store.tree(published) != last.tree:
+            return False
+        said = await store.run("merge-base", "--is-ancestor", last.head, published, ok=(0, 1))
+        return said.code == 0
 
     async def _rescue(self, last: Checkpoint, facts: Facts, strays: Sequence[CommitId]) -> str:
         """Keep a checkpoint, and all that led to it, at a rescue ref; the one it is at, if it is."""

@@ -193,7 +193,7 @@ class BubblewrapSandbox:
         else:
             plan.bind(Mount(host=confinement.home, inside=HOME), option="--bind")
         plan.tools(tools)
-        ordered = [(mount, "--ro-bind") for mount in confinement.readable]
+        ordered = [(mount, "--ro-bind") for mount in confinement.readable if mount.host.exists()]
         ordered += [(mount, "--bind") for mount in confinement.writable]
         for mount, option in sorted(ordered, key=lambda pair: len(pair[0].inside.parts)):
             plan.bind(mount, option=option)

@@ -126,6 +126,7 @@ def start(where: Places) -> None:
                 pass_fds=(write_end,),
                 start_new_session=True,
                 cwd="/",
+                env=_environment(where),
             )
         os.close(write_end)
         write_end = -1
@@ -141,6 +142,12 @@ def start(where: Places) -> None:
     ours = [line.removeprefix("band: ") for line in said_lines if line.startswith("band: ")]
     reason = (ours or said_lines[-1:] or [""])[0]
     raise Unavailable(f"The daemon did not start. {reason}".strip(), hint=running(where))
+
+
+def _environment(where: Places) -> dict[str, str]:
+    """The caller's, with a state folder that does not depend on where it is read."""
+    moved = {"BAND_STATE_DIR": str(where.state)} if os.environ.get("BAND_STATE_DIR") else {}
+    return {**os.environ, **moved}
 
 
 def _ready(read_end: int) -> bool:

@@ -97,9 +97,10 @@ def _submit(repository: Path, arguments: argparse.Namespace) -> Json:
         "score": {"name": "score.yaml", "text": (texts / "score.yaml").read_text()},
         "agent": "rehearsal",
         "sandbox": arguments.sandbox,
+        "variables": dict(os.environ),
     }
     planned = call("plan", at=repository, **order)
-    return call("submit", at=repository, **order, digest=planned["digest"], variables=dict(os.environ), by="the demo")
+    return call("submit", at=repository, **order, digest=planned["digest"], by="the demo")
 
 
 def _watch(repository: Path, submitted: Json, arguments: argparse.Namespace) -> tuple[list[Json], list[Json]]:

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.rule import Rule
 from rich.text import Text
 
-from bandstand.faces.cli.terminal import UNSANDBOXED, Paint, clean, cut, width
+from bandstand.faces.cli.terminal import UNSANDBOXED, Paint, clean, counted, cut, width
 from bandstand.faces.wire import Json
 
 _STYLES = {
@@ -83,7 +83,7 @@ class LiveView:
         lines = [""]
         for row in self.rows:
             glyph = paint.mark(row["glyph"], row["mark"])
-            size = f"  {row['files']} files, +{row['added']} -{row['deleted']}" if row["files"] else ""
+            size = f"  {counted(row['files'], 'file')}, +{row['added']} -{row['deleted']}" if row["files"] else ""
             lines.append(f"{glyph} {paint.bold(row['id'])}  {cut(row['words'], 60)}{paint.dim(size)}")
         if self.rows:
             name = self.rows[0]["id"]

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 
 from bandstand.faces.cli.calling import call
@@ -99,7 +100,8 @@ def ask_lines(ask: Json, paint: Paint) -> list[str]:
     order = f"band answer {ask['id']}"
     for number, choice in enumerate(ask["choices"], start=1):
         label = cut(choice["label"], max(28, width() - len(order) - 12))
-        lines.append(f"  {number}  {label:<28} {paint.dim(f'{order} {number}')}")
+        words = " -m …" if ask["kind"] == "review" and not choice["grants"] else ""
+        lines.append(f"  {number}  {label:<28} {paint.dim(f'{order} {number}{words}')}")
     if not ask["choices"]:
         lines.append(f"  answer in words: {paint.dim(order + ' -m …')}")
     return lines
@@ -107,7 +109,7 @@ def ask_lines(ask: Json, paint: Paint) -> list[str]:
 
 def agents(arguments: argparse.Namespace) -> int:
     """The agents that are here, and those that could be."""
-    found = call("agents")
+    found = call("agents", variables={"PATH": os.environ.get("PATH", "")})
     if arguments.json:
         return dump(found)
     paint = Paint(sys.stdout)

@@ -9,7 +9,7 @@ import os
 import sys
 from importlib import import_module
 
-from bandstand.domain.errors import BandstandError, Refused, Unavailable
+from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
 
 VERBS = {
     "run": "bandstand.faces.cli.run:run",
@@ -35,32 +35,56 @@ REFUSED, UNAVAILABLE, BROKEN, INTERRUPTED = 2, 3, 70, 130
 
 def run(words: list[str]) -> int:
     """Carry out one command; its exit code."""
-    from bandstand.faces.cli.parser import build_parser
+    from bandstand.faces.cli.parser import build_daemon_parser, build_parser
 
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A file name that is no text must not end a command that only shows it.
-            stream.reconfigure(errors="backslashreplace")
-    parser = build_parser()
+    _prepare_streams()
+    if words[:1] == ["daemon"]:
+        parser, words = build_daemon_parser(), words[1:]
+    else:
+        parser = build_parser()
     arguments = parser.parse_args(words)
     if arguments.verb is None:
         parser.print_help()
         return 0
     module, name = VERBS[arguments.verb].split(":")
     try:
-        code = int(getattr(import_module(module), name)(arguments))
-        # What is left to be written may find that nobody reads it, and at exit it is too late to say so.
-        sys.stdout.flush()
+        return _flushed(int(getattr(import_module(module), name)(arguments)))
     except BandstandError as error:
         return _tell(error, arguments)
     except KeyboardInterrupt:
         sys.stderr.write("\n")
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone. Nothing may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _tell(Broken(f"{place}{error.strerror or error}."), arguments)
+
+
+def _prepare_streams() -> None:
+    """Make output work that was closed by whoever started us, or is to show a file name that is no text."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once all output is written: at exit it is too late to say that it cannot be."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _write_no_more()
+        raise
     return code
+
+
+def _write_no_more() -> None:
+    """Whoever read our output has gone, or has no room for it. Nothing may be written at exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(error: BandstandError, arguments: argparse.Namespace) -> int:

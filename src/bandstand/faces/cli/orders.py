@@ -18,7 +18,9 @@ def send(arguments: argparse.Namespace) -> int:
 def cancel(arguments: argparse.Namespace) -> int:
     """Stop a task for good."""
     said = call("cancel", task=arguments.task, reason=arguments.message, by=me())
-    return _done(arguments, said, f"{arguments.task} is cancelled; its work is kept. See: band show {arguments.task}")
+    return _done(
+        arguments, said, f"{arguments.task} is cancelled; what it wrote is kept. See: band show {arguments.task}"
+    )
 
 
 def answer(arguments: argparse.Namespace) -> int:
@@ -47,12 +49,9 @@ def _look(arguments: argparse.Namespace) -> int:
         return dump({"task": task, "patch": patch})
     paint = Paint(sys.stdout)
     lines = task_lines(task, paint)[:-2]
-    verdicts = [
-        "",
-        paint.dim(f"band review {arguments.task} --approve"),
-        paint.dim(f'band review {arguments.task} --request-changes -m "…"'),
-        "",
-    ]
+    ended = task["row"]["owner"] == "nobody"
+    offered = ["--approve", '--request-changes -m "…"'] if not ended else []
+    verdicts = ["", *(paint.dim(f"band review {arguments.task} {one}") for one in offered), *([""] if offered else [])]
     return page("\n".join([*lines, *verdicts]) + paint_patch(patch, paint))
 
 

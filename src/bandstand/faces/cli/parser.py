@@ -153,8 +153,14 @@ def _add_machine(verbs: "Verbs") -> None:
     _json(demo)
     _verb(verbs, "up", "run the daemon in the foreground; otherwise the first command starts it")
     _json(_verb(verbs, "down", "stop the daemon; agents go on, and the next command finds them"))
-    daemon = verbs.add_parser("daemon")
-    daemon.add_argument("--ready", type=int, metavar="FD", help=argparse.SUPPRESS)
+
+
+def build_daemon_parser() -> argparse.ArgumentParser:
+    """The parser of `band daemon`, which commands call and no person does."""
+    parser = argparse.ArgumentParser(prog="band daemon")
+    parser.add_argument("--ready", type=int, metavar="FD", help="where to say that commands may connect")
+    parser.set_defaults(verb="daemon")
+    return parser
 
 
 def _json(parser: argparse.ArgumentParser) -> None:

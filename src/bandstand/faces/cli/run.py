@@ -12,7 +12,7 @@ from bandstand.faces.cli.looking import dump
 from bandstand.faces.cli.terminal import Paint
 from bandstand.faces.wire import Json
 
-NOT_LANDED = 1
+NOT_LANDED, INTERRUPTED = 1, 130
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stderr.write("".join(f"{paint.mark('!', 'needs-you')} {line}\n" for line in planned["warnings"]))
     if not planned["confirmed"]:
         _confirm(arguments, planned, paint)
-    submitted = call("submit", **order, digest=planned["digest"], variables=dict(os.environ), by=me())
+    submitted = call("submit", **order, digest=planned["digest"], by=me())
     if arguments.detach:
         if arguments.json:
             return dump({"tasks": submitted["tasks"], "target": submitted["target"]})
@@ -51,6 +51,7 @@ def _order(arguments: argparse.Namespace) -> dict[str, Json]:
         "score": _document(arguments.score),
         "target": arguments.target,
         "sandbox": arguments.sandbox,
+        "variables": dict(os.environ),
     }
 
 
@@ -119,7 +120,7 @@ def follow(tasks: list[str], arguments: argparse.Namespace, *, after: int | None
         rows = _print_json(tasks, after) if arguments.json else _live(tasks, arguments, after)
     except KeyboardInterrupt:
         sys.stderr.write("\nNo longer watching; the tasks go on. Look again: band ps -f\n")
-        return 0
+        return INTERRUPTED
     return 0 if all(row["mark"] == "landed" for row in rows) else NOT_LANDED
 
 
@@ -142,5 +143,6 @@ def _live(tasks: list[str], arguments: argparse.Namespace, after: int | None) ->
         for item in stream("watch", tasks=tasks, after=after, lost=view.lost):
             view.take(item)
         rows = view.rows
-    sys.stdout.write("".join(f"{line}\n" for line in view.summary()))
+    lines = view.summary() if rows else ["Nothing is going on."]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
     return rows

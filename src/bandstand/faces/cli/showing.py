@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bandstand.faces.cli.calling import call, stream
 from bandstand.faces.cli.looking import ask_lines, dump
-from bandstand.faces.cli.terminal import UNSANDBOXED, Paint, ago, clean, cut, width, wrap
+from bandstand.faces.cli.terminal import UNSANDBOXED, Paint, ago, clean, counted, cut, width, wrap
 from bandstand.faces.wire import Json
 
 _LINES_SHOWN = 6
@@ -50,7 +50,8 @@ def task_lines(task: Json, paint: Paint) -> list[str]:
 def _facts(task: Json) -> list[tuple[str, str]]:
     """What is known of a task, by name."""
     row = task["row"]
-    facts = [("agent", f"{row['agent']}, {row['turns']} turns, runs: {', '.join(task['runs']) or 'none'}")]
+    turns = counted(row["turns"], "turn")
+    facts = [("agent", f"{row['agent']}, {turns}, runs: {', '.join(task['runs']) or 'none'}")]
     if task["depends_on"]:
         facts.append(("needs", ", ".join(task["depends_on"])))
     if task["stacked_on"]:
@@ -74,7 +75,8 @@ def _change(task: Json) -> list[tuple[str, str]]:
     if change is None:
         return []
     row = task["row"]
-    facts = [("change", f"{row['files']} files, +{row['added']} -{row['deleted']}, {change['commits']} commits")]
+    files, commits = counted(row["files"], "file"), counted(change["commits"], "commit")
+    facts = [("change", f"{files}, +{row['added']} -{row['deleted']}, {commits}")]
     facts += [("", f"{one['status']} {one['path']} +{one['added']} -{one['deleted']}") for one in change["files"][:20]]
     if len(change["files"]) > 20:
         facts.append(("", f"and {len(change['files']) - 20} more files"))

@@ -102,3 +102,8 @@ def table(rows: list[list[str]], *, columns: int) -> list[list[str]]:
     sizes = [max(len(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
     left = max(10, columns - sum(sizes) - 2 * len(sizes))
     return [[*(cell.ljust(size) for cell, size in zip(row, sizes, strict=False)), cut(row[-1], left)] for row in rows]
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things, as one says it."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

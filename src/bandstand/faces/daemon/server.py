@@ -247,9 +247,12 @@ def up(_arguments: argparse.Namespace) -> int:
     """Run the daemon in the foreground."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     where = places(os.environ, uid=os.getuid())
-    sys.stdout.write(f"The daemon listens at {where.socket}. Ctrl-C ends it; agents go on.\n")
-    sys.stdout.flush()
-    serve(where, dict(os.environ), ready=lambda: None)
+
+    def ready() -> None:
+        sys.stdout.write(f"The daemon listens at {where.socket}. Ctrl-C ends it; agents go on.\n")
+        sys.stdout.flush()
+
+    serve(where, dict(os.environ), ready=ready)
     return 0
 
 

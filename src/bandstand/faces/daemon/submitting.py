@@ -2,8 +2,9 @@
 
 import compileall
 import hashlib
+import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,7 +94,7 @@ async def agents(band: Bandstand, args: Args) -> Json:
     """Every agent that is configured here, and the known ones that could be."""
     desk = await band.desk(Path(str(args["path"])))
     policy = await desk.policies.current(await desk.policies.target())
-    found = await desk.policies.profiles(policy)
+    found = await desk.policies.profiles(policy, which=_finding(args))
     configured = [
         {"name": one.name, "title": one.title, "command": list(one.command), "state": "configured"}
         for one in found.values()
@@ -112,7 +113,7 @@ async def _understand(band: Bandstand, args: Args) -> Order:
     target = str(args.get("target") or "") or await desk.policies.target()
     policy = await desk.policies.current(target)
     brought = _score(band, args)
-    profiles = {**await desk.policies.profiles(policy), **{one.name: one for one in brought}}
+    profiles = {**await desk.policies.profiles(policy, which=_finding(args)), **{one.name: one for one in brought}}
     default = _default_agent(args, policy, profiles)
     sandbox = str(args.get("sandbox") or "bubblewrap")
     if sandbox not in ("bubblewrap", "none"):
@@ -163,7 +164,9 @@ def _default_agent(args: Args, policy: Policy, profiles: Mapping[AgentName, Agen
         return AgentName(ordered)
     if policy.default_agent is not None:
         return policy.default_agent
-    return next(iter(profiles)) if len(profiles) == 1 else None
+    # A score that was played once is no choice for anything else.
+    there = [name for name in profiles if name != REHEARSAL]
+    return there[0] if len(there) == 1 else None
 
 
 def _no_such_agent(name: str, profiles: Mapping[AgentName, AgentProfile]) -> Refused:
@@ -180,10 +183,10 @@ def _no_such_agent(name: str, profiles: Mapping[AgentName, AgentProfile]) -> Ref
 
 
 def _no_agent(profiles: Mapping[AgentName, AgentProfile]) -> Refused:
-    if profiles:
+    if there := sorted(name for name in profiles if name != REHEARSAL):
         return Refused(
             "There are several agents, and none was chosen.",
-            hint=f"Choose one with --agent: {', '.join(sorted(profiles))}.",
+            hint=f"Choose one with --agent: {', '.join(there)}.",
         )
     lines = "\n".join(f"  {one.name:<10} {one.install}" for one in KNOWN_AGENTS.values())
     return Refused(
@@ -215,6 +218,12 @@ def _score(band: Bandstand, args: Args) -> tuple[AgentProfile, ...]:
             name=AgentName(REHEARSAL), title="Rehearsal agent", command=command, reads=reads, start_seconds=30
         ),
     )
+
+
+def _finding(args: Args) -> Callable[[str], str | None]:
+    """How a program is found by the caller's own search path."""
+    path = (args.get("variables") or {}).get("PATH")
+    return lambda name: shutil.which(name, path=path)
 
 
 def _variables(order: Order, args: Args) -> dict[str, str]:

@@ -110,7 +110,7 @@ def holder_pid(folder: Path) -> int:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(f"/proc/self/fd/{place}/sock")
         os.close(place)
-        pid, _, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        pid, _, _ = struct.unpack("iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     return int(pid)
 
 

@@ -113,14 +113,14 @@ class Stage:
         ends: int | None = 0,
         deadline: float = PATIENCE_SECONDS,
         stdin: str = "",
-        **variables: str,
+        variables: Mapping[str, str] | None = None,
     ) -> Said:
         """Give one command and wait for its end, which `ends` names (`None` takes any)."""
         try:
             done = subprocess.run(
                 self.command(*words),
                 cwd=self._place(at),
-                env=self.environment | variables,
+                env={**self.environment, **(variables or {})},
                 input=stdin,
                 capture_output=True,
                 text=True,
@@ -128,19 +128,17 @@ class Stage:
                 check=False,
             )
         except subprocess.TimeoutExpired as late:
-            said = b"".join(part for part in (late.stdout, late.stderr) if isinstance(part, bytes)).decode()
-            self.fail(f"`band {_line(words)}` did not end within {deadline:.0f} s. It said:\n{said}")
+            heard = b"".join(part for part in (late.stdout, late.stderr) if isinstance(part, bytes)).decode()
+            self.fail(f"`band {_line(words)}` did not end within {deadline:.0f} s. It said:\n{heard}")
         said = Said(words=tuple(map(str, words)), code=done.returncode, out=done.stdout, err=done.stderr)
         if ends is not None and said.code != ends:
             self.fail(f"`band {_line(words)}` ended with {said.code} and not with {ends}. It said:\n{said.text}")
         assert "Traceback" not in said.err, said.err
         return said
 
-    def band_json(
-        self, *words: str | Path, at: Folder | Path | None = None, ends: int | None = 0, **variables: str
-    ) -> Json:
+    def band_json(self, *words: str | Path, at: Folder | Path | None = None, ends: int | None = 0) -> Json:
         """What a command prints as JSON."""
-        said = self.band(*words, "--json", at=at, ends=ends, **variables)
+        said = self.band(*words, "--json", at=at, ends=ends)
         try:
             return json.loads(said.out)
         except ValueError:
@@ -156,12 +154,12 @@ class Stage:
         """The options that let the rehearsal agent play a score without a question."""
         return ("--agent", "rehearsal", "--score", self.score(score), "--yes")
 
-    def start(self, *words: str | Path, at: Folder | Path | None = None, **variables: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str | Path, at: Folder | Path | None = None) -> "subprocess.Popen[str]":
         """Give a command and do not wait. Whoever asks for it has to collect it."""
         return subprocess.Popen(
             self.command(*words),
             cwd=self._place(at),
-            env=self.environment | variables,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -82,7 +82,7 @@ def _connected(folder: Path) -> socket.socket:
 
 def _peer(sock: socket.socket) -> tuple[int, int]:
     """The process and the user at the other end."""
-    pid, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    pid, uid, _ = struct.unpack("iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     return pid, uid
 
 

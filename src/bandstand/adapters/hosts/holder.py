@@ -1,7 +1,8 @@
 """The holder: it starts one agent process, owns it and all its offspring, and outlives whoever asked for it.
 
 One file, standard library only, run as `python -I -S holder.py` in the run's folder, its orders as JSON on stdin. There
-it keeps `lock` (locked for life), `journal`, `stderr` and `sock`, and leaves `exit`. What stays true:
+it keeps `lock` (locked for life), `journal`, `stderr`, `sock`, and leaves `exit`, or `crash` if it failed itself. What
+stays true:
 
 * It is PID 1 of its own PID namespace: however it dies, all in there dies with it. Where that is not allowed it is a
   subreaper: a SIGKILL of the holder then ends the agent, but not what the agent started.
@@ -216,7 +217,7 @@ class Holder:
         """Take in a client: one of our own user, and in a namespace none that is itself part of the tree."""
         with contextlib.suppress(OSError):
             client, _ = self.server.accept()
-            pid, uid, _ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            pid, uid, _ = struct.unpack("iII", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
             self.clients[client] = 0
             client.settimeout(PATIENCE)
             self.watch(client, EVENT_READ, self.serve)

@@ -82,7 +82,7 @@ def wrap(text: str, columns: int, *, indent: str = "", first: str | None = None)
         begin = indent if lines or first is None else first
         lines += textwrap.wrap(
             line, columns, initial_indent=begin, subsequent_indent=indent, break_on_hyphens=False
-        ) or [""]
+        ) or [begin.rstrip()]
     return lines
 
 

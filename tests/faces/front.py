@@ -1,0 +1,111 @@
+"""The daemon's reception in front of a fleet in memory, behind a real socket, and a client that calls it."""
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bandstand.config.places import Places
+from bandstand.domain.errors import Refused
+from bandstand.faces.daemon.server import Reception
+from bandstand.faces.wire import Client, Json, encode
+from bandstand.services.desk import Desk
+from tests.services.world import World
+
+CALLER = "/memory/repository"
+LIMIT = 1 << 20
+
+
+@dataclass(slots=True, kw_only=True)
+class MemoryBand:
+    """What stands for Bandstand as a whole: one desk, that of a world. A fault may be put in its way."""
+
+    world: World
+    places: Places
+    fault: Exception | None = None
+
+    async def desk(self, path: Path) -> Desk:
+        """The desk of the world, for callers in its repository."""
+        if self.fault is not None:
+            raise self.fault
+        if str(path) != CALLER:
+            raise Refused(f"{path} is in no git repository.", hint="git init")
+        daemon = self.world.daemon
+        return Desk(
+            repository=self.world.repository,
+            sandbox=self.world.walls,
+            fleet=daemon.fleet,
+            commands=daemon.commands,
+            views=daemon.views,
+            policies=daemon.policies,
+            brain=daemon.brain,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Front:
+    """A reception that takes calls."""
+
+    band: MemoryBand
+    over: asyncio.Event
+    reception: Reception
+    client: Client
+    socket: Path
+    complaints: list[str] = field(default_factory=list)
+
+    async def call(self, op: str, **args: Json) -> Json:
+        """The result of an operation."""
+        return await asyncio.to_thread(lambda: self.client.call(op, **{"path": CALLER, **args}))
+
+    async def stream(self, op: str, **args: Json) -> list[Json]:
+        """All items of an operation that streams."""
+        return await asyncio.to_thread(lambda: list(self.client.stream(op, **{"path": CALLER, **args})))
+
+    async def raw(self, data: bytes) -> bytes:
+        """Send bytes and read until the other side hangs up."""
+        reader, writer = await asyncio.open_unix_connection(self.socket, limit=LIMIT)
+        try:
+            writer.write(data)
+            await writer.drain()
+            async with asyncio.timeout(20):
+                return await reader.read()
+        finally:
+            writer.close()
+
+    async def open(self, op: str, **args: Json) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection with an operation under way."""
+        reader, writer = await asyncio.open_unix_connection(self.socket, limit=LIMIT)
+        writer.write(encode({"op": op, "args": {"path": CALLER, **args}}))
+        await writer.drain()
+        return reader, writer
+
+
+@contextlib.asynccontextmanager
+async def front(world: World) -> AsyncIterator[Front]:
+    """Open the reception of a world; at the end every connection is closed."""
+    with tempfile.TemporaryDirectory(prefix="bt-") as name:
+        folder = Path(name)
+        places = Places(state=folder, runtime=folder, settings=folder / "config.toml", cache=folder)
+        places.lock.touch()
+        over = asyncio.Event()
+        band: Any = MemoryBand(world=world, places=places)
+        reception = Reception(band, over, places.lock.stat())
+        server = await asyncio.start_unix_server(reception.receive, path=places.socket, limit=LIMIT)
+        async with server:
+            yield Front(band=band, over=over, reception=reception, client=Client(places.socket), socket=places.socket)
+            server.close()
+            await reception.close()
+
+
+def serve(story: Callable[[Front, World], Awaitable[None]], world: Callable[[], World] = World) -> None:
+    """Play a story in front of a world. What the event loop complains of fails it."""
+
+    async def main() -> None:
+        async with asyncio.timeout(60), world() as stage, front(stage) as opened:
+            await story(opened, stage)
+            assert stage.complaints == []
+
+    asyncio.run(main())

@@ -1,0 +1,337 @@
+"""The sentences for a person: one for every fact that a person should know, and none for the others."""
+
+import typing
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from inline_snapshot import snapshot
+
+from bandstand.domain import events as e
+from bandstand.domain.agent import (
+    AgentProfile,
+    AgentUpdate,
+    Choice,
+    PermissionRequested,
+    Planned,
+    PlanStep,
+    Prompted,
+    QuestionAsked,
+    Said,
+    StopReason,
+    Thought,
+    ToolCalled,
+    ToolEnded,
+    ToolKind,
+)
+from bandstand.domain.ask import Answer, Ask, AskKind
+from bandstand.domain.change import Change, FileChange
+from bandstand.domain.check import CheckOutcome, CommandResult, Conclusion
+from bandstand.domain.ids import AgentName, AskId, CommitId, RunId, SessionId, TaskId, TreeId
+from bandstand.domain.policy import Policy
+from bandstand.domain.review import LineComment, Review, Reviewer, Verdict
+from bandstand.domain.run import Cause, EndReason, Part, Run, Turn
+from bandstand.domain.standing import Mark
+from bandstand.domain.state import State
+from bandstand.domain.task import TaskSpec
+from bandstand.faces.text import GLYPHS, doing, size, told, transcribed
+
+T = TaskId("docs")
+C = CommitId("0123456789abcdef")
+NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
+SPEC = TaskSpec(id=T, title="Write the docs", goal="Write the docs.", agent=AgentName("coder"))
+POLICY = Policy(target="main")
+CHANGE = Change(base=C, head=C, tree=TreeId("t"), files=(FileChange(path="a", status="A", added=3),), commits=1)
+YES = Choice(id="yes", label="Yes, once", grants=True)
+ASK = Ask(id=AskId("a1"), kind=AskKind.PERMISSION, task=T, title="Fetch it?", choices=(YES,), raised=NOW, deadline=NOW)
+STATE = State(asks={ASK.id: ASK})
+
+
+def run(part: Part) -> Run:
+    """A run."""
+    return Run(id=RunId("docs.1"), task=T, part=part, agent=AgentName("critic"))
+
+
+def check(conclusion: Conclusion) -> e.CheckConcluded:
+    """A check that ended so."""
+    result = CommandResult(name="t", command="make test", conclusion=conclusion, code=1, seconds=1.0, tail="")
+    return e.CheckConcluded(
+        task=T, outcome=CheckOutcome(name="docs.1", commit=C, tree=TreeId("t"), policy="p", results=(result,))
+    )
+
+
+def review(verdict: Verdict, summary: str = "", *comments: LineComment) -> e.ReviewConcluded:
+    """A review that ended so."""
+    said = Review(commit=C, by=Reviewer.AGENT, name="critic", verdict=verdict, summary=summary, comments=comments)
+    return e.ReviewConcluded(task=T, review=said)
+
+
+def answered(choice: str, text: str = "", ask: AskId = ASK.id) -> e.AskAnswered:
+    """An answer by Ada."""
+    return e.AskAnswered(ask=ask, answer=Answer(choice=choice, text=text, by="ada"))
+
+
+def turn(cause: Cause, *, again: bool = False) -> e.TurnQueued:
+    """A turn for a cause."""
+    return e.TurnQueued(task=T, turn=Turn(number=1, cause=cause, again=again))
+
+
+def ended(change: Change | None) -> e.TurnEnded:
+    """The end of a turn."""
+    return e.TurnEnded(
+        task=T,
+        run=RunId("docs.1"),
+        number=1,
+        stop=StopReason.END_TURN,
+        message="",
+        change=change,
+        own_head=C,
+        snapshot=1,
+    )
+
+
+def gone(reason: EndReason, detail: str = "", code: int | None = None) -> e.RunEnded:
+    """The end of a run."""
+    return e.RunEnded(run=RunId("docs.1"), task=T, reason=reason, detail=detail, code=code)
+
+
+NO = Verdict.CHANGES_REQUESTED
+FACTS: list[e.Event] = [
+    e.RepositoryOpened(path="/r"),
+    e.SandboxChosen(name="none", by="ada"),
+    e.AgentConfigured(profile=AgentProfile(name=AgentName("a"), command=("a",)), by="ada"),
+    e.PolicyConfirmed(policy=POLICY, by="ada"),
+    e.PolicyFound(policy=POLICY),
+    e.TaskSubmitted(spec=SPEC, by="ada"),
+    e.TaskCancelled(task=T, by="ada"),
+    e.TaskCancelled(task=T, by="ada", reason="Enough."),
+    e.MessageSent(task=T, text="Hello.", by="ada"),
+    *(turn(cause) for cause in Cause),
+    turn(Cause.GOAL, again=True),
+    e.TurnStarted(task=T, number=1),
+    *(e.RunStarted(run=run(part)) for part in Part),
+    e.WorkspacePrepared(task=T, base=C),
+    e.SessionOpened(run=RunId("docs.1"), task=T, session=SessionId("s")),
+    ended(CHANGE),
+    ended(None),
+    e.RunStopRequested(run=RunId("docs.1"), task=T, reason=EndReason.PARKED),
+    *(gone(reason) for reason in EndReason),
+    gone(EndReason.CRASHED, "exited", 3),
+    gone(EndReason.CRASHED, "Traceback\nKeyError: 'x'\n", -9),
+    *(e.AskRaised(ask=replace(ASK, kind=kind)) for kind in AskKind),
+    answered("yes"),
+    answered("", "Use UTC."),
+    answered(""),
+    answered("yes", ask=AskId("a9")),
+    e.AskWithdrawn(ask=ASK.id, reason="The task went on without it."),
+    e.AskReminded(ask=ASK.id, deadline=NOW),
+    e.TaskBlocked(task=T, ask=replace(ASK, kind=AskKind.BLOCKED, title="Help!")),
+    e.TaskResumed(task=T, by="ada"),
+    e.StepFailed(task=T, step="Landing", message="No room."),
+    e.CheckStarted(task=T, name="docs.1", commit=C, tree=TreeId("t")),
+    *(check(conclusion) for conclusion in Conclusion),
+    e.CheckConcluded(task=T, outcome=CheckOutcome(name="docs.1", commit=C, tree=TreeId("t"), policy="p", results=())),
+    review(Verdict.APPROVED, "Nice."),
+    review(NO, "No."),
+    review(NO, "", LineComment(path="a", line=3, body="Why\nthis?")),
+    review(NO, "No.", LineComment(path="a", line=3, body="Why?"), LineComment(path="b", line=0, body="Eh.")),
+    e.ChangeQueued(task=T),
+    e.LandingStarted(task=T),
+    e.CandidateBuilt(task=T, onto=C, commit=C, tree=TreeId("t"), check="docs.2"),
+    e.LandingApproved(task=T),
+    e.LandingReturned(task=T, cause=Cause.CONFLICT, evidence="", onto=C),
+    e.LandingReturned(task=T, cause=Cause.QUEUE_RED, evidence="", onto=C),
+    e.LandingRestarted(task=T, reason="main moved in the meantime."),
+    e.ChangeLanded(task=T, commit=C, onto=C, checks="", reviews=""),
+    e.WorkspaceRetired(task=T),
+    e.WorkspaceRetired(task=T, rescue="refs/bandstand/rescue/docs/1"),
+]
+
+
+def sentence(event: e.Event) -> str:
+    """What is told of a fact, in one line."""
+    line = told(event, STATE)
+    kind = type(event).__name__
+    return (
+        f"{kind}: -" if line is None else f"{kind}: {GLYPHS[line.mark]} {line.text}{' (quiet)' if line.quiet else ''}"
+    )
+
+
+def test_what_is_told_of_each_fact() -> None:
+    """Facts that only the program needs are not told."""
+    assert [sentence(event) for event in FACTS] == snapshot(
+        [
+            "RepositoryOpened: -",
+            "SandboxChosen: -",
+            "AgentConfigured: -",
+            "PolicyConfirmed: -",
+            "PolicyFound: -",
+            "TaskSubmitted: ◌ submitted: Write the docs",
+            "TaskCancelled: ■ cancelled",
+            "TaskCancelled: ■ cancelled: Enough.",
+            "MessageSent: ◌ your message waits for the end of the turn (quiet)",
+            "TurnQueued: ● starts on the goal",
+            "TurnQueued: ● gets your message",
+            "TurnQueued: ● is asked again: nothing had changed",
+            "TurnQueued: ● goes back to its agent: the checks fail",
+            "TurnQueued: ● goes back to its agent with the review",
+            "TurnQueued: ● goes back to its agent: it conflicts with what landed",
+            "TurnQueued: ● goes back to its agent: it breaks together with what landed",
+            "TurnQueued: ● starts again where it broke off",
+            "TurnStarted: -",
+            "RunStarted: -",
+            "RunStarted: ◆ critic reviews the change",
+            "WorkspacePrepared: -",
+            "SessionOpened: ● the agent is ready (docs.1) (quiet)",
+            "TurnEnded: ● proposes a change: 1 file, +3 -0",
+            "TurnEnded: ● ended its turn without a change",
+            "RunStopRequested: -",
+            "RunEnded: -",
+            "RunEnded: -",
+            "RunEnded: -",
+            "RunEnded: ◌ the agent is gone: the time for its turn is used up",
+            "RunEnded: ◌ the agent is gone: it ended by itself",
+            "RunEnded: ◌ the agent is gone: it was lost",
+            "RunEnded: ◌ the agent is gone: it would not start",
+            "RunEnded: ◌ the agent is gone: it ended by itself (exit code 3)",
+            "RunEnded: ◌ the agent is gone: it ended by itself (signal 9, KeyError: 'x')",
+            "AskRaised: ▲ asks for permission (a1): Fetch it?",
+            "AskRaised: ▲ asks a question (a1): Fetch it?",
+            "AskRaised: ▲ asks for your review (a1)",
+            "AskRaised: ▲ asks (a1): Fetch it?",
+            "AskRaised: ▲ asks (a1): Fetch it?",
+            "AskAnswered: ● a1 answered by ada: Yes, once",
+            "AskAnswered: ● a1 answered by ada: Use UTC.",
+            "AskAnswered: ● a1 answered by ada: no answer",
+            "AskAnswered: -",
+            "AskWithdrawn: -",
+            "AskReminded: -",
+            "TaskBlocked: ▲ needs you (a1): Help!",
+            "TaskResumed: -",
+            "StepFailed: ◌ Landing did not work: No room.",
+            "CheckStarted: -",
+            "CheckConcluded: ◍ the checks pass",
+            "CheckConcluded: ◍ the checks fail: make test",
+            "CheckConcluded: ◍ the checks took too long: make test",
+            "CheckConcluded: ◍ the checks could not run: make test",
+            "CheckConcluded: ◍ there are no checks to run",
+            "ReviewConcluded: ◆ approved by critic",
+            "ReviewConcluded: ◆ critic requests changes: No.",
+            "ReviewConcluded: ◆ critic requests changes: a:3: Why this?",
+            "ReviewConcluded: ◆ critic requests changes: a:3: Why? (and 1 more)",
+            "ChangeQueued: ⇄ joins the merge queue",
+            "LandingStarted: ⇄ is next to land (quiet)",
+            "CandidateBuilt: ⇄ merged on top of 0123456789 (quiet)",
+            "LandingApproved: -",
+            "LandingReturned: ⇄ does not merge: it conflicts with what landed",
+            "LandingReturned: ⇄ the merged result fails its checks",
+            "LandingRestarted: ⇄ is merged anew: main moved in the meantime.",
+            "ChangeLanded: ✓ landed as 0123456789",
+            "WorkspaceRetired: -",
+            "WorkspaceRetired: ■ its work is kept at refs/bandstand/rescue/docs/1",
+        ]
+    )
+
+
+def test_every_kind_of_fact_is_in_the_table() -> None:
+    """A new one needs its sentence, or a place among those that are not told."""
+    assert {type(event) for event in FACTS} == set(typing.get_args(e.Event))
+
+
+def test_what_is_told_is_told_of_its_task() -> None:
+    """Whatever its kind."""
+    assert {line.task for event in FACTS if (line := told(event, STATE)) is not None} == {T}
+
+
+def test_an_answer_is_told_by_what_was_chosen() -> None:
+    """Also where the agent's own ids look like the numbers of other choices."""
+    first, second = (Choice(id=str(2 - n), label=f"Choice {n}", grants=n == 0) for n in range(2))
+    state = State(asks={ASK.id: replace(ASK, choices=(first, second))})
+    line = told(answered(second.id), state)
+    assert line is not None
+    assert line.text == "a1 answered by ada: Choice 1"
+
+
+def test_every_mark_has_a_glyph_of_its_own() -> None:
+    """They are told apart without colours."""
+    assert set(GLYPHS) == set(Mark)
+    assert len(set(GLYPHS.values())) == len(Mark)
+
+
+def test_the_size_of_a_change() -> None:
+    """In files and lines."""
+    assert size(CHANGE) == "1 file, +3 -0"
+    assert size(replace(CHANGE, files=CHANGE.files * 2)) == "2 files, +6 -0"
+
+
+UPDATES: list[AgentUpdate] = [
+    Prompted(text="Do it."),
+    Said(text="I will.\nNow."),
+    Said(text="  \n"),
+    Said(text='```json\n{"verdict": "approved"}\n```'),
+    Thought(text="Hm."),
+    ToolCalled(call="1", title="make  test\n", kind=ToolKind.EXECUTE),
+    ToolCalled(call="2", title="Read a.py", kind=ToolKind.READ),
+    ToolEnded(call="1", failed=False, output="ok"),
+    ToolEnded(call="1", failed=True, output="1 failed"),
+    Planned(steps=(PlanStep(text="Read", status="completed"), PlanStep(text="Write", status="pending"))),
+    PermissionRequested(request="r", title="Fetch it?", kind=ToolKind.FETCH, choices=(YES,)),
+    QuestionAsked(request="q", question="Which one?"),
+]
+
+
+def test_what_an_agent_does_in_words() -> None:
+    """Live, in one line or not at all; in its transcript, whole."""
+    assert [(type(update).__name__, doing(update), transcribed(update)) for update in UPDATES] == snapshot(
+        [
+            ("Prompted", None, ("prompt", "Do it.")),
+            (
+                "Said",
+                "“I will. Now.”",
+                (
+                    "agent",
+                    """\
+I will.
+Now.\
+""",
+                ),
+            ),
+            ("Said", None, ("agent", "  \n")),
+            (
+                "Said",
+                None,
+                (
+                    "agent",
+                    """\
+```json
+{"verdict": "approved"}
+```\
+""",
+                ),
+            ),
+            ("Thought", None, ("thought", "Hm.")),
+            ("ToolCalled", "$ make test", ("execute", "make  test\n")),
+            ("ToolCalled", "Read a.py", ("read", "Read a.py")),
+            ("ToolEnded", None, ("done", "ok")),
+            ("ToolEnded", "that did not work", ("failed", "1 failed")),
+            (
+                "Planned",
+                None,
+                (
+                    "plan",
+                    """\
+[x] Read
+[ ] Write\
+""",
+                ),
+            ),
+            ("PermissionRequested", None, ("permission", "Fetch it?")),
+            ("QuestionAsked", None, ("question", "Which one?")),
+        ]
+    )
+
+
+@pytest.mark.parametrize("kind", typing.get_args(AgentUpdate))
+def test_every_kind_of_update_is_in_the_table(kind: type[AgentUpdate]) -> None:
+    """A new one needs its words."""
+    assert any(isinstance(update, kind) for update in UPDATES)

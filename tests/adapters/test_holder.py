@@ -297,7 +297,8 @@ def test_an_agent_inherits_nothing(ground: Ground) -> None:
     async def body() -> None:
         assert sorted(await told(1, "env")) == [b"A=b", b"PATH=" + os.environb[b"PATH"]]
         masks = await told(2, "grep", "-E", "^Sig(Ign|Blk)", "/proc/self/status")
-        assert [mask.split()[1] for mask in masks] == [b"0" * 16] * 2
+        ours = sum(1 << (number - 1) for number in signal.valid_signals())  # the others are the C library's own
+        assert [int(mask.split()[1], 16) & ours for mask in masks] == [0, 0]
         assert await told(3, "ls", "/proc/self/fd") == [b"0", b"1", b"2", b"3"]  # the last is what ls reads
         assert int((await told(4, "cat", "/proc/self/oom_score_adj"))[0]) >= 500
         assert await told(5, "pwd") == [b"/"]

@@ -34,7 +34,7 @@ def waits_for_others(state: State, task: Task) -> bool:
 class ClumsyMachine(usual.FleetMachine):
     """The same fleet, in which every step may fail."""
 
-    @precondition(lambda self: activities(self.state, now=self.now))
+    @precondition(lambda self: bool(activities(self.state, now=self.now)))
     @rule(index=st.integers(0, 9), times=st.sampled_from([1, 3]))
     def a_step_fails(self, index: int, times: int) -> None:
         """Once, or until a human is asked."""

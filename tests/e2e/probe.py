@@ -44,6 +44,12 @@ def git(*words: str) -> str:
     return "done"
 
 
+def signal(pid: int) -> str:
+    """See whether a process could be signalled."""
+    os.kill(pid, 0)
+    return "it could"
+
+
 def daemon() -> str:
     """Find the daemon among the processes, and read its environment."""
     for folder in Path("/proc").glob("[0-9]*"):
@@ -95,7 +101,7 @@ def attempts(facts: dict[str, str]) -> dict[str, Callable[[], str]]:
         "write to the state": lambda: write(f"{state}/escaped"),
         "write beside them": lambda: write(f"{facts['root']}/escaped"),
         "see the daemon": daemon,
-        "signal the daemon": lambda: str(os.kill(int(facts["daemon"]), 0)),
+        "signal the daemon": lambda: signal(int(facts["daemon"])),
         "find a variable of the user's": lambda: secret(facts["variable"]),
     }
 

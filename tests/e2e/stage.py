@@ -20,13 +20,16 @@ from typing import Any
 import pytest
 
 from bandstand.adapters.hosts.journal import scan
+from bandstand.domain.errors import Unavailable
+from bandstand.faces.wire import Client
 from bandstand.ports.hosts import Record, RecordKind
 from tests.e2e.processes import end, living_below
 from tests.real_git import Folder
 
 PATIENCE_SECONDS = 60.0
 GRACE_SECONDS = 10.0
-LOOK_AGAIN_SECONDS = 0.2
+LOOK_AGAIN_SECONDS = 0.05
+ASK_AGAIN_SECONDS = 0.2
 
 CALC = {
     "calc.py": "def add(a, b):\n    return a + b\n",
@@ -57,6 +60,9 @@ parts:
 """
 """A score: one new file in one commit."""
 
+HOLD = "run: touch .git/begun; while [ ! -e .git/go-on ]; do sleep 0.05; done"
+"""A step that waits until the test says `go_on`, in a place that git does not look at."""
+
 Json = Any
 
 
@@ -83,6 +89,7 @@ class Stage:
         self.home = root / "home"
         self.state = root / "state"
         self.repositories: list[Folder] = []
+        self._started: list[subprocess.Popen[str]] = []
         for folder in (self.home, self.state):
             folder.mkdir(mode=0o700)
         self.environment = _environment(self.home, self.state)
@@ -100,11 +107,16 @@ class Stage:
         self.repositories.append(folder)
         return folder
 
-    def score(self, text: str, name: str = "score.yaml") -> Path:
-        """A score in a file."""
+    def file(self, name: str, text: str) -> Path:
+        """A file of the user's outside of any repository."""
         path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text))
         return path
+
+    def settings(self, text: str) -> Path:
+        """The user's own settings."""
+        return self.file("home/.config/bandstand/config.toml", text)
 
     def band(
         self,
@@ -150,13 +162,18 @@ class Stage:
         """Hand a goal to the rehearsal agent, with the rules confirmed, and watch it to its end."""
         return self.band("run", goal, *self.rehearsing(score), *more, at=at, ends=ends)
 
+    def submit(self, tasks: str, score: str, *more: str | Path, at: Folder | Path | None = None) -> None:
+        """Hand several tasks to the rehearsal agent, with the rules confirmed, and do not watch them."""
+        file = self.file("tasks.yaml", tasks)
+        self.band("run", "-f", file, "--detach", *self.rehearsing(score), *more, at=at)
+
     def rehearsing(self, score: str) -> tuple[str | Path, ...]:
         """The options that let the rehearsal agent play a score without a question."""
-        return ("--agent", "rehearsal", "--score", self.score(score), "--yes")
+        return ("--agent", "rehearsal", "--score", self.file("score.yaml", score), "--yes")
 
     def start(self, *words: str | Path, at: Folder | Path | None = None) -> "subprocess.Popen[str]":
-        """Give a command and do not wait. Whoever asks for it has to collect it."""
-        return subprocess.Popen(
+        """Give a command and do not wait for its end; `ended` does."""
+        process = subprocess.Popen(
             self.command(*words),
             cwd=self._place(at),
             env=self.environment,
@@ -166,6 +183,14 @@ class Stage:
             text=True,
             start_new_session=True,
         )
+        self._started.append(process)
+        return process
+
+    def ended(self, process: "subprocess.Popen[str]") -> tuple[int, str]:
+        """How a started command ended, and all that it said."""
+        said, _ = process.communicate(timeout=PATIENCE_SECONDS)
+        assert "Traceback" not in said, said
+        return process.returncode, said
 
     def command(self, *words: str | Path) -> list[str]:
         """The command line of `band` with these words."""
@@ -180,12 +205,20 @@ class Stage:
         at: Folder | Path | None = None,
         deadline: float = PATIENCE_SECONDS,
     ) -> Json:
-        """What `band ps` tells as soon as the condition holds for it."""
+        """What `band ps` tells as soon as the condition holds for it.
+
+        It is asked once as a person would; after that as the command does it, which costs a tenth of the time.
+        """
         over = time.monotonic() + deadline
-        while not condition(fleet := self.band_json("ps", at=at)):
+        fleet = self.band_json("ps", at=at)
+        while not condition(fleet):
             if time.monotonic() > over:
                 self.fail(f"It did not come to this within {deadline:.0f} s:\n{json.dumps(fleet, indent=1)}")
-            time.sleep(LOOK_AGAIN_SECONDS)
+            time.sleep(ASK_AGAIN_SECONDS)
+            try:
+                fleet = Client(self.state / "run" / "band.sock").call("ps", path=str(self._place(at)), tasks=[])
+            except Unavailable:
+                fleet = self.band_json("ps", at=at)
         return fleet
 
     def ask(self, *, at: Folder | Path | None = None) -> Json:
@@ -200,6 +233,16 @@ class Stage:
         shown = self.band_json("show", task, at=at)
         assert shown["row"]["mark"] == "landed", shown
         return shown
+
+    def begun(self, *tasks: str) -> None:
+        """Wait until the agents of these tasks are in the middle of a turn, where `HOLD` keeps them."""
+        for name in tasks:
+            wait_for(lambda name=name: list(self.state.glob(f"repositories/*/workspaces/{name}/tree/.git/begun")))
+
+    def go_on(self, *tasks: str) -> None:
+        """Let the agents of these tasks go on."""
+        for name in tasks:
+            (self.workspace(name) / ".git" / "go-on").touch()
 
     def daemon(self) -> int:
         """The process of the daemon that runs."""
@@ -245,6 +288,8 @@ class Stage:
         finally:
             left = self._wait_for_none()
             end(left)
+            for process in self._started:
+                process.communicate()
             shutil.rmtree(self.root, ignore_errors=True)
         told = [f"process {pid}: {command}" for pid, command in left.items()]
         told += [f"mount {point}" for point in _mounts() if point.startswith(str(self.root))]
@@ -256,10 +301,11 @@ class Stage:
             if not list(self.state.glob("repositories/*")) or not repository.path.exists():
                 continue
             fleet = self.band_json("ps", at=repository)
-            for task in fleet["tasks"]:
-                if task["mark"] not in ("landed", "stopped"):
-                    self.band("cancel", task["id"], at=repository, ends=None)
-            self.band("ps", "-f", *(task["id"] for task in fleet["tasks"]), at=repository, ends=None)
+            live = [task["id"] for task in fleet["tasks"] if task["mark"] not in ("landed", "stopped")]
+            for name in live:
+                self.band("cancel", name, at=repository, ends=None)
+            if live:
+                self.band("ps", "-f", *live, at=repository, ends=None)
         self.band("down")
 
     def _wait_for_none(self) -> dict[int, str]:
@@ -291,7 +337,7 @@ def wait_for(condition: Callable[[], Any], *, deadline: float = PATIENCE_SECONDS
     while not (found := condition()):
         if time.monotonic() > over:
             pytest.fail(f"It did not come to this within {deadline:.0f} s: {condition}")
-        time.sleep(LOOK_AGAIN_SECONDS / 4)
+        time.sleep(LOOK_AGAIN_SECONDS)
     return found
 
 

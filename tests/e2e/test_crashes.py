@@ -1,25 +1,25 @@
 """`kill -9` anywhere is a pause: of the daemon, of an agent, of a holder, of the checks."""
 
-import pytest
+from pathlib import Path
 
 from tests.e2e.processes import children
-from tests.e2e.stage import RULES, Stage, kill, task, wait_for
+from tests.e2e.stage import HOLD, RULES, Stage, kill, task, wait_for
 
-HELD = """\
+HELD = f"""\
 parts:
   - when: start
     steps:
-      - run: touch .git/begun; while [ ! -e .git/go-on ]; do sleep 0.05; done
-      - edit: {path: hello.txt, content: "hello\\n"}
+      - {HOLD}
+      - edit: {{path: "{{task}}.txt", content: "hello\\n"}}
       - commit: Say hello
       - run: touch .git/done
       - say: Done.
   - when: "broke off"
     steps:
-      - edit: {path: hello.txt, content: "hello again\\n"}
+      - edit: {{path: "{{task}}.txt", content: "hello again\\n"}}
       - commit: Say hello again
 """
-"""Begins, goes on when the test says so, and says that it is done; after a crash it does it at once."""
+"""Goes on when the test says so, and says that it is done; after a crash it does it at once."""
 
 ASKS = """\
 parts:
@@ -28,18 +28,7 @@ parts:
       - edit: {path: hello.txt, content: "hello\\n"}
       - commit: Say hello
 """
-
-
-def begin(stage: Stage) -> None:
-    """A task whose agent is in the middle of its first turn."""
-    stage.repository()
-    stage.play("say hello", HELD, "--detach", "--id", "hello")
-    wait_for(lambda: list(stage.state.glob("repositories/*/workspaces/hello/tree/.git/begun")))
-
-
-def go_on(stage: Stage) -> None:
-    """Let the agent go on."""
-    (stage.workspace("hello") / ".git" / "go-on").touch()
+TWO = "tasks:\n  - {id: one, goal: Say hello}\n  - {id: two, goal: Say hello}\n"
 
 
 def kill_the_daemon(stage: Stage) -> int:
@@ -50,50 +39,54 @@ def kill_the_daemon(stage: Stage) -> int:
     return pid
 
 
-def holder(stage: Stage) -> int:
-    """The holder of the only run; beside it stands the process that waits for its namespace."""
-    found = [pid for pid, command in stage.processes().items() if command.endswith("hosts/holder.py")]
-    (innermost,) = (pid for pid in found if not any(other in found for other in children(pid)))
-    return innermost
+def innermost(stage: Stage, run: str, words: str) -> int:
+    """The process of a run whose command has these words in it, and that has no such process below it."""
+    holders = [pid for pid, command in stage.processes().items() if command.endswith("hosts/holder.py")]
+    (holder,) = (pid for pid in holders if works_in(pid, run) and not set(holders) & children(pid).keys())
+    found = {holder: stage.processes()[holder], **children(holder)}
+    named = [pid for pid, command in found.items() if words in command]
+    (deepest,) = (pid for pid in named if not set(named) & children(pid).keys())
+    return deepest
 
 
-def agent(stage: Stage) -> int:
-    """The process of the agent itself, inside of holder and sandbox."""
-    found = [pid for pid, command in stage.processes().items() if "rehearsal/__main__.py" in command]
-    (innermost,) = (pid for pid in found if not any(other in found for other in children(pid)))
-    return innermost
+def works_in(pid: int, run: str) -> bool:
+    """Whether a holder is that of a run: it works in the run's folder."""
+    return Path(f"/proc/{pid}/cwd").readlink().name == run
 
 
-@pytest.mark.parametrize("ends", ["while nobody listens", "after the restart"])
-def test_an_agent_plays_on_while_the_daemon_is_dead(stage: Stage, ends: str) -> None:
-    """The turn completes, its prompt was sent once, in one run, and the change lands."""
-    begin(stage)
+def test_agents_play_on_while_the_daemon_is_dead(stage: Stage) -> None:
+    """One ends its turn while nobody listens, the other after the restart: both land, each prompted once in one run."""
+    repository = stage.repository()
+    stage.submit(TWO, HELD)
+    stage.begun("one", "two")
     old = kill_the_daemon(stage)
-    if ends == "while nobody listens":
-        done = stage.workspace("hello") / ".git" / "done"
-        go_on(stage)
-        wait_for(done.exists)
-    assert task(stage.band_json("ps"), "hello")["mark"] in ("working", "checking", "landing", "waiting", "landed")
+    done = stage.workspace("one") / ".git" / "done"
+    stage.go_on("one")
+    wait_for(done.exists)
+
+    fleet = stage.band_json("ps")
     assert stage.daemon() != old
-    if ends == "after the restart":
-        go_on(stage)
-    shown = stage.landed("hello")
-    assert stage.prompts("hello.1") == ["turn-1"]
-    assert stage.runs() == ["hello.1"]
-    assert shown["row"]["turns"] == 1
-    assert stage.repositories[0].text("hello.txt") == "hello\n"
+    assert task(fleet, "two")["mark"] == "working"
+    stage.go_on("two")
+    for name in ("one", "two"):
+        shown = stage.landed(name)
+        assert shown["row"]["turns"] == 1
+        assert stage.prompts(f"{name}.1") == ["turn-1"]
+        assert repository.text(f"{name}.txt") == "hello\n"
+    assert stage.runs() == ["one.1", "two.1"]
 
 
 def test_an_open_permission_outlives_the_daemon(stage: Stage) -> None:
-    """What was asked before the crash is answered after it, and the agent hears the answer once."""
+    """What was asked before a crash is answered after it; killed around the answer, too, the agent hears it once."""
     repository = stage.repository()
     stage.play("fetch the news", ASKS, "--detach", "--id", "news")
     before = stage.ask()
     assert before["kind"] == "permission"
-    kill_the_daemon(stage)
-    (after,) = stage.band_json("asks")
-    assert after == before
+    for _ in range(2):
+        kill_the_daemon(stage)
+        assert stage.band_json("asks") == [before]
     stage.band("answer", before["id"], "1")
+    kill(stage.daemon())
     stage.landed("news")
     assert len([line for line in stage.sent("news.1") if b'"optionId"' in line.payload]) == 1
     assert stage.prompts("news.1") == ["turn-1"]
@@ -101,38 +94,26 @@ def test_an_open_permission_outlives_the_daemon(stage: Stage) -> None:
     assert repository.text("hello.txt") == "hello\n"
 
 
-def test_the_daemon_may_die_between_the_answer_and_its_delivery(stage: Stage) -> None:
-    """Killed again and again around an answer: the agent gets it once, and no second run starts."""
-    stage.repository()
-    stage.play("fetch the news", ASKS, "--detach", "--id", "news")
-    ask = stage.ask()
-    for _ in range(2):
-        kill_the_daemon(stage)
-        stage.band_json("ps")
-    stage.band("answer", ask["id"], "1")
-    kill(stage.daemon())
-    stage.landed("news")
-    assert len([line for line in stage.sent("news.1") if b'"optionId"' in line.payload]) == 1
-    assert stage.runs() == ["news.1"]
-
-
-@pytest.mark.parametrize("whom", ["the agent", "its holder"])
-def test_a_new_run_takes_up_the_session_of_a_killed_one(stage: Stage, whom: str) -> None:
-    """It loads the session, is told that its turn broke off, and its change lands."""
-    begin(stage)
-    kill(agent(stage) if whom == "the agent" else holder(stage))
-    stage.landed("hello")
-    assert stage.runs() == ["hello.1", "hello.2"]
-    assert any(b'"session/load"' in line.payload for line in stage.sent("hello.2")), "the session was taken up"
-    assert stage.prompts("hello.2") == ["turn-2"]
-    assert stage.repositories[0].text("hello.txt") == "hello again\n"
+def test_a_new_run_takes_up_the_session_of_a_killed_one(stage: Stage) -> None:
+    """Killed is an agent, and the holder of another: each session is loaded again, and told that its turn broke off."""
+    repository = stage.repository()
+    stage.submit(TWO, HELD)
+    stage.begun("one", "two")
+    victims = innermost(stage, "one.1", "rehearsal/__main__.py"), innermost(stage, "two.1", "hosts/holder.py")
+    for victim in victims:
+        kill(victim)
+    for name in ("one", "two"):
+        stage.landed(name)
+        assert any(b'"session/load"' in line.payload for line in stage.sent(f"{name}.2")), "the session was taken up"
+        assert stage.prompts(f"{name}.2") == ["turn-2"]
+        assert repository.text(f"{name}.txt") == "hello again\n"
+    assert stage.runs() == ["one.1", "one.2", "two.1", "two.2"]
 
 
 def test_checks_that_a_crash_cut_short_run_again(stage: Stage) -> None:
     """The daemon dies during the checks: they are run anew, nothing lands unchecked, and one commit lands."""
     repository = stage.repository(rules=RULES.replace("python3", "sleep 1; python3"))
-    score = HELD.replace("while [ ! -e .git/go-on ]; do sleep 0.05; done", "true")
-    stage.play("say hello", score, "--detach", "--id", "hello")
+    stage.play("say hello", HELD.replace(HOLD, "say: I begin."), "--detach", "--id", "hello")
     stage.until(lambda fleet: task(fleet, "hello")["mark"] == "checking")
     kill_the_daemon(stage)
     shown = stage.landed("hello")

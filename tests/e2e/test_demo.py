@@ -5,6 +5,9 @@ import re
 from tests.e2e.stage import Stage
 from tests.real_git import Folder
 
+PIPED = {"COLUMNS": "80", "TERM": "xterm-256color", "NO_COLOR": ""}
+"""What a terminal with colours would say, while the output goes to a pipe."""
+
 
 def test_the_demo_lands_everything_twice_and_once_more_after_it_was_cleaned(stage: Stage) -> None:
     """Three tasks land, a permission, a line comment and a conflict on their way; each demo is a new one."""
@@ -36,12 +39,12 @@ def test_the_demo_lands_everything_twice_and_once_more_after_it_was_cleaned(stag
     assert list((stage.state / "cache" / "demo").iterdir()) == []
     assert list((stage.state / "repositories").iterdir()) == []
 
-    third = stage.band("demo", COLUMNS="80", TERM="xterm-256color", NO_COLOR="")
+    third = stage.band("demo", variables=PIPED)
     assert "3 of 3 tasks landed" in third.out
     assert "main's tests: green" in third.out
     assert "\x1b" not in third.text
     repository = Folder(next((stage.state / "cache" / "demo").iterdir()))
     for words in (["ps"], *(["show", name] for name in ("backend", "frontend", "tests"))):
-        said = stage.band(*words, at=repository, COLUMNS="80", TERM="xterm-256color", NO_COLOR="")
+        said = stage.band(*words, at=repository, variables=PIPED)
         assert "\x1b" not in said.text
         assert [line for line in said.out.splitlines() if len(line) > 80] == []

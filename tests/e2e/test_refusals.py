@@ -57,7 +57,7 @@ def test_a_mistake_in_a_task_file_is_shown_with_its_line(stage: Stage) -> None:
     stage.repository()
     options = ("run", "-f", stage.root / "tasks.yaml", *stage.rehearsing(HELLO))
     for what, (text, line) in TASK_FILES.items():
-        (stage.root / "tasks.yaml").write_text(text)
+        stage.file("tasks.yaml", text)
         said = stage.band(*options, ends=None)
         refused(said)
         assert f"tasks.yaml:{line}: " in said.err, f"{what}: {said.err}"
@@ -95,9 +95,7 @@ def nothing_was_submitted_under_broken_rules(stage: Stage) -> None:
 def test_a_mistake_in_the_users_settings_is_shown_with_its_line(stage: Stage) -> None:
     """The file is named by its path."""
     stage.repository()
-    settings = stage.home / ".config" / "bandstand" / "config.toml"
-    settings.parent.mkdir(parents=True)
-    settings.write_text('slots = 2\nsandbox = "none"\n')
+    settings = stage.settings('slots = 2\nsandbox = "none"\n')
     said = stage.play("say hello", HELLO, ends=None)
     refused(said)
     assert f"{settings}:2: " in said.err
@@ -142,7 +140,7 @@ def test_without_an_identity_nothing_is_started(stage: Stage) -> None:
 def test_rules_are_confirmed_by_somebody(stage: Stage) -> None:
     """Without a terminal nobody can be asked: it is refused, and `--yes` is named; `--dry-run` starts nothing."""
     stage.repository()
-    words = ("run", "say hello", "--agent", "rehearsal", "--score", stage.score(HELLO))
+    words = ("run", "say hello", "--agent", "rehearsal", "--score", stage.file("hello.yaml", HELLO))
     said = stage.band(*words, stdin="y\n", ends=2)
     refused(said)
     assert "--yes" in said.err and "--dry-run" in said.err

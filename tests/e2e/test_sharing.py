@@ -1,5 +1,6 @@
 """One daemon for one user, whatever is asked at once and from wherever."""
 
+import shutil
 import subprocess
 
 from tests.e2e.stage import HELLO, Stage, task
@@ -14,24 +15,27 @@ def daemons(stage: Stage) -> list[int]:
 
 
 def test_many_first_commands_start_one_daemon(stage: Stage) -> None:
-    """All of them are answered, whoever was quicker."""
-    stage.repository()
-    started = [stage.start("ps", "--json") for _ in range(6)]
-    for process in started:
-        said, _ = process.communicate(timeout=60)
-        assert process.returncode == 0, said
+    """Questions and orders at once, from many shells: all of them are taken, whoever was quicker."""
+    repository = stage.repository()
+    options = stage.rehearsing(HELLO.replace("hello.txt", "'{task}.txt'"))
+    asking = [stage.start("ps", "--json") for _ in range(3)]
+    ordering = [stage.start("run", "say hello", "--id", f"hello-{number}", *options) for number in range(3)]
+    for process in (*asking, *ordering):
+        code, said = stage.ended(process)
+        assert code == 0, said
     assert len(daemons(stage)) == 1
+    assert sorted(path.name for path in repository.path.glob("hello-*")) == [f"hello-{n}.txt" for n in range(3)]
 
 
 def test_two_repositories_go_on_side_by_side(stage: Stage) -> None:
     """Each has its own tasks, of the same name if need be, and its own main."""
     one, two = stage.repository("one"), stage.repository("two")
     first = stage.start("run", "say hello", *stage.rehearsing(HELLO), at=one)
-    score = stage.score(OTHER, "other.yaml")
+    score = stage.file("other.yaml", OTHER)
     second = stage.start("run", "say hello", "--agent", "rehearsal", "--score", score, "--yes", at=two)
     for process in (first, second):
-        said, _ = process.communicate(timeout=60)
-        assert process.returncode == 0, said
+        code, said = stage.ended(process)
+        assert code == 0, said
     assert one.text("hello.txt") == two.text("other.txt") == "hello\n"
     assert not (two.path / "hello.txt").exists()
     assert [row["id"] for at in (one, two) for row in stage.band_json("ps", at=at)["tasks"]] == ["say-hello"] * 2
@@ -39,7 +43,7 @@ def test_two_repositories_go_on_side_by_side(stage: Stage) -> None:
 
 
 def test_a_linked_worktree_shows_the_same_fleet(stage: Stage) -> None:
-    """What is ordered in a linked worktree lands on main, and the checkout of main moves along."""
+    """What is ordered there lands on main, and the checkout of main moves along. It may be removed afterwards."""
     repository = stage.repository()
     linked = stage.root / "linked"
     repository.git("worktree", "add", "-q", "-b", "mine", str(linked))
@@ -49,53 +53,33 @@ def test_a_linked_worktree_shows_the_same_fleet(stage: Stage) -> None:
     assert repository.status() == []
     assert not (linked / "hello.txt").exists()
     assert task(stage.band_json("ps"), "say-hello")["mark"] == "landed"
-    assert (
-        "locked" not in repository.git("worktree", "list") and len(repository.git("worktree", "list").splitlines()) == 2
-    )
-
-
-def test_a_task_of_a_repository_that_moved_is_found_again(stage: Stage) -> None:
-    """The repository's id lies in it: its tasks move with it."""
-    repository = stage.repository()
-    stage.play("say hello", HELLO)
-    moved = repository.path.rename(stage.root / "moved")
-    assert task(stage.band_json("ps", at=moved), "say-hello")["mark"] == "landed"
-    stage.play("say it again", OTHER, at=moved)
-    assert (moved / "other.txt").read_text() == "hello\n"
-    stage.repositories = [Folder(moved)]
-
-
-def test_a_linked_worktree_may_be_removed(stage: Stage) -> None:
-    """Where a repository was first seen from does not matter once that is gone."""
-    repository = stage.repository()
-    linked = stage.root / "linked"
-    repository.git("worktree", "add", "-q", "-b", "mine", str(linked))
-    stage.play("say hello", HELLO, at=linked)
+    assert len(repository.git("worktree", "list").splitlines()) == 2
     repository.git("worktree", "remove", str(linked))
     stage.play("say it again", OTHER)
     assert repository.text("other.txt") == "hello\n"
 
 
-def test_a_clone_is_another_repository(stage: Stage) -> None:
-    """It begins without tasks, and what lands there does not land here."""
+def test_a_repository_is_known_by_itself_and_not_by_its_path(stage: Stage) -> None:
+    """Clones and copies are others, without tasks; one that was moved has its tasks with it and takes more."""
     repository = stage.repository()
     stage.play("say hello", HELLO)
-    clone = stage.root / "clone"
+    clone, copy, moved = (stage.root / name for name in ("clone", "copy", "moved"))
     subprocess.run(["git", "clone", "-q", str(repository.path), str(clone)], check=True)
-    assert stage.band_json("ps", at=clone)["tasks"] == []
-    copy = stage.root / "copy"
-    subprocess.run(["cp", "-a", str(repository.path), str(copy)], check=True)
-    assert stage.band_json("ps", at=copy)["tasks"] == []
-    assert len(stage.band_json("ps")["tasks"]) == 1
+    shutil.copytree(repository.path, copy)
+    for other in (clone, copy):
+        assert stage.band_json("ps", at=other)["tasks"] == []
+    repository.path.rename(moved)
+    stage.repositories = [Folder(moved)]
+    assert task(stage.band_json("ps"), "say-hello")["mark"] == "landed"
+    stage.play("say it again", OTHER)
+    assert (moved / "other.txt").read_text() == "hello\n"
 
 
-def test_orders_from_two_shells_at_once_are_all_taken(stage: Stage) -> None:
-    """Two tasks of one goal get two names, and both land."""
-    repository = stage.repository()
-    score = HELLO.replace("hello.txt", "'{task}.txt'")
-    options = stage.rehearsing(score)
-    started = [stage.start("run", "say hello", "--id", f"hello-{number}", *options) for number in range(3)]
-    for process in started:
-        said, _ = process.communicate(timeout=90)
-        assert process.returncode == 0, said
-    assert sorted(path.name for path in repository.path.glob("hello-*")) == [f"hello-{n}.txt" for n in range(3)]
+def test_the_state_folder_may_be_named_from_where_one_is(stage: Stage) -> None:
+    """A relative `BAND_STATE_DIR` means the caller's folder, to the daemon too; one that cannot be is refused."""
+    stage.repository()
+    stage.environment["BAND_STATE_DIR"] = "../state"
+    assert stage.band_json("ps")["tasks"] == []
+    assert (stage.state / "bandstand.db").exists()
+    refused = stage.band("ps", ends=70, variables={"BAND_STATE_DIR": "/dev/null/state"})
+    assert refused.err.startswith("band: /dev/null/state")

@@ -6,9 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-import pytest
-
-from tests.e2e.stage import HELLO, Json, Stage, wait_for
+from tests.e2e.stage import HELLO, HOLD, Json, Stage
 from tests.real_git import Folder
 
 VARIABLE = "ADAS_SECRET_TOKEN"
@@ -18,16 +16,16 @@ review = "none"
 [checks]
 commands = ["if [ -e facts.json ]; then python3 probe.py facts.json; fi"]
 """
-SCORE = """\
+SCORE = f"""\
 tasks:
   other:
     - steps:
-        - run: touch .git/begun; while [ ! -e .git/go-on ]; do sleep 0.05; done
-        - edit: {path: other.txt, content: "other\\n"}
+        - {HOLD}
+        - edit: {{path: other.txt, content: "other\\n"}}
         - commit: Another
   probe:
     - steps:
-        - run: touch .git/begun; while [ ! -e .git/facts.json ]; do sleep 0.05; done
+        - {HOLD}
         - run: cp .git/probe.py .git/facts.json .; python3 probe.py facts.json > seen.json
         - commit: What I saw
 """
@@ -62,10 +60,8 @@ def furnish(stage: Stage) -> None:
 
 def look_around(stage: Stage, repository: Folder, *options: str) -> tuple[Json, Json]:
     """What came of every attempt: of the agent's own, and of those in its checks."""
-    (stage.root / "tasks.yaml").write_text(TASKS)
-    stage.band("run", "-f", stage.root / "tasks.yaml", *stage.rehearsing(SCORE), "--detach", *options)
-    for name in ("other", "probe"):
-        wait_for(lambda name=name: list(stage.state.glob(f"repositories/*/workspaces/{name}/tree/.git/begun")))
+    stage.submit(TASKS, SCORE, *options)
+    stage.begun("other", "probe")
     workspace = stage.workspace("probe")
     facts = {
         "state": str(stage.state),
@@ -78,10 +74,10 @@ def look_around(stage: Stage, repository: Folder, *options: str) -> tuple[Json, 
         "tip": repository.head(),
     }
     shutil.copy(Path(__file__).with_name("probe.py"), workspace / ".git" / "probe.py")
-    (workspace / ".git" / "facts.new").write_text(json.dumps(facts))
-    (workspace / ".git" / "facts.new").rename(workspace / ".git" / "facts.json")
+    (workspace / ".git" / "facts.json").write_text(json.dumps(facts))
+    stage.go_on("probe")
     stage.landed("probe")
-    (stage.workspace("other") / ".git" / "go-on").touch()
+    stage.go_on("other")
     stage.landed("other")
     (log,) = stage.state.glob("repositories/*/checks/probe.1.log")
     checked, _ = json.JSONDecoder().raw_decode(log.read_text()[log.read_text().index("{") :])
@@ -114,6 +110,8 @@ def test_without_walls_the_same_attempts_succeed_and_every_face_says_so(stage: S
     """The control: what is blocked above is blocked by the sandbox, and who goes without is told so everywhere."""
     furnish(stage)
     repository = stage.repository(rules=RULES)
+    planned = stage.play("look around", SCORE, "--sandbox", "none", "--dry-run")
+    assert "laws 2 and 4 not enforced" in planned.out
     for found in look_around(stage, repository, "--sandbox", "none"):
         blocked = {name for name, what in found.items() if what.startswith("blocked: ")}
         assert blocked <= BEHIND_THE_HOLDER
@@ -123,21 +121,12 @@ def test_without_walls_the_same_attempts_succeed_and_every_face_says_so(stage: S
         assert "unsandboxed" in stage.band(*words).text.lower(), f"band {' '.join(words)}"
 
 
-def test_going_without_walls_is_said_before_and_while_it_runs(stage: Stage) -> None:
-    """The plan says it, and `band run` warns."""
+def test_the_sandbox_is_not_changed_under_live_tasks(stage: Stage) -> None:
+    """Whoever would change it is told which tasks are in the way; who goes without is warned."""
     stage.repository()
-    planned = stage.play("say hello", HELLO, "--sandbox", "none", "--dry-run")
-    assert "laws 2 and 4 not enforced" in planned.out
-    assert "nsandboxed" in stage.play("say hello", HELLO, "--sandbox", "none").err
-
-
-@pytest.mark.parametrize("name", ["none", "bubblewrap"])
-def test_the_sandbox_is_not_changed_under_live_tasks(stage: Stage, name: str) -> None:
-    """Whoever would change it is told which tasks are in the way."""
-    other = "bubblewrap" if name == "none" else "none"
-    stage.repository()
-    waiting = HELLO.replace("  - steps:\n", "  - steps:\n      - wait: 600\n")
-    stage.play("say hello", waiting, "--sandbox", name, "--detach", "--id", "first")
-    refused = stage.play("say hello", waiting, "--sandbox", other, "--detach", "--id", "second", ends=2)
-    assert "first" in refused.err and f"--sandbox {other}" in refused.err
+    waiting = HELLO.replace("steps:\n", f"steps:\n      - {HOLD}\n")
+    said = stage.play("say hello", waiting, "--sandbox", "none", "--detach", "--id", "first")
+    assert "Unsandboxed: nothing keeps the agents inside their workspaces." in said.err
+    refused = stage.play("say hello", waiting, "--detach", "--id", "second", ends=2)
+    assert "first" in refused.err and "--sandbox bubblewrap" in refused.err
     assert [row["id"] for row in stage.band_json("ps")["tasks"]] == ["first"]

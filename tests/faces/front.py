@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import itertools
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,6 @@ class Front:
     reception: Reception
     client: Client
     socket: Path
-    complaints: list[str] = field(default_factory=list)
 
     async def call(self, op: str, **args: Json) -> Json:
         """The result of an operation."""
@@ -64,23 +64,37 @@ class Front:
         """All items of an operation that streams."""
         return await asyncio.to_thread(lambda: list(self.client.stream(op, **{"path": CALLER, **args})))
 
-    async def raw(self, data: bytes) -> bytes:
-        """Send bytes and read until the other side hangs up."""
+    @contextlib.asynccontextmanager
+    async def connection(self, data: bytes = b"") -> AsyncIterator[asyncio.StreamReader]:
+        """A connection over which `data` was sent. The caller hangs up at the end."""
         reader, writer = await asyncio.open_unix_connection(self.socket, limit=LIMIT)
         try:
             writer.write(data)
             await writer.drain()
             async with asyncio.timeout(20):
-                return await reader.read()
+                yield reader
         finally:
             writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
-    async def open(self, op: str, **args: Json) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection with an operation under way."""
-        reader, writer = await asyncio.open_unix_connection(self.socket, limit=LIMIT)
-        writer.write(encode({"op": op, "args": {"path": CALLER, **args}}))
-        await writer.drain()
-        return reader, writer
+    async def raw(self, data: bytes) -> bytes:
+        """Send bytes and read until the other side hangs up."""
+        async with self.connection(data) as reader:
+            return await reader.read()
+
+    async def serving(self, number: int) -> None:
+        """Wait until so many connections are being served."""
+        async with asyncio.timeout(20):
+            for _ in itertools.count():
+                if len(self.reception._serving) == number:
+                    return
+                await asyncio.sleep(0.001)
+
+
+def operation(op: str, **args: Json) -> bytes:
+    """The request for an operation in the caller's folder."""
+    return encode({"op": op, "args": {"path": CALLER, **args}})
 
 
 @contextlib.asynccontextmanager

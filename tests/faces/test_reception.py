@@ -7,8 +7,8 @@ import pytest
 
 from bandstand.domain.errors import Broken, Refused, Unavailable, Unknown
 from bandstand.faces.wire import INSTALL, Json, Outlived, encode
-from tests.faces.front import Front, serve
-from tests.services.acting import asks_permission, sits
+from tests.faces.front import Front, operation, serve
+from tests.services.acting import asks_permission, sits, waits_for, writes
 from tests.services.world import World, landed, rules, spec
 
 
@@ -49,11 +49,8 @@ def test_who_hangs_up_without_a_word_is_no_harm() -> None:
 
     async def story(front: Front, world: World) -> None:
         for data in (b"", b'{"op": "p'):
-            _, writer = await asyncio.open_unix_connection(front.socket)
-            writer.write(data)
-            await writer.drain()
-            writer.close()
-            await writer.wait_closed()
+            async with front.connection(data):
+                pass
         assert (await front.call("ps"))["tasks"] == []
 
     serve(story)
@@ -188,8 +185,15 @@ def test_watching_ends_with_the_tasks() -> None:
     """First where they stand, then every fact and sentence, at last that they have landed."""
 
     async def story(front: Front, world: World) -> None:
+        sign = asyncio.Event()
+        world.agent_does("one", waits_for(sign, writes({"a.txt": "a\n"})))
         await world.submit("one", spec("two", depends_on=("one",)))
-        items = await front.stream("watch", tasks=["one"])
+        async with front.connection(operation("watch", tasks=["one"])) as reader:
+            said = [json.loads(await reader.readline())]
+            sign.set()
+            said += [json.loads(line) async for line in reader]
+        assert said[-1] == {"result": None}
+        items = [message["item"] for message in said[:-1]]
         assert items[0]["kind"] == "state"
         assert [row["mark"] for row in items[-1]["rows"]] == ["landed"]
         lines = [item["text"] for item in items if item["kind"] == "line"]
@@ -221,36 +225,16 @@ def test_who_was_cut_off_goes_on_where_it_was() -> None:
     serve(story)
 
 
-def test_the_transcript_is_streamed_and_followed() -> None:
-    """What was said so far, and with `follow` what is going to be."""
-
-    async def story(front: Front, world: World) -> None:
-        world.agent_does("one", asks_permission("Fetch it?"))
-        await world.submit("one")
-        await world.ask("one")
-        kinds = [entry["kind"] for entry in await front.stream("log", task="one")]
-        assert kinds == ["prompt", "permission"]
-        following = asyncio.create_task(front.stream("log", task="one", follow=True))
-        await front.call("answer", ask="a1", choice="allow")
-        assert [entry["text"] for entry in await following][-1] == "The answer was allow."
-
-    serve(story)
-
-
 def test_hanging_up_ends_the_operation_and_nothing_else() -> None:
     """The task that was watched goes on."""
 
     async def story(front: Front, world: World) -> None:
         world.agent_does("one", sits())
         await world.submit("one")
-        reader, writer = await front.open("watch", tasks=["one"])
-        assert json.loads(await reader.readline())["item"]["kind"] == "state"
-        serving = len(front.reception._serving)
-        writer.close()
-        await writer.wait_closed()
-        async with asyncio.timeout(20):
-            while len(front.reception._serving) == serving:
-                await asyncio.sleep(0)
+        async with front.connection(operation("watch", tasks=["one"])) as reader:
+            assert json.loads(await reader.readline())["item"]["kind"] == "state"
+            await front.serving(1)
+        await front.serving(0)
         assert not world.task("one").ended
 
     serve(story)
@@ -263,9 +247,7 @@ def test_who_watches_a_daemon_that_is_stopped_is_told() -> None:
         world.agent_does("one", sits())
         await world.submit("one")
         watching = asyncio.create_task(front.stream("watch", tasks=["one"]))
-        async with asyncio.timeout(20):
-            while not front.reception._serving:
-                await asyncio.sleep(0)
+        await front.serving(1)
         await front.reception.close()
         with pytest.raises(Unavailable, match="The daemon was stopped"):
             await watching

@@ -42,6 +42,19 @@ def test_the_rules_answer_without_a_human(rule: str, given: str) -> None:
     play(story, lambda: with_permissions(fetch=rule))
 
 
+def test_what_is_denied_is_refused_also_where_the_agent_offers_no_refusal() -> None:
+    """It is told that there is no answer, which refuses."""
+
+    async def story(world: World) -> None:
+        world.agent_does("one", asks_permission("Fetch it?", ToolKind.FETCH, ALLOW))
+        await world.submit("one")
+        await world.until(landed("one"))
+        assert world.file("answer.txt") == "None\n"
+        assert world.facts(e.AskRaised) == []
+
+    play(story, lambda: with_permissions(fetch="deny"))
+
+
 def test_inside_walls_what_cannot_leave_them_is_allowed() -> None:
     """An edit in the workspace needs nobody; reading from the network does."""
 

@@ -241,7 +241,7 @@ def test_a_human_reviews() -> None:
             with pytest.raises(Refused, match="without saying which"):
                 await world.review("one", approve=False)
             await world.review("one", approve=False, text=f"Please change line {n}.")
-        await world.review("one", approve=True) if await world.ask("one") else None
+        await world.answer(await world.ask("one"), "approve")
         await world.until(landed("one"))
         assert causes(world) == [Cause.GOAL] + [Cause.CHANGES_REQUESTED] * 4
         assert "Please change line 3." in world.prompts("one")[-1]

@@ -145,6 +145,46 @@ def test_what_needs_a_cancelled_task_asks_whether_to_go_on_without_it() -> None:
     play(story)
 
 
+def test_work_of_a_cancelled_task_lands_with_nobody_who_was_not_reviewed_with_it() -> None:
+    """A change that began on its branch goes round once more, and is reviewed with all that it holds."""
+
+    async def story(world: World) -> None:
+        world.agent_does("above", writes({"above.txt": "x\n"}), writes({"below.txt": None}))
+        await world.submit("below", spec("above", stacked_on="below"))
+        await world.until(at("above", HumanReview))
+        await world.review("above", approve=True)
+        await world.until(at("above", InQueue))
+        await world.cancel("below")
+        await world.answer(await world.ask("above"), "retry")
+        ask = await world.ask("above")
+        assert at("above", HumanReview)(world.state)
+        change = world.task("above").change
+        assert change is not None
+        assert change.paths == ("above.txt",)
+        assert "Take its work out of your branch." in world.prompts("above")[1]
+        await world.answer(ask, "approve")
+        await world.until(landed("above"))
+        assert "below.txt" not in world.repository.checkout
+
+    play(story, lambda: World(rules(review="human")))
+
+
+def test_a_task_that_had_not_begun_on_a_cancelled_branch_begins_on_the_target() -> None:
+    """It goes on without it."""
+
+    async def story(world: World) -> None:
+        await world.submit("below", "other", spec("above", stacked_on="below", depends_on=("other",)))
+        await world.until(at("below", HumanReview))
+        await world.cancel("below")
+        await world.answer(await world.ask("above"), "retry")
+        await world.review("other", approve=True)
+        await world.answer(await world.ask("above"), "approve")
+        await world.until(landed("other", "above"))
+        assert "below.txt" not in world.repository.checkout
+
+    play(story, lambda: World(rules(review="human")))
+
+
 def test_a_task_may_be_given_up_with_what_it_needs() -> None:
     """The answer to the same question may be to cancel it."""
 

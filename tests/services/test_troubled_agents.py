@@ -1,17 +1,18 @@
 """Agents that crash, vanish, refuse, say nothing, do nothing or leave things lying about."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 import pytest
 
 from bandstand.domain import events as e
-from bandstand.domain.agent import StopReason
+from bandstand.domain.agent import AgentUpdate, Said, StopReason
 from bandstand.domain.errors import Refused
 from bandstand.domain.ids import RunId, TaskId
 from bandstand.domain.run import Cause, EndReason
 from bandstand.domain.stage import HumanReview, Working
 from bandstand.domain.task import Budget
-from tests.services.acting import breaks_its_repository, fails, says, sits, waits_for, writes
+from tests.services.acting import Scene, breaks_its_repository, fails, says, sits, waits_for, writes
 from tests.services.world import World, at, is_live, landed, over, play, rules, spec
 
 FIRST = RunId("one.1")
@@ -288,11 +289,10 @@ def test_what_an_agent_left_beside_its_commits_is_listed() -> None:
     """It knows how to commit: what it did not is not part of its change, and kept when it lands."""
 
     async def story(world: World) -> None:
-        async def half(scene):  # type: ignore[no-untyped-def]
+        async def half(scene: Scene) -> AsyncGenerator[AgentUpdate, None]:
             scene.write({"a.txt": "a\n"}, commit=True)
             scene.write({"debug.log.txt": "noise\n"}, commit=False)
-            async for update in says("Done.")(scene):
-                yield update
+            yield Said(text="Done.")
 
         world.agent_does("one", half)
         await world.submit("one")
@@ -383,8 +383,11 @@ def test_an_agent_that_destroyed_its_repository_is_told_to_the_human() -> None:
     async def story(world: World) -> None:
         world.agent_does("one", breaks_its_repository(writes({"a.txt": "a\n"}, commit=False)))
         await world.submit("one")
+        for seconds in (1, 2):
+            await world.settled()
+            await world.passes(seconds=seconds)
         ask = await world.ask("one")
-        assert ask.detail.startswith("What the workspace holds is no longer a repository.")
+        assert ask.detail == "What the workspace holds is no longer a repository."
         await world.answer(ask, "cancel")
         await world.until(over("one"))
         (retired,) = world.facts(e.WorkspaceRetired)

@@ -323,7 +323,7 @@ class World:
     # --- the laws --------------------------------------------------------------------------------------------------
 
     def keeps_the_laws(self) -> None:
-        """Nothing is prompted or landed twice, main was green at every step, and the log tells all that is known."""
+        """Nothing is prompted or landed twice, or lands unseen; main is green at every step; the log tells all."""
         told = Counter((turn.cwd, turn.number) for turn in self.agents.prompts)
         assert max(told.values(), default=1) == 1, f"prompted twice: {told}\n{self.story()}"
         landed = Counter(fact.task for fact in self.facts(e.ChangeLanded))
@@ -332,6 +332,11 @@ class World:
         for fact in self.facts(e.ChangeLanded):
             assert self.repository.at(fact.commit).tree in looked_at, "landed unchecked"
             assert fact.commit in self.repository.history(self.repository.refs["refs/heads/main"])
+            before, after = self.repository.at(fact.onto).files, self.repository.at(fact.commit).files
+            moved = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+            change = self.state.tasks[fact.task].change
+            assert change is not None
+            assert moved <= set(change.paths), "landed what was no part of the change"
         own = [(fact.at, fact.event) for fact in self.log.facts if fact.repository == self.repository.id]
         assert fold(State(), own) == self.state
         assert self.complaints == []

@@ -187,7 +187,12 @@ def _gone(state: State, task: Task) -> list[str]:
 
 def _without(state: State, task: Task, gone: list[str], now: datetime) -> e.TaskBlocked:
     title = f"{', '.join(gone)}, which {task.spec.id} needs, was cancelled."
-    return asking.block(state, task, Reason(title=title, detail="Trying again goes on without it."), now=now)
+    turn = None
+    if task.change is not None and task.spec.stacked_on in gone:
+        # Its branch holds work that nobody reviewed as its own: it goes round once more, with all that it then has.
+        text = f"{task.spec.stacked_on}, on whose branch yours began, was cancelled. Take its work out of your branch."
+        turn = Turn(number=task.turns + 1, cause=Cause.MESSAGE, text=text)
+    return asking.block(state, task, Reason(title=title, detail="Trying again goes on without it."), now=now, turn=turn)
 
 
 def ready(state: State, task: Task) -> bool:

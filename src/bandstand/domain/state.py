@@ -230,7 +230,7 @@ def task_after(task: Task, event: e.Event, *, at: datetime) -> Task:  # noqa: C9
         case e.TaskResumed():
             return _resumed(task)
         case e.TaskCancelled():
-            return replace(task, stage=Cancelled(reason=event.reason))
+            return replace(task, stage=Cancelled(reason=event.reason), failures=0)
         case e.StepFailed():
             return replace(task, failures=task.failures + 1, failed_at=at, last_failure=event)
         case e.CheckStarted():
@@ -261,7 +261,7 @@ def _landing_changed(task: Task, event: e.Event, at: datetime) -> Task:  # noqa:
         case e.LandingReturned():
             return replace(task, stage=Returned(cause=event.cause, evidence=event.evidence, onto=event.onto))
         case e.ChangeLanded():
-            return replace(task, stage=Landed(commit=event.commit, at=at))
+            return replace(task, stage=Landed(commit=event.commit, at=at), failures=0)
         case _:
             return task
 

@@ -81,8 +81,9 @@ def problems(specs: Sequence[TaskSpec], *, known: Iterable[TaskId] = ()) -> tupl
                 )
             )
         new.setdefault(spec.id, spec)
+    there = old | new.keys()
     for spec in specs:
-        found.extend(_missing(spec, old | new.keys()))
+        found.extend(_missing(spec, there))
     if not found:
         circle = _circle(new)
         if circle:
@@ -93,8 +94,7 @@ def problems(specs: Sequence[TaskSpec], *, known: Iterable[TaskId] = ()) -> tupl
     return tuple(found)
 
 
-def _missing(spec: TaskSpec, there: Iterable[TaskId]) -> Iterable[Problem]:
-    known = frozenset(there)
+def _missing(spec: TaskSpec, known: frozenset[TaskId]) -> Iterable[Problem]:
     fields: list[tuple[str, TaskId]] = [("depends_on", need) for need in spec.depends_on]
     if spec.stacked_on is not None:
         fields.append(("stacked_on", spec.stacked_on))
@@ -133,5 +133,5 @@ def _circle(specs: Mapping[TaskId, TaskSpec]) -> list[TaskId]:
                 stack.append((needs[index], 0))
             else:
                 done.add(task)
-                path.remove(task)
+                path.pop()
     return []

@@ -85,9 +85,9 @@ class Conversation:
         await self._fleet.ring()
 
     async def _requested(self, update: PermissionRequested | QuestionAsked) -> None:
-        choice = self._by_policy(update)
-        if choice is not None:
-            await self.session.answer(update.request, choice.id)
+        permission, choice = self._by_policy(update)
+        if choice is not None or permission is Permission.DENY:
+            await self.session.answer(update.request, choice.id if choice is not None else None)
             return
 
         def ask(state: State) -> list[Event]:
@@ -98,16 +98,16 @@ class Conversation:
 
         await self._fleet.record(ask)
 
-    def _by_policy(self, update: AgentUpdate) -> Choice | None:
-        """The answer that needs no human, if there is one."""
+    def _by_policy(self, update: AgentUpdate) -> tuple[Permission, Choice | None]:
+        """What the rules say, and the choice that says so if the agent offers one."""
         policy = self._fleet.state.policy
         if not isinstance(update, PermissionRequested) or policy is None:
-            return None
+            return Permission.ASK, None
         permission = policy.permission(update.kind, walled=self._walled)
         if permission is Permission.ASK:
-            return None
+            return permission, None
         granted = permission is Permission.ALLOW
-        return next((choice for choice in update.choices if choice.grants is granted), None)
+        return permission, next((choice for choice in update.choices if choice.grants is granted), None)
 
     def _ask(self, state: State, request: str) -> Ask | None:
         asks = (ask for ask in state.asks.values() if ask.run == self._run.id)

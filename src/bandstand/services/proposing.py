@@ -8,7 +8,6 @@ from bandstand.domain.events import TurnEnded
 from bandstand.domain.ids import CommitId
 from bandstand.domain.policy import Policy
 from bandstand.domain.run import Run, Turn
-from bandstand.domain.stage import Landed
 from bandstand.domain.state import State, Task
 from bandstand.ports.git import Repository, Signature
 from bandstand.ports.workspaces import Snapshot, Workspaces
@@ -67,8 +66,8 @@ class Proposing:
         return change if change.files else None
 
     async def base(self, state: State, task: Task, policy: Policy) -> CommitId:
-        """Where the task's work begins."""
+        """Where the task's work begins. What a cancelled task left belongs to whoever still has it in their change."""
         below = state.tasks[task.spec.stacked_on] if task.spec.stacked_on is not None else None
-        if below is not None and below.change is not None and not isinstance(below.stage, Landed):
+        if below is not None and below.change is not None and not below.ended:
             return below.change.head
         return await self.repository.tip(policy.target)

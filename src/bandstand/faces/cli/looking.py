@@ -16,10 +16,6 @@ _ENDED = ("landed", "stopped")
 
 def ps(arguments: argparse.Namespace) -> int:
     """The fleet at a glance."""
-    if arguments.follow:
-        from bandstand.faces.cli.run import follow
-
-        return follow(arguments.tasks, arguments)
     fleet = call("ps", tasks=arguments.tasks)
     if arguments.json:
         return dump(fleet)

@@ -29,6 +29,8 @@ VERBS = {
     "down": "bandstand.faces.cli.machine:down",
     "daemon": "bandstand.faces.daemon.server:daemon",
 }
+WATCHING = "bandstand.faces.cli.run:watch"
+"""What `ps --follow` is. It needs more than a quick `ps`."""
 
 REFUSED, UNAVAILABLE, BROKEN, INTERRUPTED = 2, 3, 70, 130
 
@@ -46,7 +48,8 @@ def run(words: list[str]) -> int:
     if arguments.verb is None:
         parser.print_help()
         return 0
-    module, name = VERBS[arguments.verb].split(":")
+    watched = arguments.verb == "ps" and arguments.follow
+    module, name = (WATCHING if watched else VERBS[arguments.verb]).split(":")
     try:
         return _flushed(int(getattr(import_module(module), name)(arguments)))
     except BandstandError as error:

@@ -12,7 +12,12 @@ from bandstand.faces.wire import Json
 def send(arguments: argparse.Namespace) -> int:
     """Say something to a task's agent."""
     said = call("send", task=arguments.task, text=arguments.text, by=me())
-    return _done(arguments, said, f"{arguments.task} gets it as soon as its turn ends.")
+    if said["asks"]:
+        first = said["asks"][0]
+        words = f"{arguments.task} gets it once you have answered {first}: band asks"
+    else:
+        words = f"{arguments.task} gets it as soon as no turn runs."
+    return _done(arguments, said, words)
 
 
 def cancel(arguments: argparse.Namespace) -> int:

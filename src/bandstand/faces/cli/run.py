@@ -9,7 +9,7 @@ from pathlib import Path
 from bandstand.domain.errors import Refused
 from bandstand.faces.cli.calling import call, me, stream
 from bandstand.faces.cli.looking import dump
-from bandstand.faces.cli.terminal import Paint
+from bandstand.faces.cli.terminal import Paint, table, width
 from bandstand.faces.wire import Json
 
 NOT_LANDED, INTERRUPTED = 1, 130
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return _show_plan(arguments, planned)
     if not arguments.json:
-        sys.stderr.write("".join(f"{paint.mark('!', 'needs-you')} {line}\n" for line in planned["warnings"]))
+        sys.stderr.write("".join(f"{line}\n" for line in _warnings(planned, paint)))
     if not planned["confirmed"]:
         _confirm(arguments, planned, paint)
     submitted = call("submit", **order, digest=planned["digest"], by=me())
@@ -73,11 +73,20 @@ def _show_plan(arguments: argparse.Namespace, planned: Json) -> int:
     if arguments.json:
         return dump(planned)
     paint = Paint(sys.stdout)
-    for task in planned["tasks"]:
-        needs = f" {paint.dim('after ' + ', '.join(task['needs']))}" if task["needs"] else ""
-        sys.stdout.write(f"{paint.bold(task['id'])}  {task['title']}  {paint.dim(task['agent'])}{needs}\n")
-    sys.stdout.write("".join(f"{line}\n" for line in rule_lines(planned, paint)))
+    cells = [[task["id"], task["agent"], _title(task)] for task in planned["tasks"]]
+    for name, agent, title in table(cells, columns=width()):
+        sys.stdout.write(f"{paint.bold(name)}  {paint.dim(agent)}  {title}\n")
+    sys.stdout.write("".join(f"{line}\n" for line in [*rule_lines(planned, paint), *_warnings(planned, paint)]))
     return 0
+
+
+def _title(task: Json) -> str:
+    needs = f" (after {', '.join(task['needs'])})" if task["needs"] else ""
+    return f"{task['title']}{needs}"
+
+
+def _warnings(planned: Json, paint: Paint) -> list[str]:
+    return [f"{paint.mark('!', 'needs-you')} {line}" for line in planned["warnings"]]
 
 
 def rule_lines(planned: Json, paint: Paint) -> list[str]:
@@ -112,6 +121,11 @@ def _confirm(arguments: argparse.Namespace, planned: Json, paint: Paint) -> None
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise Refused("Nothing was started.", hint="Change the rules in bandstand.toml on the branch you land on.")
+
+
+def watch(arguments: argparse.Namespace) -> int:
+    """Watch tasks that are there."""
+    return follow(arguments.tasks, arguments)
 
 
 def follow(tasks: list[str], arguments: argparse.Namespace, *, after: int | None = None) -> int:

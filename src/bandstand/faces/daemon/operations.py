@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 from bandstand.bootstrap import Bandstand
+from bandstand.domain.ask import Ask
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import AskId, TaskId
 from bandstand.faces.daemon import submitting
@@ -64,15 +65,16 @@ async def answer(band: Bandstand, args: Args) -> Json:
         asked = asks.get(ask)
         if asked is None:
             raise Unknown(f"There is no open ask {ask!r}.", hint="`band asks` shows what is open.")
-        alike = [
-            one.id
-            for one in asks.values()
-            if one.id != ask and (one.kind, one.title, one.detail) == (asked.kind, asked.title, asked.detail)
-        ]
+        alike = [one.id for one in asks.values() if one.id != ask and _matter(one) == _matter(asked)]
     answered = await desk.commands.answer(
         ask, str(args.get("choice", "")), text=str(args.get("text", "")), by=_by(args), alike=alike
     )
     return {"answered": list(answered)}
+
+
+def _matter(ask: Ask) -> tuple[str, str, str]:
+    """What an ask is about, whichever task it is of."""
+    return ask.kind.value, ask.title.replace(ask.task, ""), ask.detail.replace(ask.task, "")
 
 
 async def review(band: Bandstand, args: Args) -> Json:
@@ -84,10 +86,11 @@ async def review(band: Bandstand, args: Args) -> Json:
 
 
 async def send(band: Bandstand, args: Args) -> Json:
-    """Say something to a task's agent."""
+    """Say something to a task's agent; `asks` are those that are to be answered before it gets there."""
     task = TaskId(args["task"])
-    await (await desk_of(band, args)).commands.send(task, str(args.get("text", "")), by=_by(args))
-    return {"task": task}
+    desk = await desk_of(band, args)
+    await desk.commands.send(task, str(args.get("text", "")), by=_by(args))
+    return {"task": task, "asks": [ask.id for ask in desk.views.list_asks() if ask.task == task]}
 
 
 async def cancel(band: Bandstand, args: Args) -> Json:

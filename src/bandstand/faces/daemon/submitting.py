@@ -2,6 +2,8 @@
 
 import compileall
 import hashlib
+import re
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -26,6 +28,13 @@ from bandstand.services.launching import HANDED_ON
 from bandstand.services.policies import REHEARSAL
 
 Args = Mapping[str, Json]
+
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_PROGRAM = re.compile(r"[\w.+-]+")
+_SHELL = frozenset(
+    {".", ":", "case", "cd", "command", "echo", "eval", "exec", "exit", "export", "false", "for", "if", "printf", "set"}
+    | {"source", "test", "time", "trap", "true", "ulimit", "umask", "unset", "until", "while"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +70,7 @@ async def plan(band: Bandstand, args: Args) -> Json:
         "agents": [
             {"name": one.name, "command": list(one.command), "reads": list(one.reads)} for one in order.policy.agents
         ],
-        "warnings": await _warnings(order),
+        "warnings": await _warnings(order, _finding(args)),
     }
 
 
@@ -233,9 +242,13 @@ def _variables(order: Order, args: Args) -> dict[str, str]:
     return {name: str(value) for name, value in given.items() if name in wanted}
 
 
-async def _warnings(order: Order) -> list[str]:
+async def _warnings(order: Order, which: Callable[[str], str | None]) -> list[str]:
     """What a person should know before they say yes."""
     found: list[str] = []
+    for check in order.policy.checks:
+        program = _first_program(check.command)
+        if program and which(program) is None:
+            found.append(f"{program} is not on your PATH: activate its environment first, or `{check.command}` fails.")
     if order.sandbox == "none":
         found.append("Unsandboxed: nothing keeps the agents inside their workspaces.")
     if not order.policy.checks:
@@ -246,3 +259,12 @@ async def _warnings(order: Order) -> list[str]:
     if settings.is_file() and settings.read_bytes() != landed:
         found.append(f"bandstand.toml in your checkout is not what {order.policy.target} has; the one there counts.")
     return found
+
+
+def _first_program(command: str) -> str:
+    """The program that a command begins with, if it is one that has to be on the search path."""
+    try:
+        words = [word for word in shlex.split(command) if not _ASSIGNMENT.match(word)]
+    except ValueError:
+        return ""
+    return words[0] if words and _PROGRAM.fullmatch(words[0]) and words[0] not in _SHELL else ""

@@ -236,8 +236,8 @@ class Stage:
 
     def begun(self, *tasks: str) -> None:
         """Wait until the agents of these tasks are in the middle of a turn, where `HOLD` keeps them."""
-        for name in tasks:
-            wait_for(lambda name=name: list(self.state.glob(f"repositories/*/workspaces/{name}/tree/.git/begun")))
+        marks = [f"repositories/*/workspaces/{name}/tree/.git/begun" for name in tasks]
+        wait_for(lambda: all(list(self.state.glob(mark)) for mark in marks))
 
     def go_on(self, *tasks: str) -> None:
         """Let the agents of these tasks go on."""

@@ -3,11 +3,16 @@
 import os
 import signal
 import subprocess
+from functools import partial
 
 from tests.e2e.stage import HELLO, HOLD, Stage, task, wait_for
 from tests.e2e.terminal import Terminal
 
 HELD = HELLO.replace("steps:\n", f"steps:\n      - {HOLD}\n").replace("hello.txt", "'{task}.txt'")
+
+
+def _is_gone(stage: Stage, pid: int) -> bool:
+    return pid not in stage.processes()
 
 
 def test_ctrl_c_only_stops_watching(stage: Stage) -> None:
@@ -46,7 +51,7 @@ def test_the_daemon_may_be_ended_while_agents_work(stage: Stage) -> None:
             assert "Agents go on" in stage.band("down").out
         else:
             os.kill(old, how)
-        wait_for(lambda old=old: old not in stage.processes())
+        wait_for(partial(_is_gone, stage, old))
         assert [command for command in stage.processes().values() if "rehearsal" in command], "the agent is gone"
         assert task(stage.band_json("ps"), "first")["mark"] == "working"
         assert stage.daemon() != old

@@ -271,6 +271,10 @@ class Stage:
         """The keys of the prompts that an agent was sent, in order."""
         return [record.key for record in self.sent(run) if b'"session/prompt"' in record.payload]
 
+    def gone(self, pid: int) -> None:
+        """Wait until a process of this stage has gone."""
+        wait_for(lambda: pid not in self.processes())
+
     def processes(self) -> dict[int, str]:
         """Everything alive on this stage, by its process id."""
         return living_below(self.root)

@@ -35,7 +35,7 @@ def kill_the_daemon(stage: Stage) -> int:
     """End the daemon without a word; which process it was."""
     pid = stage.daemon()
     kill(pid)
-    wait_for(lambda: pid not in stage.processes())
+    stage.gone(pid)
     return pid
 
 

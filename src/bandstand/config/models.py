@@ -266,7 +266,7 @@ class RepositorySettings(Table):
     called = "`bandstand.toml`"
 
     target: Target | None = Field(
-        default=None, description="The branch that changes land on. Left out, it is the branch you started from."
+        default=None, description="The branch that changes land on. Left out, it is the remote's head, `main` or `master`."
     )
     review: ReviewMode | None = Field(
         default=None,

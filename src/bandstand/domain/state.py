@@ -46,12 +46,12 @@ from bandstand.domain.task import TaskSpec
 class Task:
     """A task as it stands.
 
-    `since` is when its stage began. `number` orders tasks by submission. `run` and `review_run` are the live runs, at
-    most one of each. `repairs` counts the turns per cause since a human last said to go on; `crashes` the runs that
-    broke off since a turn last ended; `failures` the steps of ours that failed, the last one at `failed_at`. `followed`
-    is how many of `reviews` the agent has been told of.
-    `green` holds the trees that passed, each with the policy it passed under. `waived` tells that a human lets it go
-    on without a cancelled task that it needs. `position` is its place in the merge queue, if it ever was in it.
+    `since` is when its stage began. `number` orders tasks by submission. `run` and `review_run` are the live runs.
+    `repairs` counts the turns per cause since a human last said to go on; `crashes` the runs that broke off since a
+    turn last ended; `failures` the steps of ours that failed, the last one at `failed_at`. `followed` is how many of
+    `reviews` the agent was told of; `committed` that files had to be committed for it. `green` holds the trees that
+    passed, each with its policy. `waived` tells that a human lets it go on without a cancelled task that it needs.
+    `position` is its place in the merge queue, if it ever was in it.
     """
 
     spec: TaskSpec
@@ -63,6 +63,7 @@ class Task:
     session: SessionId | None = None
     base: CommitId | None = None
     own_head: CommitId | None = None
+    committed: bool = False
     change: Change | None = None
     gates: tuple[str, ...] = ()
     leftovers: tuple[str, ...] = ()
@@ -161,9 +162,8 @@ def _apply(state: State, event: e.Event, at: datetime) -> State:  # noqa: C901, 
         case e.AskWithdrawn(ask=ask_id):
             return replace(state, asks={key: ask for key, ask in state.asks.items() if key != ask_id})
         case e.AskReminded(ask=ask_id, deadline=deadline):
-            if ask_id not in state.asks:
-                return state
-            return replace(state, asks={**state.asks, ask_id: replace(state.asks[ask_id], deadline=deadline)})
+            due = {key: replace(ask, deadline=deadline) for key, ask in state.asks.items() if key == ask_id}
+            return replace(state, asks={**state.asks, **due})
         case e.RunStarted(run=run):
             return _on_task(state, run.task, event, at)
         case e.ChangeQueued():
@@ -299,6 +299,7 @@ def _turn_ended(task: Task, event: e.TurnEnded) -> Task:
         task,
         change=event.change,
         own_head=event.own_head,
+        committed=task.committed or event.committed_for_agent,
         gates=event.gates,
         leftovers=event.leftovers,
         snapshots=max(task.snapshots, event.snapshot),

@@ -95,8 +95,8 @@ def told(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911 - 
             asked = state.asks.get(ask_id)
             if asked is None:
                 return None
-            chosen = asked.choice(answer.choice)
-            said = chosen.label if chosen is not None else answer.text or "no answer"
+            labels = {choice.id: choice.label for choice in asked.choices}
+            said = labels.get(answer.choice) or answer.text or "no answer"
             return Line(mark=Mark.WORKING, task=asked.task, text=f"{ask_id} answered by {answer.by}: {said}")
         case e.ChangeLanded() | e.LandingReturned() | e.LandingRestarted() | e.LandingStarted() | e.CandidateBuilt():
             return _landing(event)

@@ -112,7 +112,7 @@ class Client:
                 connection.sendall(encode({"op": op, "args": args, "install": INSTALL}))
                 with connection.makefile("rb") as lines:
                     for line in lines:
-                        message = json.loads(line)
+                        message = _message(line)
                         if "error" in message:
                             raise_error(message["error"])
                         kind = "item" if "item" in message else "result"
@@ -140,3 +140,14 @@ class Client:
 
 def _lost() -> Lost:
     return Lost("The daemon ended before it had answered.", hint="Try again; `band doctor` tells more.")
+
+
+def _message(line: bytes) -> dict[str, Json]:
+    """One line of an answer. Raises `Lost` for one that was cut short."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        raise _lost() from None
+    if not isinstance(message, dict) or not message.keys() & {"error", "item", "result"}:
+        raise _lost()
+    return message

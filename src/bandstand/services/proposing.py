@@ -36,7 +36,8 @@ class Proposing:
         snapshot = await self.workspaces.snapshot(task.spec.id)
         own_head = snapshot.head
         fresh = set(snapshot.uncommitted) - set(task.leftovers)
-        committed = bool(fresh) and own_head in (task.own_head or task.base, task.base)
+        left_before = task.committed or own_head in (task.own_head or task.base, task.base)
+        committed = bool(fresh) and left_before
         if committed:
             snapshot = await self._commit(task, snapshot, author)
         await self.workspaces.publish(task.spec.id, snapshot.head)

@@ -34,7 +34,7 @@ def call(op: str, *, at: Path | None = None, **args: Json) -> Json:
     """The result of an operation in the caller's folder, or `at` another. Starts the daemon if none is running."""
     where = here()
     client = Client(where.socket)
-    path = _folder(at)
+    path = folder(at)
     try:
         return client.call(op, path=path, **args)
     except NotRunning:
@@ -55,7 +55,7 @@ def stream(op: str, *, at: Path | None = None, lost: Callable[[], None] = lambda
     If the daemon is lost in the middle, `lost` is called, another one is started, and the items go on as the last one
     that has `again` says; without, they come from the beginning. Raises `Lost` when that happens again and again.
     """
-    path = _folder(at)
+    path = folder(at)
     call("ready", at=at)
     losses: deque[float] = deque(maxlen=_MOST_LOSSES)
     while True:
@@ -73,7 +73,7 @@ def stream(op: str, *, at: Path | None = None, lost: Callable[[], None] = lambda
             return
 
 
-def _folder(at: Path | None) -> str:
+def folder(at: Path | None) -> str:
     """The folder that is meant. Raises `Refused` if the caller's own is gone."""
     try:
         return str(at or Path.cwd())

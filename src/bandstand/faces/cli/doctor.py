@@ -13,7 +13,7 @@ from bandstand.bootstrap import Bandstand
 from bandstand.config.known_agents import KNOWN_AGENTS
 from bandstand.config.places import Places
 from bandstand.domain.errors import BandstandError
-from bandstand.faces.cli.calling import here
+from bandstand.faces.cli.calling import folder, here
 from bandstand.faces.cli.looking import dump
 from bandstand.faces.cli.terminal import Paint
 from bandstand.faces.wire import Client, NotRunning
@@ -97,7 +97,7 @@ def _settings(band: Bandstand) -> Finding:
 
 async def _repository(band: Bandstand) -> Finding:
     try:
-        repository = await band.repository(Path.cwd())
+        repository = await band.repository(Path(folder(None)))
         await repository.user()
     except BandstandError as error:
         return Finding(level="note", what=str(error), cure=error.hint)

@@ -9,7 +9,7 @@ from pathlib import Path
 from bandstand.domain.errors import Refused
 from bandstand.faces.cli.calling import call, me, stream
 from bandstand.faces.cli.looking import dump
-from bandstand.faces.cli.terminal import Paint, table, width
+from bandstand.faces.cli.terminal import Paint, clean, table, width
 from bandstand.faces.wire import Json
 
 NOT_LANDED, INTERRUPTED = 1, 130
@@ -92,17 +92,22 @@ def _warnings(planned: Json, paint: Paint) -> list[str]:
 def rule_lines(planned: Json, paint: Paint) -> list[str]:
     """The rules of a repository, for a person to confirm."""
     checks = planned["checks"] or ["none: changes land untested"]
-    lines = [f"{'lands on':<10}{planned['target']}"]
+    lines = [f"{'lands on':<10}{_line(planned['target'])}"]
     for index, command in enumerate(checks):
-        source = paint.dim(f"  ({planned['checks_from']})") if planned["checks"] else ""
-        lines.append(f"{'checks' if index == 0 else '':<10}{paint.bold(command)}{source}")
+        source = paint.dim(f"  ({_line(planned['checks_from'])})") if planned["checks"] else ""
+        lines.append(f"{'checks' if index == 0 else '':<10}{paint.bold(_line(command))}{source}")
     lines.append(f"{'review':<10}{planned['review']}")
     for agent in planned["agents"]:
         reads = f" (may read {', '.join(agent['reads'])})" if agent["reads"] else ""
-        lines.append(f"{'agent':<10}{agent['name']}: {' '.join(agent['command'])}{reads}")
+        lines.append(f"{'agent':<10}{_line(agent['name'] + ': ' + ' '.join(agent['command']) + reads)}")
     if planned["sandbox"] == "none":
         lines.append(f"{'sandbox':<10}{paint.red('none: laws 2 and 4 not enforced')}")
     return lines
+
+
+def _line(text: str) -> str:
+    """What a repository says, in one line that cannot be taken for anything else."""
+    return clean(text).replace("\n", "⏎").replace("\t", " ")
 
 
 def _confirm(arguments: argparse.Namespace, planned: Json, paint: Paint) -> None:

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from datetime import datetime
 
 from bandstand.faces.cli.calling import call, stream
@@ -87,7 +88,7 @@ def _checks(task: Json) -> list[tuple[str, str]]:
     if not task["checks"]:
         return [("checks", task["policy_checks"])]
     return [
-        ("check", f"{one['command']}: {one['conclusion'].replace('_', ' ')} ({one['seconds']:.1f} s)")
+        ("check", f"{one['conclusion'].replace('_', ' ')} ({one['seconds']:.1f} s): {one['command']}")
         for one in task["checks"]
     ]
 
@@ -109,11 +110,14 @@ def log(arguments: argparse.Namespace) -> int:
     """What was said and done."""
     paint = Paint(sys.stdout)
     last = ""
-    seen: set[tuple[str, int]] = set()
-    for entry in stream("log", task=arguments.task, follow=arguments.follow):
-        if (entry["run"], entry["offset"]) in seen:
+    shown: Counter[str] = Counter()
+    count: Counter[str] = Counter()
+    for entry in stream("log", task=arguments.task, follow=arguments.follow, lost=count.clear):
+        # After a loss all comes again.
+        count[entry["run"]] += 1
+        if count[entry["run"]] <= shown[entry["run"]]:
             continue
-        seen.add((entry["run"], entry["offset"]))
+        shown[entry["run"]] = count[entry["run"]]
         if arguments.json:
             sys.stdout.write(json.dumps(entry, ensure_ascii=False) + "\n")
         elif entry["kind"] != "done" or entry["text"].strip():
@@ -134,7 +138,7 @@ def entry_lines(entry: Json, paint: Paint, *, full: bool) -> list[str]:
     kind = entry["kind"]
     colour = _KIND_COLOURS.get(kind, "36")
     head = f"{paint.dim(at.strftime('%H:%M:%S'))} {paint(f'{kind:<10}', colour)} "
-    found = [f"{head}{shown[0]}", *(f"{'':<20}{line}" for line in shown[1:])]
+    found = [f"{head}{shown[0]}", *(f"{'':<20}{line}".rstrip() for line in shown[1:])]
     if len(shown) < len(lines):
         found.append(paint.dim(f"{'':<20}and {more} more lines: --full"))
     return found

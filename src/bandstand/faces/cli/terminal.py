@@ -95,13 +95,23 @@ def ago(moment: str) -> str:
     return f"{seconds}s"
 
 
+_LEAST_WORDS, _LEAST_NAME = 20, 8
+
+
 def table(rows: list[list[str]], *, columns: int) -> list[list[str]]:
     """Rows with every cell but the last padded to its column, and the last cut to what is left of the width."""
     if not rows:
         return []
     sizes = [max(len(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
-    left = max(10, columns - sum(sizes) - 2 * len(sizes))
-    return [[*(cell.ljust(size) for cell, size in zip(row, sizes, strict=False)), cut(row[-1], left)] for row in rows]
+    over = sum(sizes) + 2 * len(sizes) + _LEAST_WORDS - columns
+    if over > 0:
+        # The first column holds names, which may be long; they can be read in `show`.
+        sizes[0] = max(_LEAST_NAME, sizes[0] - over)
+    left = max(1, columns - sum(sizes) - 2 * len(sizes))
+    return [
+        [*(cut(cell, size).ljust(size) for cell, size in zip(row, sizes, strict=False)), cut(row[-1], left)]
+        for row in rows
+    ]
 
 
 def counted(number: int, thing: str) -> str:

@@ -3,13 +3,15 @@
 `path` is the caller's folder; the repository that it is in is the one that is meant.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 from bandstand.bootstrap import Bandstand
+from bandstand.domain.agent import Said, Thought
 from bandstand.domain.ask import Ask
 from bandstand.domain.errors import Refused, Unknown
-from bandstand.domain.ids import AskId, TaskId
+from bandstand.domain.ids import AskId, RunId, TaskId
 from bandstand.faces.daemon import submitting
 from bandstand.faces.daemon.watching import row, watch
 from bandstand.faces.text import transcribed
@@ -33,7 +35,7 @@ async def desk_of(band: Bandstand, args: Args) -> Desk:
 async def list_tasks(band: Bandstand, args: Args) -> Json:
     """The fleet at a glance."""
     desk = await desk_of(band, args)
-    named = [known(desk.fleet.state, TaskId(task)).spec.id for task in args.get("tasks") or ()]
+    named = [known(desk.fleet.state, task).spec.id for task in _tasks(args)]
     view = {**plain(desk.views.list_tasks(named)), "trouble": desk.brain.trouble}
     return {**view, "tasks": [row(one) for one in view["tasks"]]}
 
@@ -41,7 +43,7 @@ async def list_tasks(band: Bandstand, args: Args) -> Json:
 async def show_task(band: Bandstand, args: Args) -> Json:
     """One task, whole."""
     desk = await desk_of(band, args)
-    view = plain(desk.views.show_task(TaskId(args["task"])))
+    view = plain(desk.views.show_task(_task(args)))
     return {**view, "row": row(view["row"])}
 
 
@@ -52,13 +54,13 @@ async def list_asks(band: Bandstand, args: Args) -> Json:
 
 async def diff(band: Bandstand, args: Args) -> Json:
     """A task's change as a patch."""
-    return await (await desk_of(band, args)).views.diff(TaskId(args["task"]))
+    return await (await desk_of(band, args)).views.diff(_task(args))
 
 
 async def answer(band: Bandstand, args: Args) -> Json:
     """Answer an ask; with `alike`, every open one of the same task-independent question in the same way."""
     desk = await desk_of(band, args)
-    ask = AskId(args["ask"])
+    ask = AskId(_text(args, "ask"))
     alike: list[AskId] = []
     if args.get("alike"):
         asks = {one.id: one for one in desk.views.list_asks()}
@@ -80,14 +82,14 @@ def _matter(ask: Ask) -> tuple[str, str, str]:
 async def review(band: Bandstand, args: Args) -> Json:
     """A human's verdict on a change."""
     desk = await desk_of(band, args)
-    task = TaskId(args["task"])
+    task = _task(args)
     await desk.commands.review(task, approve=bool(args.get("approve")), text=str(args.get("text", "")), by=_by(args))
     return {"task": task}
 
 
 async def send(band: Bandstand, args: Args) -> Json:
     """Say something to a task's agent; `asks` are those that are to be answered before it gets there."""
-    task = TaskId(args["task"])
+    task = _task(args)
     desk = await desk_of(band, args)
     await desk.commands.send(task, str(args.get("text", "")), by=_by(args))
     return {"task": task, "asks": [ask.id for ask in desk.views.list_asks() if ask.task == task]}
@@ -95,7 +97,7 @@ async def send(band: Bandstand, args: Args) -> Json:
 
 async def cancel(band: Bandstand, args: Args) -> Json:
     """Stop a task for good."""
-    task = TaskId(args["task"])
+    task = _task(args)
     await (await desk_of(band, args)).commands.cancel(task, reason=str(args.get("reason", "")), by=_by(args))
     return {"task": task}
 
@@ -110,30 +112,33 @@ async def forget(band: Bandstand, args: Args) -> Json:
 async def transcript(band: Bandstand, args: Args) -> AsyncIterator[Json]:
     """What was said and done in a task; with `follow`, also what is going to be."""
     desk = await desk_of(band, args)
-    task = TaskId(args["task"])
+    task = _task(args)
     known(desk.fleet.state, task)
-    seen: set[tuple[str, int]] = set()
-    async for item in _entries(desk, task, seen):
-        yield item
+    shown: Counter[RunId] = Counter()
     if not args.get("follow"):
+        async for item in _entries(desk, task, shown, growing=False):
+            yield item
         return
     async with desk.fleet.watch() as notices:
-        async for item in _entries(desk, task, seen):
-            yield item
-        if desk.fleet.state.tasks[task].ended:
-            return
-        async for _ in notices:
-            async for item in _entries(desk, task, seen):
+        while not desk.fleet.state.tasks[task].ended:
+            async for item in _entries(desk, task, shown, growing=True):
                 yield item
-            if desk.fleet.state.tasks[task].ended:
-                return
+            await anext(notices)
+    async for item in _entries(desk, task, shown, growing=False):
+        yield item
 
 
-async def _entries(desk: Desk, task: TaskId, seen: set[tuple[str, int]]) -> AsyncIterator[Json]:
-    async for run, entry in desk.views.transcript(task):
-        if (run, entry.offset) in seen:
+async def _entries(desk: Desk, task: TaskId, shown: Counter[RunId], *, growing: bool) -> AsyncIterator[Json]:
+    """The entries behind those that were `shown`. What is being said while it is `growing` comes when it is whole."""
+    entries = [pair async for pair in desk.views.transcript(task)]
+    whole = Counter(run for run, _ in entries)
+    count: Counter[RunId] = Counter()
+    for run, entry in entries:
+        count[run] += 1
+        unfinished = growing and count[run] == whole[run] and isinstance(entry.update, Said | Thought)
+        if count[run] <= shown[run] or unfinished:
             continue
-        seen.add((run, entry.offset))
+        shown[run] = count[run]
         kind, text = transcribed(entry.update)
         yield {"run": run, "at_ms": entry.at_ms, "offset": entry.offset, "kind": kind, "text": text}
 
@@ -141,12 +146,30 @@ async def _entries(desk: Desk, task: TaskId, seen: set[tuple[str, int]]) -> Asyn
 async def watch_tasks(band: Bandstand, args: Args) -> AsyncIterator[Json]:
     """Watch tasks to their end; all live ones if none is named. With `after`, all since that version comes again."""
     desk = await desk_of(band, args)
-    named = [TaskId(task) for task in args.get("tasks") or ()]
+    named = _tasks(args)
     for task in named:
         known(desk.fleet.state, task)
     live = [task.spec.id for task in desk.fleet.state.tasks.values() if not task.ended]
     async for item in watch(desk, frozenset(named or live), after=args.get("after")):
         yield item
+
+
+def _text(args: Args, name: str) -> str:
+    value = args.get(name)
+    if not isinstance(value, str) or not value:
+        raise Refused(f"The operation does not say which {name}.")
+    return value
+
+
+def _task(args: Args) -> TaskId:
+    return TaskId(_text(args, "task"))
+
+
+def _tasks(args: Args) -> list[TaskId]:
+    tasks = args.get("tasks") or []
+    if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
+        raise Refused("The tasks of an operation are a list of ids.")
+    return [TaskId(task) for task in tasks]
 
 
 def _by(args: Args) -> str:

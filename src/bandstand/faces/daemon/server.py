@@ -137,11 +137,17 @@ class Reception:
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One operation. It ends when the caller hangs up."""
-        line = await reader.readline()
+        try:
+            line = await reader.readline()
+        except ValueError:
+            while (rest := await reader.read(1 << 16)) and b"\n" not in rest:
+                pass
+            await _send(writer, error_message(Refused("The request is too long.", hint="Submit fewer tasks at once.")))
+            return
         if not line:
             return
         answering = asyncio.create_task(self._answer(line, writer))
-        gone = asyncio.create_task(reader.read(1))
+        gone = asyncio.create_task(_hung_up(reader))
         try:
             await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -210,13 +216,19 @@ class Reception:
 def _request(line: bytes) -> dict[str, Any]:
     try:
         request = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refused("The request is not a line of JSON.") from None
     if not isinstance(request, dict) or not isinstance(request.get("op"), str):
         raise Refused("The request names no operation.")
     if not isinstance(request.setdefault("args", {}), dict):
         raise Refused("The arguments of an operation are an object.")
     return request
+
+
+async def _hung_up(reader: asyncio.StreamReader) -> None:
+    """Return when the caller has hung up. What else it says is of no interest."""
+    while await reader.read(4096):
+        pass
 
 
 async def _send(writer: asyncio.StreamWriter, message: Json) -> None:

@@ -14,7 +14,7 @@ from bandstand import rehearsal
 from bandstand.bootstrap import Bandstand
 from bandstand.config.known_agents import KNOWN_AGENTS
 from bandstand.config.score import parse
-from bandstand.config.settings import explain
+from bandstand.config.settings import explain, profiles
 from bandstand.config.tasks import read_tasks, single_task
 from bandstand.domain.agent import AgentProfile
 from bandstand.domain.errors import Refused
@@ -101,9 +101,7 @@ async def submit(band: Bandstand, args: Args) -> Json:
 
 async def agents(band: Bandstand, args: Args) -> Json:
     """Every agent that is configured here, and the known ones that could be."""
-    desk = await band.desk(Path(str(args["path"])))
-    policy = await desk.policies.current(await desk.policies.target())
-    found = await desk.policies.profiles(policy, which=_finding(args))
+    found, default = await _agents(band, args)
     configured = [
         {"name": one.name, "title": one.title, "command": list(one.command), "state": "configured"}
         for one in found.values()
@@ -113,7 +111,20 @@ async def agents(band: Bandstand, args: Args) -> Json:
         for one in KNOWN_AGENTS.values()
         if one.name not in found
     ]
-    return {"agents": configured + missing, "default": policy.default_agent}
+    return {"agents": configured + missing, "default": default}
+
+
+async def _agents(band: Bandstand, args: Args) -> tuple[Mapping[AgentName, AgentProfile], str | None]:
+    """The agents that can be named in a folder, and the default one; outside of a repository those of the user."""
+    which = _finding(args)
+    try:
+        repository = await band.repository(Path(str(args["path"])))
+    except Refused:
+        user = band.settings()
+        return profiles(Policy(target=""), user, which=which), user.agent
+    desk = await band.desk(repository.path)
+    policy = await desk.policies.current(await desk.policies.target())
+    return await desk.policies.profiles(policy, which=which), policy.default_agent
 
 
 async def _understand(band: Bandstand, args: Args) -> Order:

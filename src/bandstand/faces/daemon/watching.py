@@ -51,7 +51,9 @@ def _new(desk: Desk, tasks: Collection[TaskId], fact: Recorded, seen: int) -> li
 
 def _fact(desk: Desk, tasks: Collection[TaskId], fact: Recorded) -> list[Json]:
     line = told(fact.event, desk.fleet.state)
-    if _task_of(fact.event) not in tasks and (line is None or line.task not in tasks):
+    # An ask that is gone is known no more: that it is may concern anybody.
+    gone = isinstance(fact.event, e.AskWithdrawn | e.AskReminded)
+    if not gone and _task_of(fact.event) not in tasks and (line is None or line.task not in tasks):
         return []
     items: list[Json] = [
         {

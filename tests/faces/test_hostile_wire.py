@@ -1,0 +1,131 @@
+"""What is shown and said cannot be forged, cut short or overrun: neither by a repository nor by a stranger's request."""
+
+import asyncio
+import json
+import unicodedata
+from datetime import UTC, datetime
+
+import pytest
+
+from bandstand.domain import events as e
+from bandstand.domain.agent import Choice
+from bandstand.domain.ask import Answer, Ask, AskKind
+from bandstand.domain.ids import AskId, TaskId
+from bandstand.domain.state import State
+from bandstand.faces.cli.run import rule_lines
+from bandstand.faces.text import told
+from tests.faces.front import Front, operation, serve
+from tests.faces.test_lines import PLAIN, planned
+from tests.faces.test_wire import answering
+from tests.services.acting import asks_permission
+from tests.services.world import World, rules
+
+NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
+
+
+def test_an_answer_is_told_by_what_was_chosen() -> None:
+    """An agent's own ids may look like the numbers of choices; what is told is the choice that was made."""
+    choices = tuple(Choice(id=str(2 - n), label=f"Choice {n}", grants=n == 0) for n in range(2))
+    ask = Ask(
+        id=AskId("a1"), kind=AskKind.PERMISSION, task=TaskId("t"), title="?", choices=choices, raised=NOW, deadline=NOW
+    )
+    event = e.AskAnswered(ask=ask.id, answer=Answer(choice=choices[1].id, text="", by="ada"))
+    line = told(event, State(asks={ask.id: ask}))
+    assert line is not None
+    assert line.text == "a1 answered by ada: Choice 1"
+
+
+@pytest.mark.parametrize("said", [b'{"resu', b"garbage\n", b'{"thing": 1}\n', b"[]\n"])
+def test_a_daemon_that_hangs_up_in_the_middle_of_a_line_is_lost(said: bytes) -> None:
+    """What came of its answer is no answer: the caller is told that the daemon is lost."""
+    with answering(said) as client, pytest.raises(Exception) as raised:
+        client.call("show")
+    assert type(raised.value).__module__.startswith("bandstand"), repr(raised.value)
+
+
+@pytest.mark.parametrize("command", ["make test\nreview    none", "make \u202etset", "make test\x9b2K"])
+def test_the_rules_that_are_confirmed_are_shown_as_they_are(command: str) -> None:
+    """A repository cannot forge the screen on which its rules are confirmed."""
+    for line in rule_lines(planned(checks=[command]), PLAIN):
+        assert not [char for char in line if unicodedata.category(char)[0] == "C"], repr(line)
+
+
+def test_the_transcript_is_streamed_and_followed() -> None:
+    """Each entry comes once and whole, also where several stand in one record of the journal."""
+
+    async def story(front: Front, world: World) -> None:
+        world.agent_does("one", asks_permission("Fetch it?"))
+        await world.submit("one")
+        await world.ask("one")
+        kinds = [entry["kind"] for entry in await front.stream("log", task="one")]
+        assert kinds == ["prompt", "permission"]
+
+    serve(story)
+
+
+def test_a_request_may_have_something_behind_it() -> None:
+    """Only who closes the connection has hung up."""
+
+    async def story(front: Front, world: World) -> None:
+        answer = await front.raw(operation("ps") + b"\n")
+        assert json.loads(answer)["result"]["tasks"] == []
+
+    serve(story)
+
+
+def test_a_request_that_is_too_long_is_refused() -> None:
+    """It is answered, with what to do instead."""
+
+    async def story(front: Front, world: World) -> None:
+        answer = await front.raw(b"x" * (1 << 21) + b"\n")
+        assert json.loads(answer)["error"]["kind"] == "refused"
+
+    serve(story)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[" * 100_000 + b"\n",
+        operation("show"),
+        operation("answer"),
+        operation("show", task=3),
+        operation("watch", tasks=3),
+    ],
+)
+def test_a_bad_request_is_no_mistake_of_ours(line: bytes) -> None:
+    """Missing and odd arguments are refused; they are no fault of Bandstand."""
+
+    async def story(front: Front, world: World) -> None:
+        told = json.loads(await front.raw(line))["error"]
+        assert told["kind"] in ("refused", "unknown"), told
+
+    serve(story)
+
+
+def test_who_watches_sees_that_an_ask_was_withdrawn() -> None:
+    """A view that shows asks is told when one is gone."""
+
+    async def story(front: Front, world: World) -> None:
+        await world.submit("one")
+        ask = await world.ask("one")
+        async with front.connection(operation("watch", tasks=["one"])) as reader:
+            first = json.loads(await reader.readline())["item"]
+            assert [one["id"] for one in first["asks"]] == [ask.id]
+            await world.passes(hours=24)
+            facts = []
+            async for line in reader:
+                item = json.loads(line)["item"]
+                facts.append(item)
+                if (
+                    item["kind"] == "state"
+                    and item["asks"]
+                    and item["asks"][0]["deadline"] != first["asks"][0]["deadline"]
+                ):
+                    break
+
+    async def bounded(front: Front, world: World) -> None:
+        async with asyncio.timeout(5):
+            await story(front, world)
+
+    serve(bounded, lambda: World(rules(review="human")))

@@ -106,7 +106,7 @@ def test_a_place_without_a_repository_or_a_commit_is_refused(stage: Stage) -> No
     empty = stage.root / "empty"
     subprocess.run(["git", "init", "-q", "-b", "main", str(empty)], check=True)
     for place, words in ((stage.home, "not in a git repository"), (empty, "no commit yet")):
-        for verb in (("run", "say hello", *stage.rehearsing(HELLO)), ("ps",), ("asks",), ("show", "x"), ("agents",)):
+        for verb in (("run", "say hello", *stage.rehearsing(HELLO)), ("ps",), ("asks",), ("show", "x")):
             said = stage.band(*verb, at=place, ends=None)
             refused(said)
             assert words in said.err, said.err

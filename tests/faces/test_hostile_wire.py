@@ -1,4 +1,4 @@
-"""What is shown and said cannot be forged, cut short or overrun: neither by a repository nor by a stranger's request."""
+"""What is shown and said cannot be forged, cut short or overrun by a repository or a stranger."""
 
 import asyncio
 import json

@@ -112,7 +112,7 @@ def test_a_task_that_is_blocked() -> None:
             "  | line 7",
             "  | line 8",
             "  | line 9",
-            "  1  Try again                    band answer a3 1",
+            "  1  Try again                    band answer a3 1 [-m …]",
             "  2  Cancel the task              band answer a3 2",
         ]
     )
@@ -149,7 +149,7 @@ def test_a_task_whole() -> None:
             "change        2 files, +12 -3, 1 commit",
             "              M src/ui.py +10 -3",
             "              A docs/ui.md +2 -0",
-            "check         make test: timed out (61.0 s)",
+            "check         timed out (61.0 s): make test",
             "review        changes requested by critic, of an earlier commit: Not yet.",
             "gate          It changes Makefile, by which checks are run.",
             "not committed debug.log",

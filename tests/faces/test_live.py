@@ -112,7 +112,7 @@ def test_at_the_end_stands_what_came_of_each_task(capsys: pytest.CaptureFixture[
         [
             "",
             "● dark-mode  working on the goal  1 file, +3 -0",
-            "■ docs  cancelled: Enough.",
+            "■ docs       cancelled: Enough.",
             "look: band show dark-mode · band log dark-mode · band diff dark-mode",
         ]
     )

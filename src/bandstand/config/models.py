@@ -266,7 +266,8 @@ class RepositorySettings(Table):
     called = "`bandstand.toml`"
 
     target: Target | None = Field(
-        default=None, description="The branch that changes land on. Left out, it is the remote's head, `main` or `master`."
+        default=None,
+        description="The branch that changes land on. Left out, it is the remote's head, `main` or `master`.",
     )
     review: ReviewMode | None = Field(
         default=None,

@@ -3,6 +3,7 @@
 Without a terminal only the lines are written, with the time of day before each, so that they can be read later.
 """
 
+import shutil
 import sys
 from datetime import datetime
 from types import TracebackType
@@ -13,6 +14,7 @@ from rich.live import Live
 from rich.rule import Rule
 from rich.text import Text
 
+from bandstand.faces.cli.looking import LOUDNESS, tally
 from bandstand.faces.cli.terminal import UNSANDBOXED, Paint, clean, counted, cut, width
 from bandstand.faces.wire import Json
 
@@ -26,6 +28,7 @@ _STYLES = {
     "landed": "green",
     "stopped": "dim red",
 }
+_LEAST_ROWS = 4
 
 
 class LiveView:
@@ -84,9 +87,10 @@ class LiveView:
         for row in self.rows:
             glyph = paint.mark(row["glyph"], row["mark"])
             size = f"  {counted(row['files'], 'file')}, +{row['added']} -{row['deleted']}" if row["files"] else ""
-            lines.append(f"{glyph} {paint.bold(row['id'])}  {cut(row['words'], 60)}{paint.dim(size)}")
+            name = paint.bold(f"{row['id']:<{self._name_width}}")
+            lines.append(f"{glyph} {name}  {cut(row['words'], 60)}{paint.dim(size)}")
         if self.rows:
-            name = self.rows[0]["id"]
+            name = next((row["id"] for row in self.rows if row["mark"] != "landed"), self.rows[0]["id"])
             lines.append(paint.dim(f"look: band show {name} · band log {name} · band diff {name}"))
         return lines
 
@@ -136,7 +140,8 @@ class LiveView:
         lines: list[Text | Rule] = [Rule(style="dim")]
         if not self._walled:
             lines.append(Text(UNSANDBOXED, style="bold red"))
-        for row in self.rows:
+        shown, hidden = _fitting(self.rows, shutil.get_terminal_size().lines // 2)
+        for row in shown:
             style = _STYLES.get(row["mark"], "")
             words = row["words"]
             doing = self._doing.get(row["id"], "") if row["mark"] in ("working", "review") else ""
@@ -146,7 +151,19 @@ class LiveView:
             text = f"{words}{': ' if doing else ''}{clean(doing)}"
             line.append(cut(text, columns - self._name_width - 5), style=style)
             lines.append(line)
+        if hidden:
+            more = f"and {len(hidden)} more: {' · '.join(words for _, words in tally(hidden))}"
+            lines.append(Text(cut(more, columns), style="dim"))
         return lines
+
+
+def _fitting(rows: list[Json], room: int) -> tuple[list[Json], list[Json]]:
+    """The loudest rows, as many as there is room for, and all others; both in the order in which they came."""
+    if len(rows) <= max(_LEAST_ROWS, room):
+        return rows, []
+    loudest = sorted(rows, key=lambda row: LOUDNESS.index(row["mark"]))[: max(_LEAST_ROWS, room) - 1]
+    chosen = {row["id"] for row in loudest}
+    return [row for row in rows if row["id"] in chosen], [row for row in rows if row["id"] not in chosen]
 
 
 def _clock(at: str) -> str:

@@ -12,6 +12,10 @@ from bandstand.faces.wire import Json
 _ENDED_SHOWN = 10
 _DETAIL_SHOWN = 6
 _ENDED = ("landed", "stopped")
+LOUDNESS = ("needs-you", "working", "checking", "review", "landing", "waiting", "landed", "stopped")
+"""Every mark, the loudest first."""
+_WORDS = {("review", False): " -m …", ("blocked", True): " [-m …]"}
+"""How the words that go with a choice are given, by the kind of ask and whether the choice lets the task go on."""
 
 
 def ps(arguments: argparse.Namespace) -> int:
@@ -60,14 +64,18 @@ def task_lines(tasks: list[Json], paint: Paint) -> list[str]:
 
 def counts(tasks: list[Json], paint: Paint) -> str:
     """How many tasks stand where, the loudest first."""
-    order = ("needs-you", "working", "checking", "review", "landing", "waiting", "landed", "stopped")
-    parts = []
-    for mark in order:
+    return paint.dim(" · ").join(paint.mark(words, mark) for mark, words in tally(tasks))
+
+
+def tally(tasks: list[Json]) -> list[tuple[str, str]]:
+    """Each mark that tasks have, the loudest first, and how many have it."""
+    found = []
+    for mark in LOUDNESS:
         of_mark = [task for task in tasks if task["mark"] == mark]
         if of_mark:
             words = mark.replace("needs-you", "need you" if len(of_mark) > 1 else "needs you")
-            parts.append(paint.mark(f"{of_mark[0]['glyph']} {len(of_mark)} {words}", mark))
-    return paint.dim(" · ").join(parts)
+            found.append((mark, f"{of_mark[0]['glyph']} {len(of_mark)} {words}"))
+    return found
 
 
 def asks(arguments: argparse.Namespace) -> int:
@@ -96,7 +104,7 @@ def ask_lines(ask: Json, paint: Paint) -> list[str]:
     order = f"band answer {ask['id']}"
     for number, choice in enumerate(ask["choices"], start=1):
         label = cut(choice["label"], max(28, width() - len(order) - 12))
-        words = " -m …" if ask["kind"] == "review" and not choice["grants"] else ""
+        words = _WORDS.get((ask["kind"], choice["grants"]), "")
         lines.append(f"  {number}  {label:<28} {paint.dim(f'{order} {number}{words}')}")
     if not ask["choices"]:
         lines.append(f"  answer in words: {paint.dim(order + ' -m …')}")

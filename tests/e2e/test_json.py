@@ -1,6 +1,7 @@
 """What programs read: JSON that parses, with keys that stay; and what people read when it is piped."""
 
 import json
+from functools import partial
 
 from tests.e2e.stage import RULES, Json, Stage
 
@@ -11,6 +12,28 @@ parts:
       - edit: {path: hello.txt, content: "hello\\n"}
       - ask_permission: {title: Fetch the news, kind: fetch, command: curl news}
       - commit: Say hello
+"""
+
+ESCAPING = """\
+tasks:
+  review:
+    match: "^Reason: review"
+    parts:
+      - steps:
+          - review:
+              verdict: changes_requested
+              summary: "summary EVIL"
+              comments: [{path: "path EVIL", line: 1, body: "body EVIL"}]
+parts:
+  - steps:
+      - say: "say EVIL"
+      - think: "think EVIL"
+      - plan: ["plan EVIL"]
+      - run: "printf '%s' 'out EVIL'"
+      - edit: {path: "name EVIL.txt", content: "content EVIL\\n"}
+      - ask_permission: {title: "permit EVIL", kind: fetch, command: "command EVIL"}
+      - ask: {question: "question EVIL", choices: ["label EVIL", "other"]}
+      - commit: "commit EVIL"
 """
 
 FLEET = {"repository", "target", "sandbox", "walled", "tasks", "asks"}
@@ -111,3 +134,24 @@ def test_long_words_stay_within_the_width(stage: Stage) -> None:
         for words in (["ps"], ["show", "a-task-with-a-name-of-forty-characters-x"], ["asks"]):
             said = stage.band(*words, variables={"COLUMNS": str(columns)}).out
             assert [line for line in said.splitlines() if len(line) > columns] == [], words
+
+
+def test_what_agents_write_cannot_steer_a_terminal(stage: Stage) -> None:
+    """Escape sequences in words, titles, labels, files and their names, and in reviews are shown as what they are."""
+    stage.repository(rules=RULES.replace('"none"', '"agent"') + "[rounds]\nreview = 0\n")
+    stage.play("say hello", ESCAPING.replace("EVIL", r"\x1b]0;evil\x07\x1b[2J\u202e\x9b31m"), "--detach")
+    said = []
+    for ask, choice in (("a1", "1"), ("a2", "2")):
+        stage.until(partial(stands_at, ask))
+        said += [stage.band("asks").out, stage.band("ps").out]
+        stage.band("answer", ask, choice)
+    stage.until(partial(stands_at, "a3"))
+    for words in (["show"], ["log"], ["log", "--full"], ["diff"], ["diff", "--stat"], ["review"]):
+        said.append(stage.band(*words, "say-hello").out)
+    assert [text for text in said if "evil" not in text] == []
+    assert [text for text in said if set(text) & {"\x1b", "\x07", "\x9b", "\u202e"}] == []
+
+
+def stands_at(ask: str, fleet: Json) -> bool:
+    """Whether the only task waits for an answer to this ask."""
+    return bool(fleet["tasks"][0]["words"].startswith(f"{ask}: "))

@@ -6,7 +6,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from bandstand.domain.standing import Mark
-from bandstand.faces.cli.live import LiveView
+from bandstand.faces.cli.live import LiveView, fitting
 from bandstand.faces.text import GLYPHS
 from bandstand.faces.wire import Json
 from tests.faces.rows import EVIL, ask, row
@@ -117,3 +117,13 @@ def test_at_the_end_stands_what_came_of_each_task(capsys: pytest.CaptureFixture[
         ]
     )
     assert LiveView().summary() == [""]
+
+
+def test_a_large_fleet_leaves_room_for_what_happens() -> None:
+    """The loudest rows stay on the board, in the order in which they came."""
+    marks = [Mark.LANDED, *[Mark.WAITING] * 20, Mark.NEEDS_YOU, Mark.WORKING]
+    rows = [row(f"task-{number}", mark) for number, mark in enumerate(marks)]
+    shown, hidden = fitting(rows, 6)
+    assert [one["id"] for one in shown] == ["task-1", "task-2", "task-3", "task-21", "task-22"]
+    assert len(hidden) == 18
+    assert fitting(rows[:6], 6) == (rows[:6], [])

@@ -140,7 +140,7 @@ class LiveView:
         lines: list[Text | Rule] = [Rule(style="dim")]
         if not self._walled:
             lines.append(Text(UNSANDBOXED, style="bold red"))
-        shown, hidden = _fitting(self.rows, shutil.get_terminal_size().lines // 2)
+        shown, hidden = fitting(self.rows, shutil.get_terminal_size().lines // 2)
         for row in shown:
             style = _STYLES.get(row["mark"], "")
             words = row["words"]
@@ -157,7 +157,7 @@ class LiveView:
         return lines
 
 
-def _fitting(rows: list[Json], room: int) -> tuple[list[Json], list[Json]]:
+def fitting(rows: list[Json], room: int) -> tuple[list[Json], list[Json]]:
     """The loudest rows, as many as there is room for, and all others; both in the order in which they came."""
     if len(rows) <= max(_LEAST_ROWS, room):
         return rows, []

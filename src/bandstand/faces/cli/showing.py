@@ -153,7 +153,7 @@ def diff(arguments: argparse.Namespace) -> int:
         task = call("show", task=arguments.task)
         if arguments.json:
             return dump(task["change"])
-        lines = [f"{key:<9} {value}" for key, value in _change(task)] or ["No change yet."]
+        lines = [f"{key:<9} {cut(value, width() - 10)}" for key, value in _change(task)] or ["No change yet."]
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         return 0
     patch = call("diff", task=arguments.task)

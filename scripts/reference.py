@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bandstand.config.reference import settings_reference, task_reference
 from bandstand.config.score_reference import describe
+from bandstand.faces.daemon.http.document import reference
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 MARK = " A test holds it equal. -->\n\n"
@@ -16,8 +17,19 @@ def score_page() -> str:
     return f"{by_hand}{mark}{describe()}"
 
 
+def api_page() -> str:
+    """The page on the HTTP API: what was written by hand, down to the mark, and the table below it."""
+    by_hand, mark, _ = (FOLDER / "api.md").read_text(encoding="utf-8").partition(MARK)
+    return f"{by_hand}{mark}{reference()}"
+
+
 def main() -> int:
-    pages = {"tasks.md": task_reference(), "settings.md": settings_reference(), "scores.md": score_page()}
+    pages = {
+        "tasks.md": task_reference(),
+        "settings.md": settings_reference(),
+        "scores.md": score_page(),
+        "api.md": api_page(),
+    }
     paths = {FOLDER / name: text for name, text in pages.items()}
     stale = [path for path, text in paths.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if stale and "--check" in sys.argv[1:]:

@@ -15,7 +15,9 @@ from bandstand.adapters.clock import AwakeClock
 from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.workspaces import GitWorkspaces
 from bandstand.adapters.hosts.local import LocalHost
+from bandstand.adapters.hosts.waking import Waking
 from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
+from bandstand.adapters.sandbox.editables import editables, refusal, warning
 from bandstand.adapters.sandbox.none import NoSandbox
 from bandstand.adapters.store.sqlite import SqliteLog
 from bandstand.adapters.surroundings import FileEnvironment
@@ -26,20 +28,22 @@ from bandstand.domain.errors import BandstandError, Refused
 from bandstand.domain.ids import RepositoryId
 from bandstand.domain.scheduling import Limits
 from bandstand.ports.agents import AgentProtocol
-from bandstand.ports.git import Repository
 from bandstand.ports.hosts import Host
 from bandstand.ports.sandbox import Sandbox
 from bandstand.ports.workspaces import Workspaces
+from bandstand.services.broadcast import Broadcast
 from bandstand.services.checks import Checks
 from bandstand.services.commands import Commands
 from bandstand.services.desk import Desk, Going
 from bandstand.services.fleet import Fleet
 from bandstand.services.landing import Landing
 from bandstand.services.launching import Launching
+from bandstand.services.orders import Orders
 from bandstand.services.performing import Performers
 from bandstand.services.policies import Policies
 from bandstand.services.proposing import Proposing
 from bandstand.services.reconcile import Brain
+from bandstand.services.repositories import Repositories
 from bandstand.services.reviews import Reviewers
 from bandstand.services.runs import Authors
 from bandstand.services.views import Views
@@ -52,9 +56,13 @@ class Bandstand:
 
     def __init__(self, places: Places, environment: Mapping[str, str]) -> None:
         self.places = places
+        self.home = Path(environment.get("HOME") or "/")
         self._environment = environment
         self._clock = AwakeClock()
         self._log = SqliteLog(places.database)
+        self.broadcast = Broadcast(self._log)
+        self.orders = Orders(self._log)
+        self.repositories = Repositories(log=self._log, clock=self._clock, desks=self.desks, open_at=self.desk)
         self._going: dict[RepositoryId, Going] = {}
         self._lock = asyncio.Lock()
 
@@ -75,7 +83,7 @@ class Bandstand:
 
     async def desk(self, path: Path) -> Desk:
         """The desk of the repository that a folder is in. Raises `Refused` if it is in none."""
-        repository = await self._find(path)
+        repository = await self.repository(path)
         async with self._lock:
             going = self._going.get(repository.id)
             if going is not None and not going.desk.repository.path.exists():
@@ -88,7 +96,7 @@ class Bandstand:
         """The desk of the same repository, made anew: for a change of its sandbox."""
         async with self._lock:
             await self._let_go(self._going[desk.repository.id])
-            await self._begin(await self._find(desk.repository.path))
+            await self._begin(await self.repository(desk.repository.path))
             return self._going[desk.repository.id].desk
 
     async def forget(self, desk: Desk) -> None:
@@ -120,41 +128,64 @@ class Bandstand:
             return user_settings(self.places.settings.read_bytes(), name=str(self.places.settings))
         return UserSettings()
 
-    def sandbox(self, name: str, *hidden: Path) -> Sandbox:
-        """A sandbox by its name, which hides what belongs to Bandstand and the folders named."""
+    def sandbox(self, name: str, *hidden: Path, git_dir: Path | None = None) -> Sandbox:
+        """A sandbox by its name, which hides what belongs to Bandstand and the folders named.
+
+        With the git dir of a repository, Python in it does not import that repository's code from a checkout.
+        """
         if name == "none":
-            return NoSandbox()
-        home = Path(self._environment.get("HOME") or "/")
+            return NoSandbox(git_dir=git_dir, workspaces=self.places.state / "repositories")
         hide = (self.places.state, self.places.runtime, self.places.cache, *hidden)
-        return BubblewrapSandbox("bwrap", home, hide)
+        return BubblewrapSandbox("bwrap", self.home, hide, git_dir=git_dir)
+
+    async def foreign_imports(self, sandbox: str, path: Path, variables: Mapping[str, str]) -> tuple[str, ...]:
+        """What to say of Python environments in `variables` that import the repository of a folder from a checkout.
+
+        Raises `Refused` where commands would test that one and not the change.
+        """
+        git_dir = (await self.repository(path)).git_dir
+        found = await asyncio.to_thread(
+            editables, variables, git_dir=git_dir, workspaces=self.places.state / "repositories"
+        )
+        if sandbox == "none" and found:
+            raise refusal(found[0])
+        return tuple(dict.fromkeys(warning(one) for one in found if one.below is None))
 
     @property
     def slots(self) -> int:
         """How many agents may work at once on this machine."""
         return self.settings().slots or max(2, min(8, os.cpu_count() or 2))
 
-    async def repository(self, path: Path) -> Repository:
+    async def repository(self, path: Path) -> GitRepository:
         """The repository that a folder is in, without a desk. Raises `Refused` if it is in none."""
-        return await self._find(path)
-
-    async def _find(self, path: Path) -> GitRepository:
         return await GitRepository.find(path, environment=self._environment, new_id=lambda: uuid.uuid4().hex[:16])
+
+    def _waking(self) -> Waking:
+        """A daemon like this one, for holders that nobody attends to."""
+        environment = {name: value for name, value in self._environment.items() if name != "BAND_FAULT"}
+        if environment.get("BAND_STATE_DIR"):
+            environment["BAND_STATE_DIR"] = str(self.places.state)  # it may have been said relative to a folder
+        return Waking(
+            command=(sys.executable, "-m", "bandstand", "daemon", "--woken"),
+            environment=environment,
+            lock=self.places.wake_lock,
+            unless=self.places.down,
+        )
 
     async def _take_up(self, repository_id: RepositoryId) -> None:
         """Start the brain of a repository that was left with work to do. One that has gone is left alone."""
         fleet = Fleet(repository_id, log=self._log, clock=self._clock)
         await fleet.open()
-        live = any(not task.ended or not task.retired for task in fleet.state.tasks.values())
         path = Path(fleet.state.path)
-        if not live:
+        if not fleet.state.tasks:
             return
         with contextlib.suppress(BandstandError, OSError):
-            repository = await self._find(path)
+            repository = await self.repository(path)
             if repository.id == repository_id:
                 await self._begin(repository)
 
     async def _begin(self, repository: GitRepository) -> None:
-        fleet = Fleet(repository.id, log=self._log, clock=self._clock)
+        fleet = Fleet(repository.id, log=self._log, clock=self._clock, heard=self.broadcast.hear)
         await fleet.open()
         desk = self._compose(repository, fleet)
         brain = asyncio.create_task(desk.brain.run(), name=f"brain {repository.id}")
@@ -172,20 +203,19 @@ class Bandstand:
     def _compose(self, repository: GitRepository, fleet: Fleet) -> Desk:
         """Wire up one repository."""
         root = self._root(repository.id)
-        sandbox = self.sandbox(fleet.state.sandbox, repository.path, repository.git_dir)
+        sandbox = self.sandbox(fleet.state.sandbox, repository.path, repository.git_dir, git_dir=repository.git_dir)
         environment = FileEnvironment(root / "environment.json")
-        host = LocalHost(root / "runs", sys.executable)
+        host = LocalHost(root / "runs", sys.executable, waking=self._waking())
         protocol = AcpProtocol()
         policies = Policies(
             fleet=fleet, repository=repository, user=self.settings, which=lambda name: which(name, environment)
         )
-        home = Path(self._environment.get("HOME") or "/")
         performers = _performers(
             fleet,
             host,
             protocol,
             GitWorkspaces(repository, root / "workspaces", sandbox),
-            Launching(sandbox=sandbox, environment=environment, repository=repository, home=home),
+            Launching(sandbox=sandbox, environment=environment, repository=repository, home=self.home),
             policies,
             outputs=root / "checks",
         )

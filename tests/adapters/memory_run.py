@@ -1,11 +1,12 @@
 """A run in memory: a journal, channels to it, and an agent as a coroutine at the other end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Self
 
 from bandstand.domain.errors import Unavailable
+from bandstand.ports.agents import AgentProtocol, TranscriptEntry
 from bandstand.ports.hosts import Record, RecordKind
 
 
@@ -105,11 +106,6 @@ class MemoryRun:
         while key not in [record.key for record in self.records]:
             await self.grown()
 
-    async def journal(self) -> AsyncIterator[Record]:
-        """What the journal holds now."""
-        for record in list(self.records):
-            yield record
-
     async def _live(self) -> None:
         await self._agent(self._end)
         if not self.ended:
@@ -156,3 +152,9 @@ class MemoryChannel:
         """Let go."""
         self._closed = True
         self._run.wake()
+
+
+def transcript(protocol: AgentProtocol, records: Sequence[Record]) -> list[TranscriptEntry]:
+    """What these records say, all of it."""
+    reading = protocol.transcript()
+    return [*(entry for record in records for entry in reading.take(record)), *reading.rest()]

@@ -11,7 +11,7 @@ from bandstand.domain.agent import AgentProfile, Said
 from bandstand.domain.errors import Broken, Refused, Unavailable
 from bandstand.domain.ids import SessionId
 from tests.adapters.acp_world import PROFILE, World, in_world
-from tests.adapters.memory_run import AgentEnd, MemoryChannel
+from tests.adapters.memory_run import AgentEnd, MemoryChannel, transcript
 from tests.adapters.scripted_acp import ScriptedAcp
 
 MODES = {
@@ -156,8 +156,8 @@ def test_a_loaded_session_does_not_tell_its_history_as_new() -> None:
         assert session.resumed
         assert (await session.prompt(1, "say now")).message == "now"
         assert await anext(session.updates()) == Said(text="now")
-        transcript = [entry.update async for entry in AcpProtocol().transcript(world.run.journal())]
-        assert Said(text="long ago") not in transcript
+        told = [entry.update for entry in transcript(AcpProtocol(), world.run.records)]
+        assert Said(text="long ago") not in told
 
     in_world(agent, test)
 

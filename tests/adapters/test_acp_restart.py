@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +11,9 @@ from bandstand.adapters.agents.acp import AcpProtocol
 from bandstand.domain.agent import AgentProfile, AgentUpdate, PermissionRequested, QuestionAsked, Said, TurnResult
 from bandstand.domain.errors import Unavailable
 from bandstand.domain.ids import AgentName, SessionId
-from bandstand.ports.agents import PromptFailed, Session, TranscriptEntry
+from bandstand.ports.agents import PromptFailed, Session
 from bandstand.ports.hosts import Record, RecordKind
-from tests.adapters.memory_run import MemoryChannel, MemoryRun
+from tests.adapters.memory_run import MemoryChannel, MemoryRun, transcript
 from tests.adapters.scripted_acp import ScriptedAcp
 
 MODES = {"currentModeId": "auto", "availableModes": [{"id": "auto", "name": "Auto"}, {"id": "ask", "name": "Ask"}]}
@@ -168,19 +167,9 @@ def test_the_same_journal_gives_the_same_transcript_when_it_is_cut_and_read_agai
 
     async def main() -> None:
         run, _, _ = await undisturbed(None)
-        full = await transcript(run.records)
+        full = transcript(AcpProtocol(), run.records)
         for cut in range(len(run.records)):
-            part = await transcript(run.records[:cut])
+            part = transcript(AcpProtocol(), run.records[:cut])
             assert part[:-1] == full[: max(0, len(part) - 1)]
 
     asyncio.run(main())
-
-
-async def transcript(records: list[Record]) -> list[TranscriptEntry]:
-    """The transcript of some records."""
-
-    async def each() -> AsyncIterator[Record]:
-        for record in records:
-            yield record
-
-    return [entry async for entry in AcpProtocol().transcript(each())]

@@ -29,7 +29,7 @@ OPTIONS = [
 ]
 CHOICES = (
     Choice(id="proceed_once", label="Allow", grants=True),
-    Choice(id="proceed_always", label="Always allow", grants=True),
+    Choice(id="proceed_always", label="Always allow", grants=True, lasting=True),
     Choice(id="cancel", label="Reject", grants=False),
 )
 DIFF = {"type": "diff", "path": "/w/hello.txt", "oldText": None, "newText": "hi"}

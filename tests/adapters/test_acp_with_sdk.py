@@ -33,7 +33,7 @@ from bandstand.domain.ids import RunId, SessionId
 from bandstand.ports.agents import PromptFailed, Session
 from bandstand.ports.hosts import Launch
 from tests.adapters.acp_world import PROFILE
-from tests.adapters.memory_run import AgentEnd, MemoryRun
+from tests.adapters.memory_run import AgentEnd, MemoryRun, transcript
 
 AGENT = Path(__file__).with_name("sdk_agent.py")
 SPENT = Usage(input_tokens=7, output_tokens=2, cost_usd=0.5)
@@ -200,8 +200,8 @@ def test_a_session_is_loaded_in_a_new_process(tmp_path: Path) -> None:
         assert (await session.prompt(1, "again")).message == "again"
         updates = session.updates()
         assert [await anext(updates), await anext(updates)] == [Thought(text="Hm."), Said(text="again")]
-        transcript = [entry.update async for entry in AcpProtocol().transcript(run.journal())]
-        assert transcript == [Prompted(text="again"), Thought(text="Hm."), Said(text="again")]
+        told = [entry.update for entry in transcript(AcpProtocol(), run.records)]
+        assert told == [Prompted(text="again"), Thought(text="Hm."), Said(text="again")]
         await session.close()
 
     with_program(first)
@@ -243,7 +243,7 @@ def test_a_holder_keeps_the_agent_through_our_restart(tmp_path: Path) -> None:
         with pytest.raises(Unavailable, match="The run has ended"):
             await waiting
         await second.close()
-        told = [entry.update async for entry in AcpProtocol().transcript(host.journal(run))]
+        told = [entry.update for entry in transcript(AcpProtocol(), [one async for one in host.journal(run)])]
         kinds = [Prompted, Planned, ToolCalled, PermissionRequested, ToolEnded, Prompted, Said]
         assert [type(update) for update in told] == kinds
 

@@ -5,6 +5,8 @@ import os
 import resource
 import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from bandstand.ports.sandbox import Sandbox
 from tests.adapters.folder_workspaces import FolderWorkspaces
 
 COMMIT = CommitId("c" * 40)
-ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "GREETING": "hello"}
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "GREETING": "hello", "TERM": "xterm", "LANG": "de_DE", "CI": ""}
 
 
 class Bench:
@@ -32,14 +34,14 @@ class Bench:
         self.workspaces = FolderWorkspaces(root / "workspaces", {COMMIT: {"data": "of the commit\n", "dir/file": ""}})
         self.checks = SandboxedChecks(self.workspaces, sandbox=sandbox, root=self.outputs, most_output=most_output)
 
-    async def all(self, *commands: str, limit: int = 60) -> Sequence[CommandResult]:
+    async def all(self, *commands: str, limit: int = 60, name: str = "x") -> Sequence[CommandResult]:
         """The results of some commands, with nothing of the checkout left."""
         asked = [
             CheckCommand(name=f"c{number}", command=command, limit_seconds=limit)
             for number, command in enumerate(commands)
         ]
-        results = await self.checks.run("x", COMMIT, asked, ENVIRONMENT)
-        assert self.workspaces.held == set()
+        results = await self.checks.run(name, COMMIT, asked, ENVIRONMENT)
+        assert f"check.{name}" not in self.workspaces.held
         return results
 
     def one(self, command: str, *, limit: int = 60) -> CommandResult:
@@ -121,6 +123,11 @@ def test_a_command_sees_its_own_environment_only(bench: Bench) -> None:
     names = {line.partition("=")[0] for line in result.tail.splitlines() if "=" in line}
     assert names == {"PATH", "GREETING", "HOME", "PWD", "CI", "LANG", "TERM", "BANDSTAND_CHECK"}
     assert result.tail.endswith("/home/agent\n")
+
+
+def test_nobody_is_at_a_terminal(any_bench: Bench) -> None:
+    """Whatever the terminal of the order was: tools are told so."""
+    assert any_bench.one("echo $TERM $CI $LANG").tail == "dumb true C.UTF-8\n"
 
 
 def test_the_objects_of_the_repository_are_there_to_read(tmp_path: Path, bench: Bench) -> None:
@@ -226,9 +233,44 @@ def test_cancelling_ends_everything(any_bench: Bench, tmp_path: Path) -> None:
     assert any_bench.workspaces.held == set()
 
 
-async def output_has(bench: Bench, word: str) -> bool:
+def test_what_a_killed_runner_left_is_ended_before_the_check_begins_again(tmp_path: Path) -> None:
+    """It would be at work in the checkout that is removed, and run twice. Checks of other names go on."""
+    mark = f"orphan-of-{tmp_path.name}"
+    bench = Bench(tmp_path, NoSandbox())
+    program = (
+        "import asyncio, sys; from pathlib import Path\n"
+        "from bandstand.adapters.sandbox.none import NoSandbox\n"
+        "from tests.adapters.test_checks import Bench\n"
+        "bench = Bench(Path(sys.argv[1]), NoSandbox())\n"
+        "asyncio.run(bench.all(sys.argv[2], name=sys.argv[3]))\n"
+    )
+    runners = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(tmp_path), forest(f"{mark}-{name}", end="sleep 600"), name]
+        )
+        for name in ("x", "y")
+    ]
+    try:
+        asyncio.run(until(lambda: output_has(bench, "up", name="x")))
+        asyncio.run(until(lambda: output_has(bench, "up", name="y")))
+        for runner in runners:
+            runner.kill()
+            runner.wait()
+        assert processes(f"{mark}-x")
+        assert bench.one("echo again").conclusion is Conclusion.SUCCESS
+        assert processes(f"{mark}-x") == []
+        assert processes(f"{mark}-y")
+    finally:
+        for runner in runners:
+            runner.kill()
+            runner.wait()
+        for orphan in processes(mark):
+            os.kill(orphan, signal.SIGKILL)
+
+
+async def output_has(bench: Bench, word: str, *, name: str = "x") -> bool:
     """Whether the output so far has a line."""
-    return word in (await bench.checks.output("x")).splitlines()
+    return word in (await bench.checks.output(name)).splitlines()
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

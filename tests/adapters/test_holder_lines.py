@@ -290,8 +290,8 @@ def test_an_old_epoch_is_fenced_for_good(ground: Ground) -> None:
         old, new, mute = Raw(ground.place), Raw(ground.place), Raw(ground.place)
         assert old.ask("hello", epoch=7)["epoch"] == 7
         assert new.ask("hello")["epoch"] == 8
-        for op in ("write", "eof", "stop", "signal", "lease", "ack"):
-            facts = {"key": "k", "number": 9, "ttl": 1, "off": 1}
+        for op in ("write", "eof", "stop", "signal", "ack"):
+            facts = {"key": "k", "number": 9, "off": 1}
             assert old.ask(op, b"", **facts) == {"error": "fenced"}
             assert mute.ask(op, b"", **facts) == {"error": "fenced"}
         assert old.ask("hello", epoch=7) == {"error": "fenced"}
@@ -300,21 +300,6 @@ def test_an_old_epoch_is_fenced_for_good(ground: Ground) -> None:
         assert new.ask("write", b"hello", key="k")["dup"] is True
         for raw in (old, new, mute):
             raw.close()
-
-    ground.play(body())
-
-
-def test_a_lease_that_is_not_renewed_ends_the_run(ground: Ground) -> None:
-    """There is none unless somebody asks for it."""
-
-    async def body() -> None:
-        channel = await ground.start("cat")
-        raw = Raw(ground.place)
-        raw.ask("hello")
-        assert raw.ask("lease", ttl=0.2) == {}
-        await everything(channel.records())
-        assert ground.exit() == {"code": -9, "reason": "lease-expired"}
-        raw.close()
 
     ground.play(body())
 

@@ -84,6 +84,7 @@ def test_a_closed_log_is_one_whole_file_that_says_whose_it_is(tmp_path: Path) ->
     assert row == (
         *(1, "ada", 1, "2026-03-04T12:00:00.000000+00:00", "MessageSent", 1),
         '{"task":"t","text":"hello","by":"ada"}',
+        "t",
     )
 
 

@@ -111,12 +111,7 @@ REPOSITORY_MISTAKES = [
 ]
 
 USER_MISTAKES = [
-    (
-        'sandbox = "none"\n',
-        "1: `sandbox` cannot be `none` in a file.",
-        "A run without walls is asked for by name each time: `band run --sandbox none`.",
-    ),
-    ('sandbox = "docker"\n', "1: `sandbox` must be `bubblewrap`, not `docker`.", ""),
+    ('sandbox = "none"\n', "1: `sandbox` is no key of `config.toml`.", None),
     ('agent = "hal"\n', "1: There is no agent `hal`.", f"Known are: {KNOWN}."),
     ("slots = 0\n", "1: `slots` must be at least 1.", ""),
     ('reads = ["../x"]\n', "1: `reads` must be absolute paths or begin with `~/`, and `../x` does not.", ""),

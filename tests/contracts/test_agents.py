@@ -20,7 +20,8 @@ from bandstand.domain.agent import (
 )
 from bandstand.domain.errors import Refused, Unavailable, Unknown
 from bandstand.domain.ids import SessionId
-from bandstand.ports.agents import PromptFailed
+from bandstand.ports.agents import PromptFailed, TranscriptEntry
+from tests.adapters.memory_run import transcript
 from tests.contracts.agent_rig import Rig, asking, in_loop, prompting, rest, rigs, until
 
 
@@ -317,7 +318,7 @@ def test_the_transcript_tells_the_whole_run(rig: Rig) -> None:
             await session.answer(asked.request, "allow")
             await turn
         await session.prompt(2, "say Bye.")
-        entries = [entry async for entry in rig.protocol.transcript(run.journal())]
+        entries = transcript(rig.protocol, run.records)
         assert [entry.update for entry in entries] == [
             Prompted(text=script),
             Thought(text="hm so"),
@@ -332,5 +333,32 @@ def test_the_transcript_tells_the_whole_run(rig: Rig) -> None:
         offsets = {record.offset: record.at_ms for record in run.records}
         assert [entry.offset for entry in entries] == sorted(entry.offset for entry in entries)
         assert all(offsets[entry.offset] == entry.at_ms for entry in entries)
+
+    in_loop(rig, test)
+
+
+def test_a_transcript_is_read_on_where_it_was(rig: Rig) -> None:
+    """Taken in record by record each entry comes once, whole and in order; what is held back can be looked at."""
+
+    async def test() -> None:
+        run = await rig.run()
+        session = await rig.open(run)
+        async with prompting(session, 1, "think hm\nsay I \nsay write.\ntool a.txt\nask b.txt\nsay Done") as turn:
+            asked = await until(session.updates(), PermissionRequested)
+            reading = rig.protocol.transcript()
+            told: list[TranscriptEntry] = []
+            for record in (begun := tuple(run.records)):
+                told += reading.take(record)
+            assert [*told, *reading.rest()] == transcript(rig.protocol, begun)
+            assert asked in [entry.update for entry in (*told, *reading.rest())]
+            await session.answer(asked.request, "allow")
+            await turn
+        await session.prompt(2, "say Bye.")
+        for record in run.records[len(begun) :]:
+            told += reading.take(record)
+        held_back = reading.rest()
+        assert reading.rest() == held_back
+        assert [entry.update for entry in held_back] == [Said(text="Bye.")]
+        assert [*told, *held_back] == transcript(rig.protocol, run.records)
 
     in_loop(rig, test)

@@ -1,6 +1,7 @@
 """What every clock promises, asked of the fake and of the real one; and what each promises beyond."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta, timezone
@@ -173,6 +174,113 @@ def test_setting_the_wall_clock_does_not_move_the_awake_clock() -> None:
     clock = AwakeClock(wall=lambda: next(told), awake_ns=lambda: next(awake))
     assert clock.now() == NOON
     assert clock.now() == NOON + timedelta(seconds=3, microseconds=500_001)
+
+
+class Machine:
+    """A machine whose time passes by hand, awake and asleep."""
+
+    def __init__(self) -> None:
+        self.awake = 5_000_000_000
+        self.asleep = 0
+        self.wall = NOON
+        self.clock = AwakeClock(
+            wall=lambda: self.wall, awake_ns=lambda: self.awake, since_boot_ns=lambda: self.awake + self.asleep
+        )
+
+    def works(self, seconds: float) -> None:
+        """Some time passes."""
+        self.awake += round(seconds * 1e9)
+
+    def sleeps(self, seconds: float) -> None:
+        """It is suspended for a while."""
+        self.asleep += round(seconds * 1e9)
+
+    @property
+    def shown(self) -> float:
+        """What the clock shows: seconds since it began."""
+        return (self.clock.now() - NOON).total_seconds()
+
+
+def test_nothing_expires_for_a_minute_after_a_suspended_machine_wakes() -> None:
+    """The awake clock stands for that minute, and goes on from where it stood."""
+    machine = Machine()
+    machine.works(100)
+    assert machine.shown == 100
+    machine.sleeps(8 * 3600)
+    for seconds in (0, 1, 30, 28.9):
+        machine.works(seconds)
+        assert machine.shown == 100
+    machine.works(0.1)
+    machine.works(5)
+    assert machine.shown == 105
+    machine.works(1000)
+    assert machine.shown == 1105
+
+
+def test_a_suspend_that_is_noticed_late_counts_too() -> None:
+    """Nobody looked for a while: what may have passed since the machine woke does not count, the rest does."""
+    machine = Machine()
+    machine.works(100)
+    assert machine.shown == 100
+    machine.sleeps(3600)
+    machine.works(20)  # a timer set before the suspend wakes us now
+    assert machine.shown == 100
+    machine.works(60)
+    assert machine.shown == 100
+    machine.works(1000)
+    machine.sleeps(3600)
+    machine.works(1000)
+    assert machine.shown == 100 + 2000 - 60
+    machine.works(60 + 7)
+    assert machine.shown == 100 + 2000 - 60 + 7
+
+
+def test_each_suspend_gives_another_minute() -> None:
+    """Also within the minute of the one before; the clock never goes backwards."""
+    machine = Machine()
+    machine.works(10)
+    shown = [machine.shown]
+    for _ in range(5):
+        machine.sleeps(60)
+        machine.works(40)
+        shown.append(machine.shown)
+    assert shown == [10] * 6
+    machine.works(61)
+    assert machine.shown == 11
+
+
+def test_clocks_that_are_read_a_moment_apart_are_no_suspend() -> None:
+    """A process that is stopped between two looks at its clocks has not slept."""
+    machine = Machine()
+    for drift in (1.5, -30, 1.5, 0):
+        machine.asleep = round(drift * 1e9)
+        machine.works(10)
+    assert machine.shown == 40
+
+
+def test_who_sleeps_over_a_suspend_sleeps_on_for_the_time_of_grace() -> None:
+    """Without looking at the clocks again and again meanwhile."""
+
+    async def main() -> None:
+        looks = asleep = 0
+
+        def since_boot() -> int:
+            nonlocal looks
+            looks += 1
+            return time.monotonic_ns() + asleep
+
+        clock = AwakeClock(since_boot_ns=since_boot, grace=10 * TICK)
+        when = clock.now() + TICK
+        sleeping = asyncio.create_task(clock.sleep_until(when))
+        await asyncio.sleep(0)
+        asleep = 3_600_000_000_000
+        woken = time.monotonic_ns()
+        await sleeping
+        assert clock.now() >= when
+        assert timedelta(microseconds=(time.monotonic_ns() - woken) // 1000) >= 10 * TICK
+        assert looks < 20
+
+    asyncio.run(main())
 
 
 def test_the_awake_clock_begins_at_the_time_of_day() -> None:

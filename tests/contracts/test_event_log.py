@@ -10,9 +10,20 @@ import pytest
 
 from bandstand.adapters.store.sqlite import SqliteLog
 from bandstand.domain.errors import Broken
-from bandstand.domain.events import ChangeQueued, Event, LandingStarted, TaskCancelled
-from bandstand.domain.ids import RepositoryId, TaskId
-from bandstand.ports.log import EventLog, OutOfDate
+from bandstand.domain.events import (
+    ChangeLanded,
+    ChangeQueued,
+    Event,
+    LandingStarted,
+    SandboxChosen,
+    TaskCancelled,
+    TaskSubmitted,
+    WorkspaceRetired,
+)
+from bandstand.domain.ids import AgentName, CommitId, RepositoryId, TaskId
+from bandstand.domain.past import PastTask, Totals
+from bandstand.domain.task import TaskSpec
+from bandstand.ports.log import EventLog, Opening, OutOfDate
 from bandstand.testing.log import MemoryLog
 
 NOON = datetime(2026, 3, 4, 12, 0, 0, 123456, tzinfo=UTC)
@@ -191,6 +202,20 @@ def test_all_facts_are_read_piece_by_piece(opened: Opened) -> None:
     asyncio.run(main())
 
 
+def test_the_last_sequence_is_known(opened: Opened) -> None:
+    """Of all repositories; and what one append writes follows one another."""
+
+    async def main() -> None:
+        async with opened() as log:
+            assert await log.latest() == 0
+            await log.append(ADA, [submitted("one")], expected=0, at=NOON)
+            facts = await log.append(BEA, [submitted(f"t{number}") for number in range(3)], expected=0, at=NOON)
+            assert [fact.sequence for fact in facts] == list(range(facts[0].sequence, facts[0].sequence + 3))
+            assert await log.latest() == facts[-1].sequence
+
+    asyncio.run(main())
+
+
 def test_many_tasks_append_at_once_and_every_fact_is_kept(opened: Opened) -> None:
     """Each of many writers of one repository gets through, and each fact is there once."""
 
@@ -260,5 +285,68 @@ def test_the_events_given_may_be_changed_later(opened: Opened) -> None:
             events.append(ChangeQueued(task=TaskId("t")))
             await appending
             assert [fact.event for fact in await log.read(ADA)] == [cancelled(1)]
+
+    asyncio.run(main())
+
+
+# --- opening --------------------------------------------------------------------------------------------------------
+
+
+def submitted(name: str) -> Event:
+    """A task is handed in."""
+    return TaskSubmitted(spec=TaskSpec(id=TaskId(name), title=name, goal=name, agent=AgentName("a")), by="ada")
+
+
+def over(name: str, *, landed: bool) -> list[Event]:
+    """Everything with which a task leaves the state."""
+    task = TaskId(name)
+    end: Event = TaskCancelled(task=task, by="ada", reason="")
+    if landed:
+        end = ChangeLanded(task=task, commit=CommitId("c"), onto=CommitId("b"), checks="", reviews="")
+    return [end, WorkspaceRetired(task=task)]
+
+
+def test_what_is_over_is_not_read_again_at_the_opening(opened: Opened) -> None:
+    """The facts of live tasks and of the repository as a whole are there in order; of the rest, what came of it."""
+
+    async def main() -> None:
+        async with opened() as log:
+            nothing = Opening()
+            assert await log.opening(ADA) == nothing
+            story = [SandboxChosen(name="none", by="ada"), *(submitted(name) for name in ("one", "two", "three"))]
+            story += [*over("one", landed=True), ChangeQueued(task=TaskId("two")), *over("three", landed=False)]
+            facts = await log.append(ADA, story, expected=0, at=NOON)
+            opening = await log.opening(ADA)
+            assert opening.version == len(story)
+            assert opening.past == {"one": True, "three": False}
+            assert opening.numbers == {"two": 2}
+            assert opening.totals == Totals(submitted=3, asked=0, queued=1)
+            assert opening.facts == (facts[0], facts[2], facts[6])
+            assert await log.opening(BEA) == nothing
+            assert await log.read_task(ADA, TaskId("three")) == (facts[3], facts[7], facts[8])
+
+    asyncio.run(main())
+
+
+def test_summaries_are_kept_beside_the_facts(opened: Opened) -> None:
+    """Those that are missing can be named, the last ones come first to be known, and some can be asked for."""
+
+    async def main() -> None:
+        async with opened() as log:
+            story = [submitted(f"t{number}") for number in range(5)]
+            for number in range(4):
+                story += over(f"t{number}", landed=True)
+            await log.append(ADA, story, expected=0, at=NOON)
+            assert sorted(await log.unsummarised(ADA, limit=10)) == ["t0", "t1", "t2", "t3"]
+            assert len(await log.unsummarised(ADA, limit=2)) == 2
+            kept = [
+                PastTask(id=TaskId(f"t{number}"), number=number + 1, title="Ä", agent=AgentName("a"), ended=NOON)
+                for number in range(3)
+            ]
+            await log.summarise(ADA, kept)
+            assert await log.unsummarised(ADA, limit=10) == ("t3",)
+            assert await log.past(ADA, limit=2) == tuple(kept[1:])
+            assert await log.past(ADA, limit=9, only=[TaskId("t0"), TaskId("t3")]) == (kept[0],)
+            assert await log.past(BEA, limit=9) == ()
 
     asyncio.run(main())

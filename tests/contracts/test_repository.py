@@ -53,6 +53,15 @@ def test_what_is_no_branch_is_unknown(name: str, world: World) -> None:
         asyncio.run(world.repository.tip(name))
 
 
+def test_branches_are_listed_by_a_name_and_what_lies_below_it(world: World) -> None:
+    """Not those whose names only begin alike."""
+    for branch in ("band/two", "band/one/more", "bandage", "other/band"):
+        world.commit({"a.txt": "A\n"}, branch=branch)
+    assert asyncio.run(world.repository.branches("band")) == ("band/one/more", "band/two")
+    assert asyncio.run(world.repository.branches("main")) == ("main",)
+    assert asyncio.run(world.repository.branches("nothing")) == ()
+
+
 def test_a_commit_can_be_read(world: World) -> None:
     """Its files by path; what is not there, and what is a folder, is nothing."""
 

@@ -301,3 +301,26 @@ def test_only_throw_away_checkouts_can_be_discarded(world: World) -> None:
         assert world.ref("refs/bandstand/rescue/") is None
 
     asyncio.run(main())
+
+
+def test_a_snapshot_tells_apart_what_stands_in_what_was_not_committed(world: World) -> None:
+    """The same content has the same name, another one another, and a file that is gone has none."""
+
+    async def main() -> None:
+        world.commit({"a.txt": "a\n", "gone.txt": "gone\n"})
+        await prepare(world)
+        world.write("t1", {"a.txt": "1\n", "gone.txt": None, "new.txt": "new\n"})
+        first = await world.workspaces.snapshot("t1")
+        world.write("t1", {"a.txt": "2\n"})
+        second = await world.workspaces.snapshot("t1")
+        world.write("t1", {"a.txt": "1\n", "c.txt": "c\n"})
+        third = await world.workspaces.snapshot("t1")
+        assert first.uncommitted == second.uncommitted == ("a.txt", "gone.txt", "new.txt")
+        (one, *others), (two, *same) = first.contents, second.contents
+        assert one != two and others == same
+        assert others[0] == "" and "" not in (one, two, others[1])
+        assert (third.uncommitted[0], third.contents[0]) == ("a.txt", one)
+        left = await world.workspaces.commit_leftovers("t1", third, message="left", author=AGENT)
+        assert (left.uncommitted, left.contents) == ((), ())
+
+    asyncio.run(main())

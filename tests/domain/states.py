@@ -100,7 +100,8 @@ class Story:
 
     def asked(self, ask: Ask) -> "Story":
         """Let an ask be there."""
-        self.state = replace(self.state, asks={**self.state.asks, ask.id: ask}, asked=self.state.asked + 1)
+        self.state = replace(self.state, asks={**self.state.asks, ask.id: ask})
+        self.state = replace(self.state, totals=replace(self.state.totals, asked=self.state.totals.asked + 1))
         return self
 
     def session(self, name: str = "one") -> "Story":

@@ -1,5 +1,6 @@
 """Asks: how a choice is named, which answers are taken, and what follows from them."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,13 +11,15 @@ from bandstand.domain.ask import Answer, Ask, AskKind
 from bandstand.domain.asking import Reason, answer, ask_for_agent, ask_policy, ask_review, block
 from bandstand.domain.errors import Refused
 from bandstand.domain.ids import AskId, RunId, TaskId
+from bandstand.domain.policy import Policy, ReviewMode
 from bandstand.domain.review import Reviewer, Verdict
-from bandstand.domain.stage import HumanReview
+from bandstand.domain.stage import Blocked, HumanReview
 from tests.domain.states import NOW, POLICY, Story, change, spec
 
 ALLOW = Choice(id="allow-once", label="Allow once", grants=True)
-ALWAYS = Choice(id="allow-always", label="Allow always", grants=True)
+ALWAYS = Choice(id="allow-always", label="Allow always", grants=True, lasting=True)
 REJECT = Choice(id="reject", label="Reject", grants=False)
+NEVER = Choice(id="reject-always", label="Reject always", grants=False, lasting=True)
 ONE = TaskId("one")
 
 
@@ -59,7 +62,9 @@ def test_a_permission_is_answered_with_one_of_its_choices() -> None:
     """What is recorded is the id of the choice."""
     story = Story().submit()
     asked = ask(AskKind.PERMISSION, ALLOW, REJECT)
-    assert answer(story.state, asked, given("2")) == (e.AskAnswered(ask=asked.id, answer=given("reject")),)
+    assert answer(story.state, asked, given("2")) == (
+        e.AskAnswered(ask=asked.id, answer=given("reject"), task=asked.task),
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +106,7 @@ def blocked() -> tuple[Story, Ask]:
 def test_a_blocked_task_goes_on_or_is_cancelled() -> None:
     """What is said with the answer goes to its agent, or is the reason."""
     story, asked = blocked()
-    answered = e.AskAnswered(ask=asked.id, answer=given("retry", "Mind the gap."))
+    answered = e.AskAnswered(ask=asked.id, answer=given("retry", "Mind the gap."), task=asked.task)
     resumed = e.TaskResumed(task=ONE, by="ada")
     message = e.MessageSent(task=ONE, text="Mind the gap.", by="ada")
     assert answer(story.state, asked, given("retry", "Mind the gap.")) == (answered, resumed, message)
@@ -111,19 +116,79 @@ def test_a_blocked_task_goes_on_or_is_cancelled() -> None:
     assert answer(story.state, asked, given("2"))[1:] == (e.TaskCancelled(task=ONE, by="ada", reason="Help!"),)
 
 
+STRICTER = replace(POLICY, review=ReviewMode.AGENT_AND_HUMAN)
+LAXER = replace(POLICY, review=ReviewMode.NONE)
+
+
+def new_rules(story: Story, name: str, found: Policy = STRICTER) -> None:
+    """Rules are found on the target branch when a task is to be checked."""
+    story.record(*ask_policy(story.state, story.task(name), found, Reason(title="New rules."), now=NOW))
+
+
 def test_one_confirmation_lets_every_task_go_on_that_waits_for_it() -> None:
     """A cancelled one aside."""
     story = Story().submit(spec("one"), spec("two"))
-    story.record(e.PolicyFound(policy=POLICY))
     for name in ("one", "two"):
-        story.record(ask_policy(story.state, story.task(name), Reason(title="New rules."), now=NOW))
+        new_rules(story, name)
     first, second = story.state.open_asks()
-    confirmed = e.PolicyConfirmed(policy=POLICY, by="ada")
+    confirmed = e.PolicyConfirmed(policy=STRICTER, by="ada")
     both = tuple(e.TaskResumed(task=TaskId(name), by="ada") for name in ("one", "two"))
     assert answer(story.state, first, given("confirm"))[1:] == (confirmed, *both)
     assert answer(story.state, second, given("cancel"))[1:] == (
         e.TaskCancelled(task=TaskId("two"), by="ada", reason="New rules."),
     )
+
+
+def test_a_confirmation_is_of_the_rules_that_were_shown() -> None:
+    """When others are found, what was asked before is withdrawn, and asked anew about these."""
+    story = Story().submit(spec("one"), spec("two"))
+    new_rules(story, "one", LAXER)
+    (shown,) = story.state.open_asks()
+    new_rules(story, "two", STRICTER)
+    assert shown.id not in story.state.asks
+    again, other = story.state.open_asks()
+    assert [(ask.task, ask.policy) for ask in (again, other)] == [
+        ("one", STRICTER.digest),
+        ("two", STRICTER.digest),
+    ]
+    assert len({shown.id, again.id, other.id}) == 3
+    with pytest.raises(Refused, match="The rules changed again since a1 was asked"):
+        answer(story.state, shown, given("confirm"))
+    story.record(*answer(story.state, again, given("confirm")))
+    assert story.state.policy == STRICTER
+    assert not any(isinstance(story.task(name).stage, Blocked) for name in ("one", "two"))
+
+
+def test_a_confirmation_that_came_second_confirms_nothing_new() -> None:
+    """Somebody else has let these rules hold in the meantime."""
+    story = Story().submit()
+    new_rules(story, "one")
+    (asked,) = story.state.open_asks()
+    story.record(e.PolicyConfirmed(policy=STRICTER, by="grace"))
+    assert answer(story.state, asked, given("confirm"))[1:] == (e.TaskResumed(task=ONE, by="ada"),)
+
+
+def test_a_task_that_does_not_wait_for_rules_any_more_is_not_asked_about_them() -> None:
+    """It was blocked by something else, or has ended."""
+    story = Story().submit(spec("one"), spec("two"))
+    new_rules(story, "one", LAXER)
+    story.record(e.TaskCancelled(task=ONE, by="ada"))
+    new_rules(story, "two")
+    story.settle()
+    assert [ask.task for ask in story.state.open_asks()] == ["two"]
+
+
+def test_a_verdict_is_on_the_change_that_was_shown() -> None:
+    """One that has moved is to be looked at again."""
+    story = Story().submit().put("one", HumanReview(ask=AskId("a1")), change=change())
+    story.record(ask_review(story.state, story.task(), Reason(title="Look."), now=NOW))
+    (asked,) = story.state.open_asks()
+    assert asked.commit == "head"
+    story.put("one", HumanReview(ask=asked.id), change=change("other"))
+    for choice in ("approve", "request-changes"):
+        with pytest.raises(Refused, match="has moved: you saw head, and it is at other now") as refused:
+            answer(story.state, asked, given(choice, "Rename it."))
+        assert refused.value.hint == "Look again: band review one"
 
 
 def test_a_human_review_is_a_verdict_on_the_head() -> None:
@@ -158,4 +223,8 @@ def test_what_an_agent_asks_says_what_happens_when_nobody_answers() -> None:
         "reject",
     )
     assert (second.kind, second.title, second.otherwise) == (AskKind.QUESTION, "Which one?", "")
+    third = ask_for_agent(
+        story.state, story.task(), RunId("one.1"), replace(permission, choices=(NEVER, REJECT)), now=NOW
+    )
+    assert third.ask.otherwise == "reject"
     assert first.deadline == NOW + timedelta(hours=POLICY.ask_hours)

@@ -1,11 +1,11 @@
 """The whole life of a fleet in any order: submit, start, turn, ask, check, review, land, cancel, crash, restart."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from bandstand.domain import events as e
 from bandstand.domain.activities import (
@@ -20,8 +20,7 @@ from bandstand.domain.activities import (
     wake_at,
 )
 from bandstand.domain.agent import Choice, PermissionRequested, StopReason, ToolKind
-from bandstand.domain.ask import Answer, Ask
-from bandstand.domain.asking import Reason, answer, ask_for_agent, block
+from bandstand.domain.asking import Reason, ask_for_agent, block, resume_waiting
 from bandstand.domain.change import Change, FileChange
 from bandstand.domain.check import CheckCommand, CheckOutcome, CommandResult, Conclusion
 from bandstand.domain.gates import ReviewNeed, may_land, review_standing
@@ -30,10 +29,11 @@ from bandstand.domain.policy import Policy, ReviewMode
 from bandstand.domain.review import Review, Reviewer, Verdict
 from bandstand.domain.run import Cause, EndReason, Part
 from bandstand.domain.scheduling import Limits, busy, decide
-from bandstand.domain.stage import AgentReview, Landed, Moving, Working
+from bandstand.domain.stage import AgentReview, Moving, Working
 from bandstand.domain.standing import Owner, standing
 from bandstand.domain.state import State, Task, apply
 from bandstand.domain.task import Budget, TaskSpec
+from tests.domain.steered import Steered, Written
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 SLOTS = 2
@@ -46,15 +46,7 @@ CONCLUSIONS = {
 YES_OR_NO = (Choice(id="yes", label="Yes", grants=True), Choice(id="no", label="No", grants=False))
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A fact and the time at which it was recorded."""
-
-    at: datetime
-    event: e.Event
-
-
-class FleetMachine(RuleBasedStateMachine):
+class FleetMachine(Steered):
     """Plays the brain, the performers, the agents and the human against the pure domain."""
 
     def __init__(self) -> None:
@@ -100,8 +92,7 @@ class FleetMachine(RuleBasedStateMachine):
         assert outcome is not None and outcome.conclusion is Conclusion.SUCCESS
         assert event.task not in self.landed, "nothing lands twice"
         for need in task.spec.needs:
-            stage = self.state.tasks[need].stage
-            assert isinstance(stage, Landed) or task.waived, "what it needs has landed"
+            assert self.state.has_landed(need) or need in task.waived, "what it needs has landed"
         self.landed.append(event.task)
 
     def settle(self) -> None:
@@ -113,10 +104,6 @@ class FleetMachine(RuleBasedStateMachine):
             self.record(*facts)
             assert busy(self.state) <= max(SLOTS, before), "no more agents work than there are slots"
         raise AssertionError("the plan comes to an end")
-
-    def rarely(self) -> bool:
-        """Whether enough has happened for a rare thing to happen."""
-        return len(self.log) > 30 and len(self.log) % 3 == 0
 
     def unique(self, kind: str) -> str:
         self.serial += 1
@@ -134,7 +121,8 @@ class FleetMachine(RuleBasedStateMachine):
     @rule(review=st.sampled_from(ReviewMode), command=st.sampled_from(["make test", "pytest", ""]))
     def confirm_policy(self, review: ReviewMode, command: str) -> None:
         checks = (CheckCommand(name="test", command=command),) if command else ()
-        self.record(e.PolicyConfirmed(policy=Policy(target="main", review=review, checks=checks), by="you"))
+        policy = Policy(target="main", review=review, checks=checks)
+        self.record(e.PolicyConfirmed(policy=policy, by="you"), *resume_waiting(self.state, by="you"))
         self.settle()
 
     @precondition(lambda self: len(self.state.tasks) < 6)
@@ -154,27 +142,6 @@ class FleetMachine(RuleBasedStateMachine):
             budget=Budget(minutes=60, turns=turns),
         )
         self.record(e.TaskSubmitted(spec=spec, by="you"))
-        self.settle()
-
-    @precondition(lambda self: self.state.open_asks())
-    @rule(data=st.data())
-    def answer_ask(self, data: st.DataObject) -> None:
-        ask: Ask = data.draw(st.sampled_from(self.state.open_asks()))
-        choice = data.draw(st.sampled_from(ask.choices)).id if ask.choices else ""
-        self.record(*answer(self.state, ask, Answer(choice=choice, text="please", by="you")))
-        self.settle()
-
-    @precondition(lambda self: self.rarely())
-    @rule(data=st.data(), do=st.sampled_from(["send", "send", "cancel"]))
-    def interfere(self, data: st.DataObject, do: str) -> None:
-        live = [task for task in self.state.tasks.values() if not task.ended and not task.landing]
-        if not live:
-            return
-        task = data.draw(st.sampled_from(live)).spec.id
-        if do == "send":
-            self.record(e.MessageSent(task=task, text="One more thing.", by="you"))
-        else:
-            self.record(e.TaskCancelled(task=task, by="you"))
         self.settle()
 
     @rule(minutes=st.sampled_from([1, 1, 1, 5, 90, 60 * 30]))

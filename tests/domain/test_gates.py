@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandstand.domain.detection import gate_files, touched_gates
+from bandstand.domain.detection import touched_gates
 
 Files = dict[str, str]
 
@@ -14,7 +14,10 @@ Files = dict[str, str]
 def touched(before: Files, after: Files, *commands: str) -> tuple[str, ...]:
     """The sentences for a change from some files to others."""
     changed = [path for path in {**before, **after} if before.get(path) != after.get(path)]
-    return touched_gates(changed=changed, before=reader(before), after=reader(after), commands=commands)
+    letters = {path: "A" if path not in before else "M" if path in after else "D" for path in changed}
+    return touched_gates(
+        changed=changed, before=reader(before), after=reader(after), commands=commands, statuses=letters
+    )
 
 
 def reader(files: Files):  # type: ignore[no-untyped-def]
@@ -176,18 +179,165 @@ def test_a_detour_does_not_hide_a_script() -> None:
         assert len(told) == 2
 
 
-def test_the_gates_of_a_commit_can_be_listed() -> None:
-    """For a person who wants to see what is guarded."""
-    files = {
-        "README.md": "",
-        "bandstand.toml": "",
-        "pyproject.toml": "[tool.pytest.ini_options]\n",
-        "sub/pyproject.toml": "[project]\n",
-        "check.sh": "",
-        "tests/conftest.py": "import pytest\n",
-        "tests/test_x.py": "",
-    }
-    assert gate_files(files, reader(files), ["./check.sh"]) == ("bandstand.toml", "check.sh", "pyproject.toml")
+FIXTURE = "import pytest\nimport pytest_asyncio\n\n@pytest_asyncio.fixture\ndef one(): return 1\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from tests.h import pytest_collection_modifyitems",
+        "from tests.h import hook as pytest_configure",
+        "from tests.h import *",
+        "import tests.h as pytest_hooks",
+        "pytest_runtest_makereport = print",
+        "class pytest_x: ...",
+        "if True:\n    async def pytest_sessionfinish(): ...",
+        "globals()['pytest_ignore_collect'] = lambda: True",
+        "setattr(sys.modules[__name__], 'collect_ignore', [])",
+        "sys.modules[__name__].pytest_configure = print",
+        "collect_ignore.append('x')",
+        "pytest_plugins = ['tests.h']",
+    ],
+)
+def test_a_hook_enters_a_conftest_by_no_back_door(line: str) -> None:
+    """Defined, imported under whatever name, or set by a string; the fixtures beside it stay free."""
+    path = "tests/conftest.py"
+    for before, after in [(FIXTURE, f"{line}\n{FIXTURE}"), (f"{line}\n{FIXTURE}", FIXTURE)]:
+        assert touched({path: before}, {path: after}, "pytest") == (f"It changes the hooks of pytest in {path}.",)
+    assert touched({path: f"{line}\n{FIXTURE}"}, {path: f"{line}\n{FIXTURE}# more\n"}, "pytest") == ()
+    assert touched({path: FIXTURE}, {path: FIXTURE.replace("1", "2")}, "pytest") == ()
+
+
+@pytest.mark.parametrize(
+    ("conftest", "line", "path"),
+    [
+        ("tests/conftest.py", "from tests.h import *", "tests/h.py"),
+        ("tests/conftest.py", "from .h import *", "tests/h.py"),
+        ("tests/conftest.py", "from h import pytest_configure", "tests/h.py"),
+        ("tests/conftest.py", "from . import pytest_configure", "tests/__init__.py"),
+        ("tests/conftest.py", "from ..lib import *", "lib/__init__.py"),
+        ("conftest.py", "pytest_plugins = ('tests.h',)", "tests/h.py"),
+        ("conftest.py", "pytest_plugins: list[str] = []\npytest_plugins += ['app.testing']", "src/app/testing.py"),
+    ],
+)
+def test_a_module_that_a_conftest_takes_hooks_from_is_read_like_one(conftest: str, line: str, path: str) -> None:
+    """Fixtures in it are free as they are in the conftest itself; a module that it only imports is nobody's."""
+    hook = "def pytest_sessionfinish(session): ...\n"
+    same = {conftest: line}
+    assert touched({**same, path: FIXTURE}, {**same, path: FIXTURE + hook}, "pytest") == (
+        f"It changes the hooks of pytest in {path}.",
+    )
+    assert touched({**same, path: FIXTURE}, {**same, path: FIXTURE + "# more\n"}, "pytest") == ()
+    other = {conftest: "import tests.h\nfrom tests.h import one\n"}
+    assert touched({**other, path: FIXTURE}, {**other, path: FIXTURE + hook}, "pytest") == ()
+
+
+@pytest.mark.parametrize("path", ["tests/conftest.py", "pyproject.toml", "web/package.json", "go.mod", "setup.cfg"])
+def test_what_is_no_plain_file_is_a_gate_whole(path: str) -> None:
+    """A link is listed in a commit and cannot be read: nobody sees which settings hold."""
+    link = reader({})
+    file = reader({path: "{}" if path.endswith("json") else ""})
+    for before, after, letter in [(link, link, "A"), (link, link, "M"), (link, link, "D"), (file, link, "T")]:
+        for letters in ({path: letter}, None):
+            (sentence,) = touched_gates(
+                changed=[path], before=before, after=after, commands=["pytest"], statuses=letters
+            )
+            assert sentence.startswith(f"It changes {path}, which is no plain file")
+    (sentence,) = touched_gates(changed=[path], before=link, after=file, commands=["x"], statuses={path: "T"})
+    assert path in sentence
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("pluggy.py", "pytest"),
+        ("src/iniconfig/__init__.py", "pytest"),
+        ("pytest", "pytest"),
+        ("usercustomize.py", "pytest"),
+        ("sitecustomize.cpython-311-x86_64-linux-gnu.so", "pytest"),
+        ("sitecustomize/__init__.py", "pytest"),
+        ("packaging/__init__.py", "pytest"),
+        ("x.dist-info/entry_points.txt", "pytest"),
+        ("src/x.egg-info/entry_points.txt", "pytest"),
+        ("node_modules/.bin/jest", "npx jest"),
+        (".venv/bin/pytest", ".venv/bin/pytest"),
+        ("tests/pyvenv.cfg", "pytest"),
+        ("tests/conda-meta/history", "pytest"),
+        ("json.py", "PYTHONPATH=. pytest"),
+        ("argparse/__init__.py", "python -m pytest"),
+        ("src/ast.py", "export PYTHONPATH=src:.\npytest"),
+        ("ci/subprocess.py", "python ci/run.py"),
+        ("web/tempfile.py", "cd web; python -m unittest"),
+        (".github/workflows", "x"),
+        (".husky", "x"),
+        ("ci", "sh ci/run.sh"),
+        ("sub/go.mod", "go test ./..."),
+        ("go.work", "go test ./..."),
+        ("rust-toolchain.toml", "cargo test"),
+        (".env", "pipenv run pytest"),
+        (".mise.toml", "pytest"),
+        ("ruff.toml", "ruff check ."),
+        ("mypy.ini", "uv run mypy"),
+        ("web/eslint.config.js", "npx eslint ."),
+    ],
+)
+def test_what_stands_before_or_above_the_tools_is_a_gate(path: str, command: str) -> None:
+    """Modules that shadow their own, folders they skip, programs in their place, links in the place of folders."""
+    (sentence,) = touched({}, {path: "module x\n"}, command)
+    assert path in sentence
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("json.py", "pytest"),
+        ("app/json.py", "PYTHONPATH=. pytest"),
+        ("src/app/ast.py", "PYTHONPATH=src:. pytest"),
+        ("src/app.py", "PYTHONPATH=src:. pytest"),
+        ("test/__init__.py", "PYTHONPATH=. pytest"),
+        ("packaging/debian/control", "pytest"),
+        ("sub/go.mod", "pytest"),
+        ("ruff.toml", "pytest"),
+        ("docs/node_modules/x.js", "npm test"),
+        ("tests/pluggy.py", "pytest"),
+        (".github/ISSUE_TEMPLATE.md", "pytest"),
+        ("requirements.txt", "pip install -r requirements.txt && pytest"),
+        ("poetry.lock", "poetry install && poetry run pytest"),
+    ],
+)
+def test_names_that_only_look_alike_are_free(path: str, command: str) -> None:
+    """They lie where no tool looks, or no check runs the tool."""
+    assert touched({}, {path: "module x\n"}, command) == ()
+    assert touched({path: "module x\n"}, {path: "module x\n\n"}, command) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after", "command", "other"),
+    [
+        ("pyproject.toml", "[tool.ruff]\nline-length=1", "[tool.ruff]\nline-length=2", "make\nruff check .", "pytest"),
+        ("pyproject.toml", "[tool.mypy]\nstrict=true", "[tool.mypy]\nstrict=false", "python -m mypy .", "ruff check"),
+        ("pyproject.toml", "[tool.importlinter]\na=1", "", "lint-imports", "pytest"),
+        ("setup.cfg", "[flake8]\na=1", "[flake8]\na=2", "uv run flake8", "pytest"),
+        ("setup.cfg", "[mypy-app.*]\na=1", "[mypy]\na=2", "env A=1 mypy", "pytest"),
+        ("package.json", '{"eslintConfig": {}}', '{"eslintConfig": {"root": true}}', "npx eslint .", "npm test"),
+        ("go.mod", "module x\n", "module x\nignore ./y\n", "go vet ./...", "pytest"),
+    ],
+)
+def test_settings_of_a_linter_are_a_gate_where_a_check_runs_it(
+    path: str, before: str, after: str, command: str, other: str
+) -> None:
+    """A check that looks for less is weaker; one that does not run has no say."""
+    assert len(touched({path: before}, {path: after}, command)) == 1
+    assert touched({path: before}, {path: after}, other) == ()
+
+
+def test_what_is_packaged_is_no_setting_of_a_check() -> None:
+    """Versions and dependencies change with the code, also where the packager runs the check."""
+    for tool in ("uv", "poetry", "pdm"):
+        before, after = f"[tool.{tool}]\nversion='1'\n", f"[tool.{tool}]\nversion='2'\n"
+        assert touched({"pyproject.toml": before}, {"pyproject.toml": after}, f"{tool} run pytest") == ()
+    plugin = "[project.entry-points.pytest11]\nx='y'\n"
+    assert len(touched({"pyproject.toml": ""}, {"pyproject.toml": plugin}, "pytest")) == 1
 
 
 @given(before=st.text(max_size=80), after=st.text(max_size=80), command=st.text(max_size=40))

@@ -217,5 +217,5 @@ def test_an_ask_of_ours_that_nobody_answers_stays() -> None:
     assert ask.deadline == NOW + timedelta(hours=24)
     for day in (1, 2, 3):
         story.now = NOW + timedelta(days=day)
-        assert story.settle() == [e.AskReminded(ask=ask.id, deadline=story.now + timedelta(hours=24))]
+        assert story.settle() == [e.AskReminded(ask=ask.id, deadline=story.now + timedelta(hours=24), task=ask.task)]
     assert [one.id for one in story.state.open_asks()] == [ask.id]

@@ -26,7 +26,7 @@ def waits_for_others(state: State, task: Task) -> bool:
             return full or task.review_run is not None
         case InQueue():
             landing = any(other.landing for other in state.tasks.values())
-            return landing or any(not state.tasks[need].ended for need in task.spec.needs)
+            return landing or any(not state.has_ended(need) for need in task.spec.needs)
         case _:
             return False
 

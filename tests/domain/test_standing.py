@@ -6,14 +6,16 @@ import pytest
 
 from bandstand.domain import events as e
 from bandstand.domain import stage as s
+from bandstand.domain.activities import STEP_LIMIT
 from bandstand.domain.agent import PermissionRequested, StopReason, ToolKind
 from bandstand.domain.asking import Reason, ask_for_agent, block
 from bandstand.domain.ids import AgentName, AskId, CommitId, RunId, SessionId, TaskId, TreeId
+from bandstand.domain.review import Reviewer, Verdict
 from bandstand.domain.run import Cause, Part, Run, Turn
 from bandstand.domain.scheduling import REVIEW_LIMIT
-from bandstand.domain.standing import STEP_LIMIT, Mark, Owner, Standing, standing
+from bandstand.domain.standing import Mark, Owner, Standing, standing
 from bandstand.domain.task import Budget
-from tests.domain.states import NOW, Story, change, outcome, spec
+from tests.domain.states import NOW, Story, change, outcome, review, spec
 
 TURN = Turn(number=1, cause=Cause.GOAL)
 CANDIDATE = s.Candidate(onto=CommitId("o"), commit=CommitId("c"), tree=TreeId("t"), check="one.2")
@@ -30,7 +32,7 @@ STAGES: list[tuple[s.Stage, Mark, str, Owner]] = [
         Owner.BANDSTAND,
     ),
     (s.Checking(name="one.1", commit=CommitId("c"), tree=TreeId("t")), Mark.CHECKING, "checks one.1", Owner.BANDSTAND),
-    (s.Checked(outcome=outcome()), Mark.WAITING, "deciding what comes next", Owner.BANDSTAND),
+    (s.Checked(outcome=outcome()), Mark.WAITING, "waits for a free slot: to be reviewed by coder", Owner.BANDSTAND),
     (s.AgentReview(run=RunId("one.review.1")), Mark.REVIEW, "an agent reviews", Owner.AGENT),
     (s.HumanReview(ask=AskId("a1")), Mark.NEEDS_YOU, "waits for you", Owner.HUMAN),
     (s.InQueue(position=1), Mark.LANDING, "next in the merge queue", Owner.BANDSTAND),
@@ -95,6 +97,13 @@ def test_an_agent_that_has_no_session_yet_is_starting() -> None:
     assert of(story).words == "the agent is starting"
     story.session()
     assert of(story).words == "working on the goal"
+
+
+def test_a_change_that_has_its_review_waits_for_no_reviewer() -> None:
+    """What comes next is decided at once."""
+    story = Story().submit().put("one", s.Checked(outcome=outcome()), change=change())
+    story.record(e.ReviewConcluded(task=TaskId("one"), review=review(Reviewer.AGENT, Verdict.APPROVED)))
+    assert of(story).words == "deciding what comes next"
 
 
 def test_an_open_ask_comes_before_everything_else() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bandstand.domain.errors import Refused
 from bandstand.domain.ids import LONGEST_TASK_ID, TaskId, slug, task_id, unused
-from bandstand.domain.task import TaskSpec, problems
+from bandstand.domain.task import TaskSpec, in_the_way, problems
 from tests.domain.states import spec
 
 
@@ -126,3 +126,18 @@ def test_what_no_task_id_may_be(text: str) -> None:
     with pytest.raises(Refused, match="is not a task id") as refused:
         task_id(text)
     assert "lower-case letters" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("branches", "expected"),
+    [
+        (("band",), "band"),
+        (("band/one",), "band/one"),
+        (("band/one/more",), "band/one/more"),
+        (("band/one-more", "band/two", "band/on"), None),
+        ((), None),
+    ],
+)
+def test_a_branch_may_be_in_the_way_of_a_tasks_own(branches: tuple[str, ...], expected: str | None) -> None:
+    """One that is above it or below it, and its own, which somebody has already."""
+    assert in_the_way(TaskId("one"), branches) == expected

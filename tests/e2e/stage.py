@@ -245,9 +245,20 @@ class Stage:
             (self.workspace(name) / ".git" / "go-on").touch()
 
     def daemon(self) -> int:
-        """The process of the daemon that runs."""
-        (found,) = (pid for pid, command in self.processes().items() if "bandstand daemon" in command)
+        """The process of the daemon that runs, or is about to: a holder may have started it just now."""
+        found: int = wait_for(self._daemon)
         return found
+
+    def answers(self, op: str, **args: Json) -> Json:
+        """What the daemon answers, once there is one that does: nobody types a command that would start it."""
+        over = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return Client(self.state / "run" / "band.sock").call(op, path=str(self._place(None)), **args)
+            except Unavailable:
+                if time.monotonic() > over:
+                    self.fail(f"No daemon answered {op!r} within {PATIENCE_SECONDS:.0f} s.")
+            time.sleep(LOOK_AGAIN_SECONDS)
 
     def run_folder(self, run: str) -> Path:
         """Where the holder of a run lives."""
@@ -323,6 +334,12 @@ class Stage:
         log = self.state / "daemon.log"
         tail = log.read_text(errors="replace")[-4000:] if log.exists() else "nothing"
         pytest.fail(f"{words}\nThe daemon says:\n{tail}")
+
+    def _daemon(self) -> int | None:
+        lock = self.state / "daemon.lock"
+        said = lock.read_text().split() if lock.exists() else []
+        pid = int(said[0]) if said else 0
+        return pid if "bandstand daemon" in self.processes().get(pid, "") else None
 
     def _place(self, at: Folder | Path | None) -> Path:
         if at is None:

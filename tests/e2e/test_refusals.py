@@ -3,6 +3,8 @@
 import re
 import subprocess
 
+import pytest
+
 from tests.e2e.stage import CALC, HELLO, RULES, Said, Stage
 from tests.real_git import Folder
 
@@ -135,6 +137,40 @@ def test_without_an_identity_nothing_is_started(stage: Stage) -> None:
     refused(said)
     assert "git config --global user.name" in said.err
     nothing_was_submitted(stage)
+
+
+@pytest.mark.parametrize(("branch", "words"), [("band", ()), ("band/say-hello/x", ("--id", "say-hello"))])
+def test_a_branch_that_is_in_the_way_of_a_tasks_own_is_named(stage: Stage, branch: str, words: tuple[str, ...]) -> None:
+    """Before anything begins, with how to rename it."""
+    repository = stage.repository()
+    repository.git("branch", branch)
+    said = stage.play("say hello", HELLO, *words, ends=2)
+    refused(said)
+    assert f"git branch -m {branch} OTHER-NAME" in said.err
+    nothing_was_submitted(stage)
+
+
+def test_a_task_is_not_given_the_branch_of_somebody_else(stage: Stage) -> None:
+    """A name that is made up for a task is one whose branch is free; whoever chooses it is told."""
+    repository = stage.repository()
+    repository.git("branch", "band/say-hello")
+    before = repository.git("rev-parse", "band/say-hello")
+    refused(stage.play("say hello", HELLO, "--id", "say-hello", ends=2))
+    stage.play("say hello", HELLO)
+    assert [row["id"] for row in stage.band_json("ps")["tasks"]] == ["say-hello-2"]
+    assert repository.git("rev-parse", "band/say-hello") == before
+
+
+def test_what_agents_are_to_read_and_is_not_there_is_told_before(stage: Stage) -> None:
+    """It is left out later without a word."""
+    stage.repository()
+    stage.file("home/.house/there", "")
+    reads = 'reads = ["~/.house/there", "~/.house/gone"]'
+    stage.settings(f'reads = ["/nowhere/at/all"]\n[agents.house]\ncommand = ["house-agent"]\n{reads}\n')
+    plan = stage.band("run", "say hello", "--agent", "house", "--dry-run").text
+    assert "`reads` names ~/.house/gone, and it is not there" in plan
+    assert "`reads` names /nowhere/at/all, and it is not there" in plan
+    assert ".house/there" not in plan
 
 
 def test_rules_are_confirmed_by_somebody(stage: Stage) -> None:

@@ -1,6 +1,8 @@
 """One daemon for one user, whatever is asked at once and from wherever."""
 
+import os
 import shutil
+import signal
 import subprocess
 
 from tests.e2e.stage import HELLO, Stage, task
@@ -83,3 +85,32 @@ def test_the_state_folder_may_be_named_from_where_one_is(stage: Stage) -> None:
     assert (stage.state / "bandstand.db").exists()
     refused = stage.band("ps", ends=70, variables={"BAND_STATE_DIR": "/dev/null/state"})
     assert refused.err.startswith("band: /dev/null/state")
+
+
+def test_every_session_of_a_user_finds_the_one_daemon(stage: Stage) -> None:
+    """A desktop, ssh and cron differ in their runtime folders; the daemon is asked and ended from each of them."""
+    repository = stage.repository()
+    runtime = stage.root / "run"
+    runtime.mkdir(mode=0o700)
+    desktop = {"BAND_STATE_DIR": "", "XDG_RUNTIME_DIR": str(runtime)}
+    cron = {"BAND_STATE_DIR": "", "XDG_RUNTIME_DIR": ""}
+    try:
+        stage.band("ps", at=repository, variables=desktop)
+        daemon = stage.daemon()
+        stage.band("ps", at=repository, variables=cron)
+        assert f"running, process {daemon}" in stage.band("doctor", variables=cron, ends=None).out
+        stage.band("down", variables=cron)
+        stage.gone(daemon)
+        assert "not running" in stage.band("doctor", variables=desktop, ends=None).out
+
+        stage.band("ps", at=repository, variables=desktop)
+        daemon = stage.daemon()
+        (socket,) = runtime.glob("*/band.sock")
+        socket.unlink()
+        doctor = stage.band("doctor", variables=cron, ends=1).out
+        assert "it is running, but it does not answer" in doctor
+        assert f"kill {daemon}" in doctor
+    finally:
+        for pid in daemons(stage):
+            os.kill(pid, signal.SIGTERM)
+            stage.gone(pid)

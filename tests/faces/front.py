@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,37 +13,78 @@ from bandstand.config.places import Places
 from bandstand.domain.errors import Refused
 from bandstand.faces.daemon.server import Reception
 from bandstand.faces.wire import Client, Json, encode
+from bandstand.services.broadcast import Broadcast
 from bandstand.services.desk import Desk
+from bandstand.services.orders import Orders
+from bandstand.services.repositories import Repositories
+from bandstand.testing.git import MemoryRepository
+from bandstand.testing.sandbox import OpenSandbox
 from tests.services.world import World
 
 CALLER = "/memory/repository"
 LIMIT = 1 << 20
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class MemoryBand:
-    """What stands for Bandstand as a whole: one desk, that of a world. A fault may be put in its way."""
+    """What stands for Bandstand as a whole: the desks of some worlds that share a log. A fault may be put in its way.
 
-    world: World
+    Callers come from the repository of the first one.
+    """
+
+    worlds: tuple[World, ...]
     places: Places
     fault: Exception | None = None
 
+    def __post_init__(self) -> None:
+        log, clock = self.worlds[0].log, self.worlds[0].clock
+        self.broadcast = Broadcast(log)
+        self.orders = Orders(log)
+        self.repositories = Repositories(log=log, clock=clock, desks=self.desks, open_at=self.desk)
+        for world in self.worlds:
+            world.heard = self.broadcast.hear
+
     async def desk(self, path: Path) -> Desk:
-        """The desk of the world, for callers in its repository."""
+        """The desk of a world, for callers in its repository."""
         if self.fault is not None:
             raise self.fault
-        if str(path) != CALLER:
-            raise Refused(f"{path} is in no git repository.", hint="git init")
-        daemon = self.world.daemon
-        return Desk(
-            repository=self.world.repository,
-            sandbox=self.world.walls,
-            fleet=daemon.fleet,
-            commands=daemon.commands,
-            views=daemon.views,
-            policies=daemon.policies,
-            brain=daemon.brain,
-        )
+        if path == Path(CALLER):
+            return _desk(self.worlds[0])
+        raise Refused(f"{path} is in no git repository.", hint="git init")
+
+    def desks(self) -> tuple[Desk, ...]:
+        """All desks."""
+        return tuple(_desk(world) for world in self.worlds)
+
+    async def repository(self, path: Path) -> MemoryRepository:
+        """The repository alone."""
+        return self.worlds[0].repository
+
+    def sandbox(self, name: str, *hidden: Path) -> OpenSandbox:
+        """Walls."""
+        return self.worlds[0].walls
+
+    async def foreign_imports(self, sandbox: str, path: Path, variables: Mapping[str, str]) -> tuple[str, ...]:
+        """Nothing is imported from elsewhere."""
+        return ()
+
+    @property
+    def home(self) -> Path:
+        """A home with nothing in it."""
+        return self.places.state
+
+
+def _desk(world: World) -> Desk:
+    daemon = world.daemon
+    return Desk(
+        repository=world.repository,
+        sandbox=world.walls,
+        fleet=daemon.fleet,
+        commands=daemon.commands,
+        views=daemon.views,
+        policies=daemon.policies,
+        brain=daemon.brain,
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,7 +146,7 @@ async def front(world: World) -> AsyncIterator[Front]:
         places = Places(state=folder, runtime=folder, settings=folder / "config.toml", cache=folder)
         places.lock.touch()
         over = asyncio.Event()
-        band: Any = MemoryBand(world=world, places=places)
+        band: Any = MemoryBand(worlds=(world,), places=places)
         reception = Reception(band, over, places.lock.stat())
         server = await asyncio.start_unix_server(reception.receive, path=places.socket, limit=LIMIT)
         async with server:

@@ -84,7 +84,7 @@ def task(**more: Json) -> Json:
         "review_runs": [],
         "change": {
             "base": "b",
-            "head": "h",
+            "head": "0123456789abcdef",
             "tree": "t",
             "commits": 1,
             "files": [

@@ -18,7 +18,7 @@ from tests.faces.front import Front, operation, serve
 from tests.faces.test_lines import PLAIN, planned
 from tests.faces.test_wire import answering
 from tests.services.acting import asks_permission
-from tests.services.world import World, rules
+from tests.services.world import World, landed
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
@@ -59,6 +59,11 @@ def test_the_transcript_is_streamed_and_followed() -> None:
         await world.ask("one")
         kinds = [entry["kind"] for entry in await front.stream("log", task="one")]
         assert kinds == ["prompt", "permission"]
+        following = asyncio.create_task(front.stream("log", task="one", follow=True))
+        await front.serving(1)
+        await front.call("answer", ask="a1", choice="1")
+        await world.until(landed("one"))
+        assert await following == await front.stream("log", task="one")
 
     serve(story)
 
@@ -90,7 +95,7 @@ def test_a_request_that_is_too_long_is_refused() -> None:
         operation("show"),
         operation("answer"),
         operation("show", task=3),
-        operation("watch", tasks=3),
+        operation("ps", tasks=3),
     ],
 )
 def test_a_bad_request_is_no_mistake_of_ours(line: bytes) -> None:
@@ -101,31 +106,3 @@ def test_a_bad_request_is_no_mistake_of_ours(line: bytes) -> None:
         assert told["kind"] in ("refused", "unknown"), told
 
     serve(story)
-
-
-def test_who_watches_sees_that_an_ask_was_withdrawn() -> None:
-    """A view that shows asks is told when one is gone."""
-
-    async def story(front: Front, world: World) -> None:
-        await world.submit("one")
-        ask = await world.ask("one")
-        async with front.connection(operation("watch", tasks=["one"])) as reader:
-            first = json.loads(await reader.readline())["item"]
-            assert [one["id"] for one in first["asks"]] == [ask.id]
-            await world.passes(hours=24)
-            facts = []
-            async for line in reader:
-                item = json.loads(line)["item"]
-                facts.append(item)
-                if (
-                    item["kind"] == "state"
-                    and item["asks"]
-                    and item["asks"][0]["deadline"] != first["asks"][0]["deadline"]
-                ):
-                    break
-
-    async def bounded(front: Front, world: World) -> None:
-        async with asyncio.timeout(5):
-            await story(front, world)
-
-    serve(bounded, lambda: World(rules(review="human")))

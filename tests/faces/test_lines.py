@@ -9,7 +9,7 @@ from inline_snapshot import snapshot
 from bandstand.domain.standing import Mark
 from bandstand.faces.cli.looking import ask_lines, counts, fleet_lines
 from bandstand.faces.cli.run import rule_lines
-from bandstand.faces.cli.showing import entry_lines, paint_patch, task_lines
+from bandstand.faces.cli.showing import entry_lines, paint_patch, review_text, task_lines
 from bandstand.faces.cli.terminal import Paint
 from bandstand.faces.wire import Json
 from tests.faces.rows import EVIL, ask, back, fleet, row, task
@@ -146,7 +146,7 @@ def test_a_task_whole() -> None:
             "needs         themes",
             "branch        band/dark-mode",
             "since         5m ago",
-            "change        2 files, +12 -3, 1 commit",
+            "change        2 files, +12 -3, 1 commit, at 0123456789ab",
             "              M src/ui.py +10 -3",
             "              A docs/ui.md +2 -0",
             "check         timed out (61.0 s): make test",
@@ -194,6 +194,23 @@ def test_a_task_that_has_only_begun() -> None:
             "more: band log dark-mode · band diff dark-mode",
         ]
     )
+
+
+def test_a_verdict_is_offered_on_what_is_shown() -> None:
+    """The orders name the commit, so that they say nothing of a later one; of an ended task there is nothing to say."""
+    seen = {"task": task(), "patch": "diff --git a/a b/a\n+new\n"}
+    approve = "band review dark-mode --approve --commit 0123456789ab"
+    request = 'band review dark-mode --request-changes --commit 0123456789ab -m "…"'
+    assert review_text(seen, PLAIN).endswith(f"\n\n{approve}\n{request}\n\ndiff --git a/a b/a\n+new\n")
+    seen = {"task": task(row=row(owner="nobody")), "patch": "+new\n"}
+    assert "--approve" not in review_text(seen, PLAIN)
+
+
+def test_new_rules_are_shown_whole() -> None:
+    """Whoever confirms them has seen each one that is another."""
+    detail = "\n".join(f"+ agents.a{n}.command: curl" for n in range(9))
+    found = ask_lines(ask("policy", "Confirm the new rules", "Cancel the task", detail=detail), PLAIN)
+    assert [line.strip() for line in found if "curl" in line] == [f"| {line}" for line in detail.splitlines()]
 
 
 def test_a_task_that_has_ended_says_where_its_work_is() -> None:

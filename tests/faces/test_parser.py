@@ -26,7 +26,7 @@ def test_the_verbs_and_what_they_say_of_themselves(monkeypatch: pytest.MonkeyPat
     listed = build_parser().format_help().partition("VERB\n")[2].partition("\n\n")[0]
     assert listed == snapshot("""\
     run       hand tasks to agents and watch them to the end
-    send      say something to a task's agent: its next turn, as soon as none runs
+    send      say something to a task's agent, in a turn of its own
     cancel    stop a task for good; its work is kept
     ps        the fleet at a glance
     show      one task, whole

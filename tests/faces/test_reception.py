@@ -8,8 +8,8 @@ import pytest
 from bandstand.domain.errors import Broken, Refused, Unavailable, Unknown
 from bandstand.faces.wire import INSTALL, Json, Outlived, encode
 from tests.faces.front import Front, operation, serve
-from tests.services.acting import asks_permission, sits, waits_for, writes
-from tests.services.world import World, landed, rules, spec
+from tests.services.acting import asks_permission, sits
+from tests.services.world import World, landed, rules
 
 
 def error(answer: bytes) -> Json:
@@ -171,7 +171,12 @@ def test_a_review_and_a_cancellation_go_through() -> None:
         world.agent_does("two", sits())
         await world.submit("one", "two")
         await world.ask("one")
-        assert await front.call("review", task="one", approve=True, by="grace") == {"task": "one"}
+        seen = await front.call("look", task="one")
+        head = seen["task"]["change"]["head"]
+        assert seen == {"task": await front.call("show", task="one"), "patch": await front.call("diff", task="one")}
+        with pytest.raises(Refused, match="has moved: you saw 0123456789ab"):
+            await front.call("review", task="one", approve=True, by="grace", commit="0123456789abcdef")
+        assert await front.call("review", task="one", approve=True, by="grace", commit=head[:12]) == {"task": "one"}
         await world.until(landed("one"))
         assert (await front.call("show", task="one"))["reviews"][0]["name"] == "grace"
         await front.call("cancel", task="two", reason="Enough.")
@@ -181,58 +186,14 @@ def test_a_review_and_a_cancellation_go_through() -> None:
     serve(story, lambda: World(rules(review="human")))
 
 
-def test_watching_ends_with_the_tasks() -> None:
-    """First where they stand, then every fact and sentence, at last that they have landed."""
-
-    async def story(front: Front, world: World) -> None:
-        sign = asyncio.Event()
-        world.agent_does("one", waits_for(sign, writes({"a.txt": "a\n"})))
-        await world.submit("one", spec("two", depends_on=("one",)))
-        async with front.connection(operation("watch", tasks=["one"])) as reader:
-            said = [json.loads(await reader.readline())]
-            sign.set()
-            said += [json.loads(line) async for line in reader]
-        assert said[-1] == {"result": None}
-        items = [message["item"] for message in said[:-1]]
-        assert items[0]["kind"] == "state"
-        assert [row["mark"] for row in items[-1]["rows"]] == ["landed"]
-        lines = [item["text"] for item in items if item["kind"] == "line"]
-        assert "joins the merge queue" in lines
-        assert any(line.startswith("landed as ") for line in lines)
-        assert {item["task"] for item in items if item["kind"] in ("line", "doing")} == {"one"}
-        assert "“Done.”" in [item["text"] for item in items if item["kind"] == "doing"]
-        assert await front.stream("watch", tasks=["one"]) != []
-        with pytest.raises(Unknown):
-            await front.stream("watch", tasks=["three"])
-
-    serve(story)
-
-
-def test_who_was_cut_off_goes_on_where_it_was() -> None:
-    """With what `again` says, every fact is told exactly once."""
-
-    async def story(front: Front, world: World) -> None:
-        await world.submit("one")
-        await world.until(landed("one"))
-        whole = await front.stream("watch", tasks=["one"], after=0)
-        versions = [item["again"]["after"] for item in whole if item["kind"] == "fact"]
-        assert versions == sorted(set(versions))
-        for after in (versions[0], versions[len(versions) // 2], versions[-1]):
-            rest = await front.stream("watch", tasks=["one"], after=after)
-            told = [item["again"]["after"] for item in rest if item["kind"] == "fact"]
-            assert told == [version for version in versions if version > after]
-
-    serve(story)
-
-
 def test_hanging_up_ends_the_operation_and_nothing_else() -> None:
-    """The task that was watched goes on."""
+    """The task that was followed goes on."""
 
     async def story(front: Front, world: World) -> None:
         world.agent_does("one", sits())
         await world.submit("one")
-        async with front.connection(operation("watch", tasks=["one"])) as reader:
-            assert json.loads(await reader.readline())["item"]["kind"] == "state"
+        async with front.connection(operation("log", task="one", follow=True)) as reader:
+            assert json.loads(await reader.readline())["item"]["kind"] == "prompt"
             await front.serving(1)
         await front.serving(0)
         assert not world.task("one").ended
@@ -240,13 +201,13 @@ def test_hanging_up_ends_the_operation_and_nothing_else() -> None:
     serve(story)
 
 
-def test_who_watches_a_daemon_that_is_stopped_is_told() -> None:
+def test_who_follows_a_daemon_that_is_stopped_is_told() -> None:
     """An end without a word would look like the end of the tasks."""
 
     async def story(front: Front, world: World) -> None:
         world.agent_does("one", sits())
         await world.submit("one")
-        watching = asyncio.create_task(front.stream("watch", tasks=["one"]))
+        watching = asyncio.create_task(front.stream("log", task="one", follow=True))
         await front.serving(1)
         await front.reception.close()
         with pytest.raises(Unavailable, match="The daemon was stopped"):

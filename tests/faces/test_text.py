@@ -142,9 +142,11 @@ FACTS: list[e.Event] = [
     e.LandingReturned(task=T, cause=Cause.CONFLICT, evidence="", onto=C),
     e.LandingReturned(task=T, cause=Cause.QUEUE_RED, evidence="", onto=C),
     e.LandingRestarted(task=T, reason="main moved in the meantime."),
+    e.ChangeReassessed(task=T, change=CHANGE, gates=()),
     e.ChangeLanded(task=T, commit=C, onto=C, checks="", reviews=""),
     e.WorkspaceRetired(task=T),
     e.WorkspaceRetired(task=T, rescue="refs/bandstand/rescue/docs/1"),
+    e.OrderTaken(key="k", digest="d", facts=1),
 ]
 
 
@@ -167,7 +169,7 @@ TOLD = snapshot(
         "TaskSubmitted: ◌ submitted: Write the docs",
         "TaskCancelled: ■ cancelled",
         "TaskCancelled: ■ cancelled: Enough.",
-        "MessageSent: ◌ your message waits for the end of the turn (quiet)",
+        "MessageSent: ◌ your message waits for its turn (quiet)",
         "TurnQueued: ● starts on the goal",
         "TurnQueued: ● gets your message",
         "TurnQueued: ● is asked again: nothing had changed",
@@ -224,9 +226,11 @@ TOLD = snapshot(
         "LandingReturned: ⇄ does not merge: it conflicts with what landed",
         "LandingReturned: ⇄ the merged result fails its checks",
         "LandingRestarted: ⇄ is merged anew: main moved in the meantime.",
+        "ChangeReassessed: ◆ would bring more than was reviewed, and goes to review again",
         "ChangeLanded: ✓ landed as 0123456789",
         "WorkspaceRetired: -",
         "WorkspaceRetired: ■ its work is kept at refs/bandstand/rescue/docs/1",
+        "OrderTaken: -",
     ]
 )
 

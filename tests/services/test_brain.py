@@ -11,7 +11,7 @@ from bandstand.domain.ask import AskKind
 from bandstand.domain.errors import Broken, Unavailable
 from bandstand.domain.ids import RunId, TaskId
 from bandstand.domain.scheduling import Limits, busy
-from bandstand.domain.stage import HumanReview, Landed, Queued, Working
+from bandstand.domain.stage import Building, HumanReview, Landed, Queued, Working
 from bandstand.services.reconcile import Perform
 from bandstand.testing.clock import FakeClock
 from tests.services.acting import sits, waits_for, writes
@@ -232,3 +232,35 @@ def test_an_idle_fleet_does_nothing() -> None:
         assert wake_at(world.state, now=world.clock.now()) is None
 
     play(story)
+
+
+def test_a_step_that_hangs_is_told_and_tried_again() -> None:
+    """Nothing that Bandstand itself does may take for ever: an hour each, and after three a human looks."""
+    hanging = [asyncio.Event()]
+
+    def around(perform: Perform) -> Perform:
+        async def stuck(activity: Activity) -> None:
+            for never in hanging if isinstance(activity, Build) else ():
+                await never.wait()
+            await perform(activity)
+
+        return stuck
+
+    async def story(world: World) -> None:
+        await world.submit("one")
+        await world.until(at("one", Building))
+        for _ in range(3):
+            await world.passes(minutes=61)
+        ask = await world.ask("one")
+        assert "did not work" in ask.title
+        assert "within an hour" in ask.detail
+        hanging.clear()
+        await world.answer(ask, "retry")
+        await world.until(landed("one"))
+
+    def world() -> World:
+        stage = World()
+        stage.around = around
+        return stage
+
+    play(story, world)

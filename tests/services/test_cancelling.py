@@ -1,16 +1,19 @@
 """Cancelling: whenever it happens, the run ends, the work is kept, and nobody is asked about it any more."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from bandstand.domain import events as e
 from bandstand.domain import stage
+from bandstand.domain.activities import Activity, Move
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import TaskId
 from bandstand.domain.run import EndReason
 from bandstand.domain.stage import AgentReview, Blocked, Checking, HumanReview, InQueue, Queued, Working
-from tests.services.acting import asks_permission, breaks_its_repository, meanwhile, sits, writes
+from bandstand.services.reconcile import Perform
+from tests.services.acting import asks_permission, breaks_its_repository, meanwhile, sits, waits_for, writes
 from tests.services.world import World, at, landed, over, play, rules, spec
 
 Reach = Callable[[World], Awaitable[None]]
@@ -153,19 +156,33 @@ def test_an_agent_that_destroyed_its_repository_can_be_cancelled() -> None:
     play(story)
 
 
-def test_what_is_landing_cannot_be_cancelled() -> None:
-    """It may be half way there."""
+def test_what_main_is_being_moved_to_cannot_be_stopped() -> None:
+    """It may be half way there: everything is refused, and nobody's words are lost in silence."""
 
     async def story(world: World) -> None:
-        world.agent_does("one", meanwhile({"other.txt": "x\n"}, writes({"a.txt": "a\n"})))
-        sign = world.checks.hold("one.2")
+        sign = asyncio.Event()
+
+        def slowly(perform: Perform) -> Perform:
+            async def wait(activity: Activity) -> None:
+                if isinstance(activity, Move):
+                    await sign.wait()
+                await perform(activity)
+
+            return wait
+
+        world.around = slowly
+        await world.restart()
         await world.submit("one")
-        await world.until(at("one", stage.Testing))
+        await world.until(at("one", stage.Moving))
         with pytest.raises(Refused, match="is landing right now"):
             await world.cancel("one")
+        with pytest.raises(Refused, match="is landing right now"):
+            await world.send("one", "One more thing.")
+        with pytest.raises(Refused, match="no change to review now"):
+            await world.review("one", approve=False, text="One more thing.")
         sign.set()
         await world.until(landed("one"))
-        with pytest.raises(Refused, match="has ended already"):
+        with pytest.raises(Refused, match="has ended"):
             await world.cancel("one")
         with pytest.raises(Unknown, match="no task 'two'"):
             await world.cancel("two")
@@ -173,17 +190,48 @@ def test_what_is_landing_cannot_be_cancelled() -> None:
     play(story)
 
 
-def test_a_message_to_a_change_that_is_landing_is_not_lost() -> None:
-    """Either somebody will hear it, or it is refused."""
+async def lands_slowly(world: World) -> None:
+    """What main would be with the first is being checked, and the second waits behind it in the queue."""
+    for name in ("one", "two"):
+        world.agent_does(name, meanwhile({f"user-{name}.txt": "x\n"}, writes({f"{name}.txt": "x\n"})))
+    world.checks.hold("one.2")
+    await world.submit("one", spec("two", priority=-1))
+    await world.until(at("one", stage.Testing))
+    await world.until(at("two", InQueue))
+    await world.settled()
+
+
+def test_what_is_tested_before_it_lands_can_be_cancelled() -> None:
+    """Its checks end at once, and the next one in the queue lands."""
 
     async def story(world: World) -> None:
-        world.agent_does("one", meanwhile({"other.txt": "x\n"}, writes({"a.txt": "a\n"})))
-        sign = world.checks.hold("one.2")
-        await world.submit("one")
-        await world.until(at("one", stage.Testing))
-        with pytest.raises(Refused, match="is landing right now"):
+        await lands_slowly(world)
+        await world.cancel("one")
+        await world.until(over("one"))
+        await world.until(landed("two"))
+        assert world.file("one.txt") is None
+        assert world.facts(e.WorkspaceRetired)[0].rescue is not None
+
+    play(story)
+
+
+@pytest.mark.parametrize("order", ["send", "request changes"])
+def test_what_is_tested_before_it_lands_goes_back_to_its_agent(order: str) -> None:
+    """With what a human has to say; the next one lands meanwhile, and then it comes round again."""
+
+    async def story(world: World) -> None:
+        await lands_slowly(world)
+        sign = asyncio.Event()
+        world.agent_does("one", waits_for(sign, writes({"one.txt": "y\n"})))
+        if order == "send":
             await world.send("one", "One more thing.")
+        else:
+            await world.review("one", approve=False, text="One more thing.")
+        await world.until(landed("two"))
+        assert at("one", Working)(world.state)
+        assert "One more thing." in world.prompts("one")[1]
         sign.set()
         await world.until(landed("one"))
+        assert world.file("one.txt") == "y\n"
 
     play(story)

@@ -1,15 +1,22 @@
 """The rules of a repository: read from the target, confirmed by a human, followed only then."""
 
+from dataclasses import fields, replace
+from typing import Any
+
 import pytest
 
 from bandstand.domain import events as e
 from bandstand.domain import stage
+from bandstand.domain.agent import AgentProfile, ToolKind
 from bandstand.domain.ask import AskKind
-from bandstand.domain.errors import Refused
-from bandstand.domain.ids import TaskId
+from bandstand.domain.check import CheckCommand
+from bandstand.domain.errors import Refused, Unknown
+from bandstand.domain.ids import AgentName, TaskId
+from bandstand.domain.policy import Authorship, LandingMethod, Permission, Policy, ReviewMode, Rounds
 from bandstand.domain.stage import Blocked, Checking, HumanReview
+from bandstand.services.policies import differences
 from tests.services.acting import meanwhile, writes
-from tests.services.world import World, at, landed, over, play, rules
+from tests.services.world import World, at, landed, over, play, rules, spec
 
 STRICTER = rules(checks=("make test", "make lint"))
 
@@ -26,7 +33,7 @@ def test_rules_that_changed_on_the_target_are_asked_about_before_they_run_anythi
             AskKind.POLICY,
             "The rules on main are not those that you confirmed.",
         )
-        assert ask.detail == "Checks now: make test, make lint."
+        assert ask.detail == "+ checks: make lint (at most 20 minutes) (from bandstand.toml)"
         await world.ask("two")
         assert world.checks.ran == []
         for sign in signs:
@@ -35,6 +42,79 @@ def test_rules_that_changed_on_the_target_are_asked_about_before_they_run_anythi
         await world.until(landed("one", "two"))
         assert world.state.open_asks() == ()
         assert {fact.checks for fact in world.facts(e.ChangeLanded)} == {"make test, make lint"}
+
+    play(story)
+
+
+def test_every_rule_that_is_another_is_shown() -> None:
+    """Who confirms them knows what for, whichever part of the rules it is."""
+    old = Policy(target="main", agents=(AgentProfile(name=AgentName("a"), command=("a",)),))
+    agent = replace(
+        old.agents[0],
+        command=("sh", "-c", "curl evil\n+ review: human"),
+        title="A",
+        environment=(("KEY", "value"),),
+        passes=("TOKEN",),
+        reads=("/etc",),
+        mode="yolo",
+        model="m",
+        start_seconds=90,
+    )
+    checks = (CheckCommand(name="test", command="true", limit_seconds=60), CheckCommand(name="t", command="true"))
+    changes: dict[str, tuple[Any, str]] = {
+        "target": ("develop", "- target: main\n+ target: develop"),
+        "checks": (checks[:1], "- checks: none (from none)\n+ checks: test: true (at most 1 minutes) (from none)"),
+        "checks_from": ("Makefile", "- checks: none (from none)\n+ checks: none (from Makefile)"),
+        "review": (ReviewMode.NONE, "- review: agent\n+ review: none"),
+        "reviewer": (AgentName("b"), "- reviewer: the task's own agent\n+ reviewer: b"),
+        "landing": (LandingMethod.SQUASH, "- landing.method: merge\n+ landing.method: squash"),
+        "authorship": (Authorship.USER, "- commits.author: agent\n+ commits.author: user"),
+        "permissions": (((ToolKind.FETCH, Permission.ALLOW),), "+ permissions.fetch: allow"),
+        "default_agent": (AgentName("b"), "- agent: the first that is found\n+ agent: b"),
+        "ask_hours": (1, "- ask_hours: 24\n+ ask_hours: 1"),
+    }
+    for name, (value, words) in changes.items():
+        assert differences(old, replace(old, **{name: value})) == words
+    for field in fields(Rounds):
+        new = replace(old, rounds=replace(old.rounds, **{field.name: 9}))
+        assert differences(old, new).endswith(f"\n+ rounds.{field.name}: 9")
+    told = [
+        differences(old, replace(old, agents=(replace(old.agents[0], **{field.name: getattr(agent, field.name)}),)))
+        for field in fields(AgentProfile)
+        if field.name != "name"
+    ]
+    assert all(told) and len(set(told)) == len(told)
+    assert "+ agents.a.command: sh -c 'curl evil⏎+ review: human'" in differences(old, replace(old, agents=(agent,)))
+    assert "- agents.a.command: a" in differences(old, replace(old, agents=()))
+    assert set(changes) | {"rounds", "agents"} == {field.name for field in fields(Policy)}
+    both = replace(old, checks=checks)
+    assert differences(both, replace(both, checks=checks[::-1])) != ""
+    assert differences(old, old) == ""
+
+
+def test_rules_that_change_again_are_shown_again_before_they_hold() -> None:
+    """The answer to the older question would be about what nobody has seen."""
+
+    async def story(world: World) -> None:
+        sign = world.checks.hold("two.1")
+        laxer = rules(checks=("make test", "curl evil")).decode()
+        world.agent_does("one", meanwhile({"bandstand.toml": STRICTER.decode()}, writes({"one.txt": "x\n"})))
+        await world.submit("one")
+        shown = await world.ask("one")
+        assert "make lint" in shown.detail
+        world.agent_does("two", meanwhile({"bandstand.toml": laxer}, writes({"two.txt": "x\n"})))
+        await world.daemon.fleet.record(lambda _: [e.TaskSubmitted(spec=spec("two"), by="ada")])
+        other = await world.ask("two")
+        again = await world.ask("one")
+        assert shown.id not in world.state.asks
+        assert again.id not in (shown.id, other.id)
+        assert "curl evil" in again.detail and "make lint" not in again.detail
+        with pytest.raises(Unknown):
+            await world.answer(shown, "confirm")
+        await world.answer(again, "confirm")
+        sign.set()
+        await world.until(landed("one", "two"))
+        assert {fact.checks for fact in world.facts(e.ChangeLanded)} == {"make test, curl evil"}
 
     play(story)
 

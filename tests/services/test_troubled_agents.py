@@ -387,7 +387,10 @@ def test_an_agent_that_destroyed_its_repository_is_told_to_the_human() -> None:
             await world.settled()
             await world.passes(seconds=seconds)
         ask = await world.ask("one")
-        assert ask.detail == "What the workspace holds is no longer a repository."
+        assert ask.detail == (
+            "What the workspace holds is no longer a repository. "
+            "Mend its workspace, or cancel one: then its files are kept."
+        )
         await world.answer(ask, "cancel")
         await world.until(over("one"))
         (retired,) = world.facts(e.WorkspaceRetired)

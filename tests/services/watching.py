@@ -1,15 +1,19 @@
-"""Fakes that stop where a test says so: a log that dies as a daemon does, and checks that wait for a sign."""
+"""Fakes that stop where a test says so: a log that dies as a daemon does, checks that wait, a machine that is full."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from bandstand.domain.check import CheckCommand, CommandResult
 from bandstand.domain.errors import Unavailable
 from bandstand.domain.events import Event
-from bandstand.domain.ids import CommitId, RepositoryId
+from bandstand.domain.ids import CommitId, RepositoryId, RunId, TaskId
+from bandstand.ports.hosts import Launch
 from bandstand.ports.log import Recorded
 from bandstand.testing.checks import Script, ScriptedChecks
+from bandstand.testing.git import MemoryRepository, MemoryWorkspaces
+from bandstand.testing.hosts import MemoryHost
+from bandstand.testing.hosts import Script as Process
 from bandstand.testing.log import MemoryLog
 
 
@@ -29,6 +33,7 @@ class MortalLog(MemoryLog):
         self._at = 0
         self._written = False
         self._always = False
+        self._never = asyncio.Event()
 
     def die(self, *, at: int, written: bool) -> None:
         """Die at batch number `at`, counted from now; with `written`, just after it."""
@@ -60,12 +65,12 @@ class MortalLog(MemoryLog):
 
     async def _still_alive(self) -> None:
         if self.dead.is_set():
-            await asyncio.Event().wait()
+            await self._never.wait()
 
     async def _perish(self) -> None:
         self._at = 0
         self.dead.set()
-        await asyncio.Event().wait()
+        await self._never.wait()
 
 
 class PatientChecks(ScriptedChecks):
@@ -87,3 +92,34 @@ class PatientChecks(ScriptedChecks):
         if name in self.held:
             await self.held[name].wait()
         return await super().run(name, commit, commands, environment)
+
+
+class CrowdedHost(MemoryHost):
+    """A host that has no room for the runs that `full` says so of. `refused` counts how often it said so."""
+
+    def __init__(self, scripts: Mapping[str, Process], *, clock: Callable[[], int]) -> None:
+        super().__init__(scripts, clock=clock)
+        self.full: Callable[[RunId], bool] = lambda run: False
+        self.refused = 0
+
+    async def start(self, run: RunId, launch: Launch) -> None:
+        """Start a run, if there is room."""
+        await asyncio.sleep(0)
+        if self.full(run):
+            self.refused += 1
+            raise Unavailable(f"There is no room to start run {run}.")
+        await super().start(run, launch)
+
+
+class GuardedWorkspaces(MemoryWorkspaces):
+    """Workspaces of a repository whose branches cannot be moved while `guarded`."""
+
+    def __init__(self, repository: MemoryRepository) -> None:
+        super().__init__(repository)
+        self.guarded = False
+
+    async def publish(self, task: TaskId, commit: CommitId) -> None:
+        """Move the task's branch, unless the user's edits are in the way."""
+        if self.guarded:
+            raise Unavailable(f"Branch band/{task} is checked out, with edits in the way.", hint="Commit them.")
+        await super().publish(task, commit)

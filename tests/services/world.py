@@ -17,17 +17,19 @@ from bandstand.domain import events as e
 from bandstand.domain.ask import Ask
 from bandstand.domain.check import CheckCommand, CommandResult, Conclusion
 from bandstand.domain.errors import Refused
+from bandstand.domain.history import at_its_end
 from bandstand.domain.ids import AgentName, CommitId, RepositoryId, RunId, TaskId
+from bandstand.domain.past import subject
 from bandstand.domain.policy import Policy
 from bandstand.domain.scheduling import Limits
-from bandstand.domain.stage import Landed, Stage
+from bandstand.domain.stage import Cancelled, Landed, Stage
 from bandstand.domain.standing import standing
 from bandstand.domain.state import State, Task, fold
 from bandstand.domain.task import TaskSpec
 from bandstand.ports.hosts import RunState
 from bandstand.services.checks import Checks
 from bandstand.services.commands import Commands, Submission
-from bandstand.services.fleet import Fleet
+from bandstand.services.fleet import Fleet, Hearing
 from bandstand.services.landing import Landing
 from bandstand.services.launching import Launching
 from bandstand.services.performing import Performers
@@ -40,11 +42,11 @@ from bandstand.services.views import Views
 from bandstand.testing.agents import ScriptedAgents
 from bandstand.testing.clock import FakeClock
 from bandstand.testing.environment import MemoryEnvironment
-from bandstand.testing.git import MemoryRepository, MemoryWorkspaces
-from bandstand.testing.hosts import MemoryHost
+from bandstand.testing.git import MemoryRepository
 from bandstand.testing.sandbox import OpenSandbox
 from tests.services.acting import Act, Cast
-from tests.services.watching import MortalLog, PatientChecks
+from tests.services.laws import nothing_is_prompted_twice
+from tests.services.watching import CrowdedHost, GuardedWorkspaces, MortalLog, PatientChecks
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 PATIENCE_SECONDS = 10.0
@@ -115,8 +117,8 @@ class World:
         settings = {"bandstand.toml": toml if toml is not None else rules()}
         self.repository = MemoryRepository({"README.md": b"Hello.\n", **settings, **(files or {})})
         self.repository.id = RepositoryId(name)
-        self.workspaces = MemoryWorkspaces(self.repository)
-        self.host = MemoryHost({"agent": _idle}, clock=lambda: int(self.clock.now().timestamp() * 1000))
+        self.workspaces = GuardedWorkspaces(self.repository)
+        self.host = CrowdedHost({"agent": _idle}, clock=lambda: int(self.clock.now().timestamp() * 1000))
         self.cast = Cast(workspaces=self.workspaces)
         self.agents = ScriptedAgents(self.cast.play)
         self.judge: Callable[[Files], Conclusion] = red_if_told
@@ -126,6 +128,7 @@ class World:
         self.slots = slots
         self.limits: Callable[[], Limits] = lambda: Limits(slots=self.slots)
         self.freed: Callable[[], None] = lambda: None
+        self.heard: Hearing = lambda repository, notice: None
         self.around: Callable[[Perform], Perform] = lambda perform: perform
         self.complaints: list[str] = []
         self.daemon = self._compose()
@@ -150,7 +153,9 @@ class World:
     # --- the daemon ------------------------------------------------------------------------------------------------
 
     def _compose(self) -> Daemon:
-        fleet = Fleet(self.repository.id, log=self.log, clock=self.clock)
+        fleet = Fleet(
+            self.repository.id, log=self.log, clock=self.clock, heard=lambda name, said: self.heard(name, said)
+        )
         policies = Policies(fleet=fleet, repository=self.repository, user=UserSettings, which=lambda name: None)
         launching = Launching(
             sandbox=self.walls, environment=self.environment, repository=self.repository, home=Path("/home/ada")
@@ -234,9 +239,10 @@ class World:
         """Answer an ask."""
         await self._order(lambda commands: commands.answer(ask.id, choice, text=text, by="ada"))
 
-    async def review(self, task: str, *, approve: bool, text: str = "") -> None:
+    async def review(self, task: str, *, approve: bool, text: str = "", commit: str = "") -> None:
         """Give a verdict."""
-        await self._order(lambda commands: commands.review(TaskId(task), approve=approve, text=text, by="ada"))
+        name = TaskId(task)
+        await self._order(lambda commands: commands.review(name, approve=approve, text=text, by="ada", commit=commit))
 
     async def send(self, task: str, text: str) -> None:
         """Say something to the task's agent."""
@@ -268,8 +274,14 @@ class World:
         return self.daemon.fleet.state
 
     def task(self, name: str) -> Task:
-        """A task as it stands."""
-        return self.state.tasks[TaskId(name)]
+        """A task as it stands, or stood at its end."""
+        live = self.state.tasks.get(TaskId(name))
+        if live is not None:
+            return live
+        own = [(fact.at, fact.event) for fact in self.log.facts if fact.repository == self.repository.id]
+        ended = at_its_end((at, event) for at, event in own if subject(event) == name)
+        assert ended is not None, f"there never was a task {name}"
+        return ended
 
     def facts(self, kind: type[E]) -> list[E]:
         """The facts of a kind, in order."""
@@ -324,8 +336,8 @@ class World:
 
     def keeps_the_laws(self) -> None:
         """Nothing is prompted or landed twice, or lands unseen; main is green at every step; the log tells all."""
-        told = Counter((turn.cwd, turn.number) for turn in self.agents.prompts)
-        assert max(told.values(), default=1) == 1, f"prompted twice: {told}\n{self.story()}"
+        own = [(fact.at, fact.event) for fact in self.log.facts if fact.repository == self.repository.id]
+        nothing_is_prompted_twice(self.agents.prompts, [event for _, event in own])
         landed = Counter(fact.task for fact in self.facts(e.ChangeLanded))
         assert max(landed.values(), default=1) == 1, f"landed twice: {landed}"
         looked_at = {self.repository.at(commit).tree for _, commit in self.checks.ran}
@@ -334,10 +346,9 @@ class World:
             assert fact.commit in self.repository.history(self.repository.refs["refs/heads/main"])
             before, after = self.repository.at(fact.onto).files, self.repository.at(fact.commit).files
             moved = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
-            change = self.state.tasks[fact.task].change
+            change = self.task(fact.task).change
             assert change is not None
             assert moved <= set(change.paths), "landed what was no part of the change"
-        own = [(fact.at, fact.event) for fact in self.log.facts if fact.repository == self.repository.id]
         assert fold(State(), own) == self.state
         assert self.complaints == []
 
@@ -355,27 +366,24 @@ def _asks(state: State, task: str) -> list[Ask]:
 
 def landed(*tasks: str) -> Condition:
     """Every one of these has landed, and its workspace is gone."""
-    return lambda state: all(
-        TaskId(name) in state.tasks
-        and isinstance(state.tasks[TaskId(name)].stage, Landed)
-        and state.tasks[TaskId(name)].retired
-        for name in tasks
-    )
+    return lambda state: all(state.past.get(TaskId(name)) is True for name in tasks)
 
 
 def at(task: str, *stages: type[Stage]) -> Condition:
     """The task is at one of these stages."""
-    return lambda state: isinstance(state.tasks[TaskId(task)].stage, stages)
+
+    def condition(state: State) -> bool:
+        name = TaskId(task)
+        if name in state.past:
+            return (Landed if state.past[name] else Cancelled) in stages
+        return isinstance(state.tasks[name].stage, stages)
+
+    return condition
 
 
 def over(task: str) -> Condition:
     """The task has ended, and nothing of it is left on the machine."""
-
-    def condition(state: State) -> bool:
-        one = state.tasks[TaskId(task)]
-        return one.ended and one.retired and one.run is None and one.review_run is None
-
-    return condition
+    return lambda state: TaskId(task) in state.past
 
 
 async def is_live(world: World, run: str) -> bool:

@@ -109,18 +109,6 @@ def branch(value: str) -> str:
     return value
 
 
-def enforced_sandbox(value: str) -> str:
-    """`value`, if it is a sandbox that is enforced."""
-    if value == "none":
-        raise Unfit(
-            "cannot be `none` in a file",
-            hint="A run without walls is asked for by name each time: `band run --sandbox none`.",
-        )
-    if value != "bubblewrap":
-        raise Unfit(f"must be `bubblewrap`, not {quoted(value)}")
-    return value
-
-
 def filled(value: tuple[T, ...]) -> tuple[T, ...]:
     """`value`, if there is something in it."""
     if not value:
@@ -159,4 +147,3 @@ Turns = Annotated[StrictInt, Field(ge=1, le=1000)]
 Count = Annotated[StrictInt, Field(ge=0, le=100)]
 Priority = Annotated[StrictInt, Field(ge=-1000, le=1000)]
 Target = Annotated[Line, AfterValidator(branch)]
-Sandbox = Annotated[Line, AfterValidator(enforced_sandbox)]

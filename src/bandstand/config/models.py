@@ -19,7 +19,6 @@ from bandstand.config.fields import (
     Minutes,
     OutsidePath,
     Priority,
-    Sandbox,
     Scope,
     Target,
     Text,
@@ -280,7 +279,9 @@ class RepositorySettings(Table):
         default=None, description="The agent for tasks that name none. Left out, it is your own default."
     )
     ask_hours: Annotated[StrictInt, Field(ge=1, le=365 * 24)] = Field(
-        default=24, description="How long a question waits for you, in hours, before it is answered the safe way."
+        default=24,
+        description="Hours until a permission that an agent waits for is refused, and a question of its left without "
+        "an answer. Of everything else you are reminded as often, and it waits: silence approves nothing.",
     )
     checks: ChecksTable = Field(default_factory=ChecksTable, description="What a change must pass before it lands.")
     rounds: RoundsTable = Field(default_factory=RoundsTable, description="How often a change goes back to its agent.")
@@ -309,10 +310,6 @@ class UserSettings(Table):
     slots: Annotated[StrictInt, Field(ge=1, le=10_000)] | None = Field(
         default=None,
         description="How many agents may run at once. Left out, it is as many as there are processors, 2 to 8.",
-    )
-    sandbox: Sandbox | None = Field(
-        default=None,
-        description="The walls around runs and checks: `bubblewrap`. To go without is asked for on the command line.",
     )
     reads: tuple[OutsidePath, ...] = Field(
         default=(), description="Files and folders that every run may read, absolute or below `~/`: a tool chain, say."

@@ -2,7 +2,8 @@
 
 state    database, journals, workspaces, the vault of checkpoints; the daemon's log and lock
 runtime  the daemon's socket; short, since a socket's path may not be longer than 107 bytes, and another one for each
-         state: who has two homes has two daemons, and none of them answers for the other
+         state: who has two homes has two daemons, and none of them answers for the other. Not every session of a user
+         has the same runtime folder (a desktop, ssh, cron), so where a daemon really listens stands in its lock
 settings the user's own `config.toml`
 cache    what can be made again, the demo's repositories among it
 """
@@ -29,14 +30,39 @@ class Places:
         return self.runtime / "band.sock"
 
     @property
+    def api_socket(self) -> Path:
+        """The socket of the HTTP API, always beside the daemon's."""
+        return self.socket.with_name("api.sock")
+
+    @property
+    def api_token(self) -> Path:
+        """What the HTTP API wants to hear from callers over TCP."""
+        return self.state / "api.token"
+
+    @property
     def database(self) -> Path:
         """The event log."""
         return self.state / "bandstand.db"
 
     @property
     def lock(self) -> Path:
-        """Held by the daemon for as long as it lives."""
+        """Held by the daemon for as long as it lives. Its lines are the process and the socket where it listens."""
         return self.state / "daemon.lock"
+
+    @property
+    def wake_lock(self) -> Path:
+        """Held by every daemon, and by whoever is about to be one because a holder rang."""
+        return self.state / "wake.lock"
+
+    @property
+    def starts(self) -> Path:
+        """When daemons began and ended; see `bandstand.config.starts`."""
+        return self.state / "daemon.starts"
+
+    @property
+    def down(self) -> Path:
+        """There from when a daemon was ended on purpose until a person starts one: holders start none meanwhile."""
+        return self.state / "down"
 
     @property
     def daemon_log(self) -> Path:

@@ -133,7 +133,6 @@ USER_EXAMPLE = """\
 agent = "claude"            # where the repository names none
 review = "human"            # where the repository does not say
 slots = 4                   # agents at once
-sandbox = "bubblewrap"
 reads = ["~/.cache/models"]   # for every run
 
 [permissions]               # with the repository's, the stricter one holds

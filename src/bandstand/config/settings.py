@@ -28,6 +28,7 @@ DEFAULT = "default"
 
 _STRICTNESS = (Permission.ALLOW, Permission.ASK, Permission.DENY)
 _CHECK_NAME_LENGTH = 40
+_START_SECONDS = AgentProfile(name=AgentName(""), command=()).start_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +161,8 @@ def explain(
 def _rules(policy: Policy) -> Iterator[tuple[str, str]]:
     yield "target", policy.target
     for check in policy.checks:
-        yield "checks", f"{check.command} (at most {check.limit_seconds // 60} minutes)"
+        name = "" if check.name == _beginning(check.command) else f"{check.name}: "
+        yield "checks", f"{name}{check.command} (at most {check.limit_seconds // 60} minutes)"
     if not policy.checks:
         yield "checks", "none"
     yield "review", policy.review.value
@@ -179,12 +181,14 @@ def _rules(policy: Policy) -> Iterator[tuple[str, str]]:
 
 def _agent_rules(profile: AgentProfile) -> Iterator[tuple[str, str]]:
     values = {
+        "title": profile.title,
         "command": shlex.join(profile.command),
         "environment": " ".join(f"{key}={shlex.quote(value)}" for key, value in profile.environment),
         "passes": ", ".join(profile.passes),
         "reads": ", ".join(profile.reads),
         "mode": profile.mode,
         "model": profile.model,
+        "start_seconds": str(profile.start_seconds) if profile.start_seconds != _START_SECONDS else "",
     }
     for key, value in values.items():
         if value:

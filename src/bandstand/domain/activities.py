@@ -17,12 +17,15 @@ from bandstand.domain.stage import (
     Building,
     Candidate,
     Checking,
-    HumanReview,
     Moving,
     Testing,
     Working,
+    playing,
 )
 from bandstand.domain.state import State, Task
+
+STEP_LIMIT = timedelta(hours=1)
+"""How long a step of Bandstand's own may take before it counts as failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +144,6 @@ def activities(state: State, *, now: datetime) -> tuple[Activity, ...]:
     """Everything that must be going on now. A step that failed waits a while before it is tried again."""
     found: list[Activity] = []
     for task in state.tasks.values():
-        if task.ended and task.retired and task.run is None and task.review_run is None:
-            continue
         waits = not_before(task)
         if waits is None or now >= waits:
             found.extend(_of(task))
@@ -152,7 +153,8 @@ def activities(state: State, *, now: datetime) -> tuple[Activity, ...]:
 def _of(task: Task) -> list[Activity]:
     name = task.spec.id
     found: list[Activity] = []
-    if task.run is not None:
+    if task.run is not None and not (isinstance(task.stage, Blocked) and playing(task.stage)):
+        # Within a turn of which a step of ours did not work, nothing is tried before the human has answered.
         found.append(Author(task=name, run=task.run))
     if task.review_run is not None and task.change is not None:
         found.append(Reviewing(task=name, run=task.review_run, commit=task.change.head))
@@ -166,7 +168,7 @@ def _of(task: Task) -> list[Activity]:
             found.append(Build(task=name))
         case Moving(candidate=candidate):
             found.append(Move(task=name, candidate=candidate))
-        case _ if task.ended and not task.retired and not found:
+        case _ if task.ended and not found:
             found.append(Retire(task=name))
     return found
 
@@ -189,13 +191,13 @@ def wake_at(state: State, *, now: datetime) -> datetime | None:
 
 def _times(task: Task) -> list[datetime]:
     found = [waits] if (waits := not_before(task)) is not None else []
+    if task.run is not None and playing(task.stage) is None:
+        found.append(task.since + PARK_AFTER)
     match task.stage:
         case Working(started=True):
             found.append(task.since + timedelta(minutes=task.spec.budget.minutes))
         case AgentReview():
             found.append(task.since + REVIEW_LIMIT)
-        case HumanReview() | Blocked() if task.run is not None:
-            found.append(task.since + PARK_AFTER)
         case _:
             pass
     return found

@@ -4,6 +4,7 @@ Protocols differ and change; these values do not. An adapter translates to them 
 Everything here is a *claim* by the agent: commits, exit codes and journals are the facts.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -93,11 +94,21 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One answer that may be given to a request. `grants` tells whether it lets the agent go on with what it asked."""
+    """One answer that may be given to a request. `grants` tells whether it lets the agent go on with what it asked.
+
+    `lasting` tells that the agent takes it for later requests, too, which then nobody is asked about.
+    """
 
     id: str
     label: str
     grants: bool
+    lasting: bool = False
+
+
+def least(choices: Iterable[Choice], *, granting: bool) -> Choice | None:
+    """The choice that grants a request, or refuses it, and no more than it has to; nothing if none is offered."""
+    fitting = [choice for choice in choices if choice.grants is granting]
+    return min(fitting, key=lambda choice: choice.lasting, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,11 @@
-"""Asks: what needs a human. Every one has a deadline, and says what happens then."""
+"""Asks: what needs a human. Every one has a deadline, at which something happens by itself."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from bandstand.domain.agent import Choice
-from bandstand.domain.ids import AskId, RunId, TaskId
+from bandstand.domain.ids import AskId, CommitId, RunId, TaskId
 
 
 class AskKind(StrEnum):
@@ -36,9 +36,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """A question to a human. After `deadline` it is answered with `otherwise`.
+    """A question to a human.
 
-    For a permission or a question, `run` and `request` name what the agent waits for.
+    For a permission or a question, `run` and `request` name what the agent waits for, and after `deadline` it is
+    answered with `otherwise`. Any other ask stays open as long as it takes: nothing is approved, confirmed or given up
+    by silence, and each `deadline` is only when the human is reminded.
+
+    An answer speaks of what was shown and of nothing else: for a review the change at `commit`, for new rules those
+    with the digest `policy`.
     """
 
     id: AskId
@@ -52,6 +57,8 @@ class Ask:
     otherwise: str = ""
     run: RunId | None = None
     request: str = ""
+    commit: CommitId | None = None
+    policy: str = ""
     answer: Answer | None = None
 
     @property

@@ -1,19 +1,24 @@
 """Asks as they are put, and what follows from an answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bandstand.domain import events as e
-from bandstand.domain.agent import Choice, PermissionRequested, QuestionAsked
+from bandstand.domain.agent import Choice, PermissionRequested, QuestionAsked, least
 from bandstand.domain.ask import APPROVE, CANCEL, CONFIRM, REQUEST_CHANGES, RETRY, Answer, Ask, AskKind
-from bandstand.domain.errors import Refused
-from bandstand.domain.ids import AskId, RunId
+from bandstand.domain.errors import Refused, Stale
+from bandstand.domain.ids import AskId, CommitId, RunId
+from bandstand.domain.policy import Policy
 from bandstand.domain.review import Review, Reviewer, Verdict
 from bandstand.domain.run import Turn
+from bandstand.domain.stage import Blocked
 from bandstand.domain.state import State, Task
 
 DEADLINE = "deadline"
 """Who answers an ask that nobody answered in time."""
+
+SHORT = 12
+"""How many characters of a commit's name are shown, and are enough to name it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +42,7 @@ def _deadline(state: State, now: datetime) -> datetime:
 def _put(state: State, task: Task, kind: AskKind, reason: Reason, choices: tuple[Choice, ...], now: datetime) -> Ask:
     """An ask about a task, which nobody's answer leaves open."""
     return Ask(
-        id=ask_id(state.asked + 1),
+        id=ask_id(state.totals.asked + 1),
         kind=kind,
         task=task.spec.id,
         title=reason.title,
@@ -54,15 +59,29 @@ def block(state: State, task: Task, reason: Reason, *, now: datetime, turn: Turn
     return e.TaskBlocked(task=task.spec.id, ask=ask, turn=turn)
 
 
-def ask_policy(state: State, task: Task, reason: Reason, *, now: datetime) -> e.TaskBlocked:
-    """The task waits until a human confirms the rules that were found on the target branch."""
-    ask = _put(state, task, AskKind.POLICY, reason, (CONFIRM, CANCEL), now)
-    return e.TaskBlocked(task=task.spec.id, ask=ask)
+def ask_policy(state: State, task: Task, found: Policy, reason: Reason, *, now: datetime) -> tuple[e.Event, ...]:
+    """Other rules were found on the target branch: the task waits until a human confirms exactly these.
+
+    Tasks that wait for rules which were found before are asked about anew, since those are in force nowhere.
+    """
+    old = [ask for ask in _waiting_for_rules(state) if ask.policy != found.digest]
+    facts: list[e.Event] = [e.PolicyFound(policy=found)]
+    facts += [e.AskWithdrawn(ask=ask.id, reason="The rules changed again.", task=ask.task) for ask in old]
+    waiting = [*(ask.task for ask in old if ask.task != task.spec.id), task.spec.id]
+    for number, name in enumerate(waiting):
+        counted = replace(state, totals=replace(state.totals, asked=state.totals.asked + number))
+        ask = _put(counted, state.tasks[name], AskKind.POLICY, reason, (CONFIRM, CANCEL), now)
+        facts.append(e.TaskBlocked(task=name, ask=replace(ask, policy=found.digest)))
+    return tuple(facts)
 
 
 def ask_review(state: State, task: Task, reason: Reason, *, now: datetime) -> e.AskRaised:
-    """A human is asked for a verdict on the change. Nobody's answer leaves it waiting: silence is no approval."""
-    return e.AskRaised(ask=_put(state, task, AskKind.REVIEW, reason, (APPROVE, REQUEST_CHANGES), now))
+    """A human is asked for a verdict on the change as it stands. Nobody's answer leaves it waiting.
+
+    Silence is no approval.
+    """
+    ask = _put(state, task, AskKind.REVIEW, reason, (APPROVE, REQUEST_CHANGES), now)
+    return e.AskRaised(ask=replace(ask, commit=task.change.head if task.change is not None else None))
 
 
 def ask_for_agent(
@@ -70,12 +89,12 @@ def ask_for_agent(
 ) -> e.AskRaised:
     """What an agent waits for. Nobody's answer refuses it, and the agent is told so."""
     permission = isinstance(update, PermissionRequested)
-    refusal = next((choice.id for choice in update.choices if not choice.grants), "")
+    refusal = least(update.choices, granting=False)
     title = update.title if isinstance(update, PermissionRequested) else update.question
     detail = update.command if isinstance(update, PermissionRequested) else ""
     return e.AskRaised(
         ask=Ask(
-            id=ask_id(state.asked + 1),
+            id=ask_id(state.totals.asked + 1),
             kind=AskKind.PERMISSION if permission else AskKind.QUESTION,
             task=task.spec.id,
             title=title,
@@ -83,7 +102,7 @@ def ask_for_agent(
             choices=update.choices,
             raised=now,
             deadline=_deadline(state, now),
-            otherwise=refusal if permission else "",
+            otherwise=refusal.id if permission and refusal is not None else "",
             run=run,
             request=update.request,
         )
@@ -93,10 +112,11 @@ def ask_for_agent(
 def answer(state: State, ask: Ask, given: Answer) -> tuple[e.Event, ...]:
     """The facts that follow when an open ask is answered.
 
-    Raises `Refused` when the answer is none of the choices, or when changes are requested without saying which.
+    Raises `Refused` when the answer is none of the choices, when changes are requested without saying which, and when
+    what was asked about is no longer what it was.
     """
     if not ask.open:
-        raise Refused(f"{ask.id} has been answered already.", hint="`band asks` shows what is open.")
+        raise Stale(f"{ask.id} has been answered already.", hint="`band asks` shows what is open.")
     choice = ask.choice(given.choice) if given.choice else None
     if given.choice and choice is None:
         offered = ", ".join(choice.id for choice in ask.choices) or "any text with -m"
@@ -107,28 +127,42 @@ def answer(state: State, ask: Ask, given: Answer) -> tuple[e.Event, ...]:
     if choice is None and not given.text:
         raise Refused(f"{ask.id} is a question in words.", hint='Answer it with -m "…".')
     settled = Answer(choice=choice.id if choice else "", text=given.text, by=given.by)
-    facts: list[e.Event] = [e.AskAnswered(ask=ask.id, answer=settled)]
+    facts: list[e.Event] = [e.AskAnswered(ask=ask.id, answer=settled, task=ask.task)]
     if ask.kind is AskKind.BLOCKED:
         facts.extend(_unblock(ask, settled))
     elif ask.kind is AskKind.POLICY:
         facts.extend(_policy(state, ask, settled))
     elif ask.kind is AskKind.REVIEW:
-        facts.append(_human_review(state.tasks[ask.task], settled))
+        facts.append(human_review(state.tasks[ask.task], settled, seen=ask.commit))
     return tuple(facts)
 
 
 def _policy(state: State, ask: Ask, given: Answer) -> list[e.Event]:
-    """The new rules hold for every task that waits for them, so all of these go on."""
+    """The rules that the ask showed hold for every task that waits for them, so all of these go on."""
     if given.choice == CANCEL.id:
         return [e.TaskCancelled(task=ask.task, by=given.by, reason=given.text or ask.title)]
-    facts: list[e.Event] = [e.PolicyConfirmed(policy=state.found, by=given.by)] if state.found else []
-    return [*facts, *resume_waiting(state, by=given.by)]
+    return [*_confirmed(state, ask, by=given.by), *resume_waiting(state, by=given.by)]
+
+
+def _confirmed(state: State, ask: Ask, *, by: str) -> list[e.Event]:
+    """The rules that the ask showed, and no others. An ask that does not say which ones only lets its task go on."""
+    if not ask.policy or (state.policy is not None and state.policy.digest == ask.policy):
+        return []
+    if state.found is None or state.found.digest != ask.policy:
+        raise Stale(f"The rules changed again since {ask.id} was asked.", hint="`band asks` shows what they are now.")
+    return [e.PolicyConfirmed(policy=state.found, by=by)]
 
 
 def resume_waiting(state: State, *, by: str) -> list[e.Event]:
     """Every task that waits for new rules to be confirmed goes on."""
-    waiting = [ask.task for ask in state.open_asks() if ask.kind is AskKind.POLICY]
-    return [e.TaskResumed(task=task, by=by) for task in waiting]
+    return [e.TaskResumed(task=ask.task, by=by) for ask in _waiting_for_rules(state)]
+
+
+def _waiting_for_rules(state: State) -> list[Ask]:
+    """The asks about new rules that a task waits for."""
+    asks = [ask for ask in state.open_asks() if ask.kind is AskKind.POLICY]
+    stages = {ask.id: state.tasks[ask.task].stage for ask in asks}
+    return [ask for ask in asks if isinstance(stage := stages[ask.id], Blocked) and stage.ask == ask.id]
 
 
 def _unblock(ask: Ask, given: Answer) -> list[e.Event]:
@@ -140,9 +174,15 @@ def _unblock(ask: Ask, given: Answer) -> list[e.Event]:
     return resumed
 
 
-def _human_review(task: Task, given: Answer) -> e.ReviewConcluded:
+def human_review(task: Task, given: Answer, *, seen: CommitId | None) -> e.ReviewConcluded:
+    """A human's verdict on the change that was `seen`; on the change as it stands if that is not known.
+
+    Raises `Refused` if the change has moved since, and for a request for changes that does not say which.
+    """
     if task.change is None:
         raise Refused(f"{task.spec.id} has no change to review.")
+    if seen is not None and seen != task.change.head:
+        raise moved(task, seen)
     approved = given.choice == APPROVE.id
     if not approved and not given.text:
         raise Refused(f"Changes to {task.spec.id} are requested without saying which.", hint='Say them with -m "…".')
@@ -154,3 +194,12 @@ def _human_review(task: Task, given: Answer) -> e.ReviewConcluded:
         summary=given.text,
     )
     return e.ReviewConcluded(task=task.spec.id, review=review)
+
+
+def moved(task: Task, seen: str) -> Refused:
+    """The refusal of a verdict on something else than the change as it stands."""
+    head = task.change.head if task.change is not None else "nothing"
+    return Stale(
+        f"The change of {task.spec.id} has moved: you saw {seen[:SHORT]}, and it is at {head[:SHORT]} now.",
+        hint=f"Look again: band review {task.spec.id}",
+    )

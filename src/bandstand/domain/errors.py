@@ -2,7 +2,8 @@
 
     BandstandError
     ├── Refused        the asker: the order or its input is wrong; nothing was changed
-    │   └── Unknown    what was named does not exist
+    │   ├── Unknown    what was named does not exist
+    │   └── Stale      what the asker saw has been overtaken
     ├── Unavailable    nobody yet: wait and try again
     └── Broken         a person: something that must hold does not
 
@@ -28,6 +29,10 @@ class Refused(BandstandError):
 
 class Unknown(Refused):
     """What the order names does not exist."""
+
+
+class Stale(Refused):
+    """The order is about something that is not as it was: look again, and then perhaps give another one."""
 
 
 class Unavailable(BandstandError):

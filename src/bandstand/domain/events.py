@@ -43,7 +43,7 @@ class AgentConfigured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyConfirmed:
-    """A human saw these rules and lets them run commands on this machine."""
+    """Somebody lets these rules run commands on this machine: they were shown them, or said yes to them unseen."""
 
     policy: Policy
     by: str
@@ -75,7 +75,11 @@ class TaskCancelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSent:
-    """A human has something to say to the task's agent. It becomes a turn as soon as no other one runs."""
+    """A human has something to say to the task's agent.
+
+    It becomes a turn once the present one, or a reviewing agent, has come to its end. Checks and a landing of the
+    change give way to it.
+    """
 
     task: TaskId
     text: str
@@ -128,8 +132,9 @@ class TurnEnded:
     """The agent is done with a turn, and what its workspace holds was kept.
 
     `change` is what its branch adds to the target, or nothing; `own_head` the last commit that it made itself.
-    `leftovers` are paths that it did not commit; `committed_for_agent` tells that a commit was made of them since it
-    had made none. `gates` says in sentences where the change touches what it is to be judged by.
+    `leftovers` are paths that it did not commit, `leftover_contents` name what stands in each; `committed_for_agent`
+    tells that a commit was made of them since it had made none. `gates` says in sentences where the change touches what
+    it is to be judged by.
     """
 
     task: TaskId
@@ -141,6 +146,7 @@ class TurnEnded:
     own_head: CommitId
     snapshot: int
     leftovers: tuple[str, ...] = ()
+    leftover_contents: tuple[str, ...] = ()
     committed_for_agent: bool = False
     gates: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
@@ -175,10 +181,11 @@ class AskRaised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskAnswered:
-    """The ask has its answer."""
+    """The ask has its answer. `task` is whose it is; the first versions did not say."""
 
     ask: AskId
     answer: Answer
+    task: TaskId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +194,7 @@ class AskWithdrawn:
 
     ask: AskId
     reason: str
+    task: TaskId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,15 +203,22 @@ class AskReminded:
 
     ask: AskId
     deadline: datetime
+    task: TaskId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskBlocked:
-    """The task waits for a human to answer `ask`. With `turn`, that is what the agent does next when it goes on."""
+    """The task waits for a human to answer `ask`. With `turn`, that is what the agent does next when it goes on.
+
+    `messages` is how many waiting messages that turn's text takes up. `without` are cancelled tasks that it needs:
+    going on means going on without them.
+    """
 
     task: TaskId
     ask: Ask
     turn: Turn | None = None
+    messages: int = 0
+    without: tuple[TaskId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,10 +251,14 @@ class CheckStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckConcluded:
-    """A check has its verdict, be it of the change's head or of what main would be."""
+    """A check has its verdict, be it of the change's head or of what main would be.
+
+    `gates` says in sentences where the change touches what it was judged by, under the rules of that check.
+    """
 
     task: TaskId
     outcome: CheckOutcome
+    gates: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +312,18 @@ class LandingReturned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeReassessed:
+    """On the target as it is, the change would bring more than what was reviewed: no verdict on it counts any more.
+
+    Its own commits are the same; what they add differs, since what they were built upon came to another end.
+    """
+
+    task: TaskId
+    change: Change
+    gates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LandingRestarted:
     """Main moved in the meantime; the candidate is built anew."""
 
@@ -317,6 +348,15 @@ class WorkspaceRetired:
 
     task: TaskId
     rescue: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderTaken:
+    """An order with a key was carried out: the `facts` facts before this one followed. `digest` tells what it was."""
+
+    key: str
+    digest: str
+    facts: int
 
 
 Event = (
@@ -352,6 +392,8 @@ Event = (
     | LandingApproved
     | LandingReturned
     | LandingRestarted
+    | ChangeReassessed
     | ChangeLanded
     | WorkspaceRetired
+    | OrderTaken
 )

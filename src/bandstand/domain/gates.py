@@ -90,7 +90,7 @@ def may_land(task: Task, policy: Policy, tree: TreeId) -> bool:
 
 def _latest(task: Task, by: Reviewer) -> Review | None:
     head = task.change.head if task.change is not None else None
-    found = [review for review in task.reviews if review.commit == head and review.by is by]
+    found = [review for review in task.reviews[task.voided :] if review.commit == head and review.by is by]
     return found[-1] if found else None
 
 

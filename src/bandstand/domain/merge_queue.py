@@ -1,6 +1,6 @@
 """The merge queue: which change lands next. One at a time, and always the same one for the same state."""
 
-from bandstand.domain.stage import InQueue, Landed
+from bandstand.domain.stage import InQueue
 from bandstand.domain.state import State, Task
 
 
@@ -19,5 +19,4 @@ def next_to_land(state: State) -> Task | None:
 
 
 def _needs_landed(state: State, task: Task) -> bool:
-    needs = (state.tasks[need] for need in task.spec.needs)
-    return all(isinstance(need.stage, Landed) or (task.waived and need.ended) for need in needs)
+    return all(state.has_landed(need) or need in task.waived for need in task.spec.needs)

@@ -1,5 +1,6 @@
 """Repairs: turns that send a change back to its agent with the evidence, a bounded number of times for each cause."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from bandstand.domain import asking
@@ -24,7 +25,7 @@ def repair(state: State, task: Task, turn: Turn, *, now: datetime, messages: int
     """
     reason = _exhausted(task, turn, state.policy)
     if reason is not None:
-        return asking.block(state, task, reason, now=now, turn=turn)
+        return replace(asking.block(state, task, reason, now=now, turn=turn), messages=messages)
     return e.TurnQueued(task=task.spec.id, turn=turn, messages=messages)
 
 

@@ -6,7 +6,7 @@ started, and it looks before it acts. So the first beat after a crash is recover
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -17,6 +17,7 @@ from bandstand.domain.ask import Answer, Ask, AskKind
 from bandstand.domain.asking import DEADLINE, Reason
 from bandstand.domain.check import CheckOutcome, Conclusion
 from bandstand.domain.gates import ReviewNeed, may_land, review_standing
+from bandstand.domain.ids import TaskId
 from bandstand.domain.merge_queue import next_to_land
 from bandstand.domain.policy import Policy
 from bandstand.domain.repairs import FAILURES, changes_requested, evidence, repair
@@ -38,6 +39,7 @@ from bandstand.domain.stage import (
     Tested,
     Testing,
     Working,
+    playing,
 )
 from bandstand.domain.state import State, Task
 
@@ -93,13 +95,14 @@ def _ask_facts(state: State, ask: Ask, now: datetime) -> tuple[e.Event, ...]:
         case _:
             assert_never(ask.kind)
     if not wanted:
-        return (e.AskWithdrawn(ask=ask.id, reason="The task went on without it."),)
+        return (e.AskWithdrawn(ask=ask.id, reason="The task went on without it.", task=ask.task),)
     if now < ask.deadline:
         return ()
     if ask.run is not None:
-        return (e.AskAnswered(ask=ask.id, answer=Answer(choice=ask.otherwise, text="", by=DEADLINE)),)
+        unanswered = Answer(choice=ask.otherwise, text="", by=DEADLINE)
+        return (e.AskAnswered(ask=ask.id, answer=unanswered, task=ask.task),)
     hours = state.policy.ask_hours if state.policy is not None else 24
-    return (e.AskReminded(ask=ask.id, deadline=now + timedelta(hours=hours)),)
+    return (e.AskReminded(ask=ask.id, deadline=now + timedelta(hours=hours), task=ask.task),)
 
 
 def _task_facts(state: State, task: Task, now: datetime, free: int) -> Iterator[e.Event]:
@@ -140,8 +143,8 @@ def _stop_reason(task: Task, run: Run, now: datetime) -> EndReason | None:
         if not isinstance(stage, AgentReview) or stage.run != run.id:
             return EndReason.FINISHED
         return EndReason.BUDGET if now >= task.since + REVIEW_LIMIT else None
-    if isinstance(stage, HumanReview | Blocked) and now >= task.since + PARK_AFTER:
-        return EndReason.PARKED
+    if playing(stage) is None:
+        return EndReason.PARKED if now >= task.since + PARK_AFTER else None
     overdue = now >= task.since + timedelta(minutes=task.spec.budget.minutes)
     return EndReason.BUDGET if isinstance(stage, Working) and stage.started and overdue else None
 
@@ -154,12 +157,16 @@ def _stage_facts(state: State, task: Task, policy: Policy, now: datetime, free: 
             yield from _work(state, task, stage, now, free)
         case Proposed() as stage:
             yield _after_turn(state, task, stage, now)
+        case Checking() if task.messages:
+            yield _message(state, task, now)
         case Checking(name=name):
             yield from _unseen(state, task, name, now)
         case Checked(outcome=outcome):
             yield from _after_check(state, task, outcome, policy, now, free)
         case InQueue():
             yield from _in_queue(state, task, policy, now)
+        case Building() | Testing() | Tested() if (taken := _taken_back(state, task, policy, now)) is not None:
+            yield taken
         case Testing(candidate=candidate):
             if may_land(task, policy, candidate.tree):
                 yield e.LandingApproved(task=task.spec.id)
@@ -178,31 +185,29 @@ def _stage_facts(state: State, task: Task, policy: Policy, now: datetime, free: 
             assert_never(task.stage)
 
 
-def _gone(state: State, task: Task) -> list[str]:
+def _gone(state: State, task: Task) -> list[TaskId]:
     """Tasks that this one needs and that were cancelled."""
-    if task.waived:
-        return []
-    return [need for need in task.spec.needs if isinstance(state.tasks[need].stage, Cancelled)]
+    return [need for need in task.spec.needs if state.was_cancelled(need) and need not in task.waived]
 
 
-def _without(state: State, task: Task, gone: list[str], now: datetime) -> e.TaskBlocked:
+def _without(state: State, task: Task, gone: list[TaskId], now: datetime) -> e.TaskBlocked:
     title = f"{', '.join(gone)}, which {task.spec.id} needs, was cancelled."
     turn = None
     if task.change is not None and task.spec.stacked_on in gone:
         # Its branch holds work that nobody reviewed as its own: it goes round once more, with all that it then has.
         text = f"{task.spec.stacked_on}, on whose branch yours began, was cancelled. Take its work out of your branch."
         turn = Turn(number=task.turns + 1, cause=Cause.MESSAGE, text=text)
-    return asking.block(state, task, Reason(title=title, detail="Trying again goes on without it."), now=now, turn=turn)
+    reason = Reason(title=title, detail="Trying again goes on without it.")
+    return replace(asking.block(state, task, reason, now=now, turn=turn), without=tuple(gone))
 
 
 def ready(state: State, task: Task) -> bool:
     """Whether a queued task could start if there were a slot."""
-    needs = [state.tasks[need] for need in task.spec.depends_on]
-    if not all(isinstance(need.stage, Landed) or (task.waived and need.ended) for need in needs):
+    if not all(state.has_landed(need) or need in task.waived for need in task.spec.depends_on):
         return False
-    if task.spec.stacked_on is None:
+    below = state.tasks.get(task.spec.stacked_on) if task.spec.stacked_on is not None else None
+    if below is None:
         return True
-    below = state.tasks[task.spec.stacked_on]
     seen = below.outcome is not None and below.outcome.conclusion is Conclusion.SUCCESS
     return below.ended or (below.change is not None and seen and not isinstance(below.stage, Working))
 
@@ -259,7 +264,7 @@ def _after_turn(state: State, task: Task, stage: Proposed, now: datetime) -> e.E
     match stage.stop:
         case StopReason.REFUSAL:
             reason = Reason(title=f"{task.spec.agent} refuses to go on.", detail=stage.message)
-            turn = Turn(number=number, cause=stage.turn.cause, text=stage.turn.text, onto=stage.turn.onto, again=True)
+            turn = replace(stage.turn, number=number, again=False)
             return asking.block(state, task, reason, now=now, turn=turn)
         case StopReason.MAX_TOKENS | StopReason.MAX_TURN_REQUESTS:
             turn = Turn(number=number, cause=Cause.MESSAGE, text="You stopped at a limit. Please go on.")
@@ -322,17 +327,25 @@ def _after_check(
             yield e.ChangeQueued(task=task.spec.id)
 
 
+def _taken_back(state: State, task: Task, policy: Policy, now: datetime) -> e.Event | None:
+    """What follows when a human has something to say to a change that is about to land: its agent hears it first."""
+    if task.messages:
+        return _message(state, task, now)
+    standing = review_standing(task, policy)
+    if standing.review is not None and standing.need is ReviewNeed.CHANGES:
+        return changes_requested(state, task, standing.review, now=now)
+    return None
+
+
 def _in_queue(state: State, task: Task, policy: Policy, now: datetime) -> Iterator[e.Event]:
     gone = _gone(state, task)
-    standing = review_standing(task, policy)
+    taken = _taken_back(state, task, policy, now)
     if gone:
         yield _without(state, task, gone, now)
-    elif task.messages:
-        yield _message(state, task, now)
+    elif taken is not None:
+        yield taken
     elif task.outcome is not None and task.outcome.policy != policy.digest:
         yield _check(task)
-    elif standing.review is not None and standing.need is ReviewNeed.CHANGES:
-        yield changes_requested(state, task, standing.review, now=now)
     elif next_to_land(state) is task:
         yield e.LandingStarted(task=task.spec.id)
 

@@ -16,7 +16,7 @@ from datetime import datetime
 
 from bandstand.domain.agent import StopReason
 from bandstand.domain.check import CheckOutcome
-from bandstand.domain.ids import AskId, CommitId, RunId, TreeId
+from bandstand.domain.ids import AskId, CommitId, RunId, TaskId, TreeId
 from bandstand.domain.run import Cause, Turn
 
 
@@ -161,13 +161,23 @@ Unblocked = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocked:
-    """A human is asked how to go on. `was` is where it stood, `turn` what the agent does next if there is one."""
+    """A human is asked how to go on. `was` is where it stood, `turn` what the agent does next if there is one.
+
+    `without` are cancelled tasks that it then goes on without.
+    """
 
     ask: AskId
     was: Unblocked
     turn: Turn | None = None
+    without: tuple[TaskId, ...] = ()
 
 
 Stage = Unblocked | Blocked | Landed | Cancelled
 LandingStage = Building | Testing | Tested | Moving
 EndStage = Landed | Cancelled
+
+
+def playing(stage: Stage) -> Turn | None:
+    """The turn that an agent was given and that is not over, also while the task is blocked within it."""
+    was = stage.was if isinstance(stage, Blocked) else stage
+    return was.turn if isinstance(was, Working) and was.started else None

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
-from bandstand.domain.activities import not_before
+from bandstand.domain.activities import STEP_LIMIT, not_before
 from bandstand.domain.ask import Ask
-from bandstand.domain.check import CheckOutcome
+from bandstand.domain.gates import ReviewNeed, review_standing
+from bandstand.domain.ids import CommitId
 from bandstand.domain.merge_queue import queue
 from bandstand.domain.run import Cause, Turn
 from bandstand.domain.scheduling import REVIEW_LIMIT, ready
@@ -59,16 +60,16 @@ class Owner(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where a task stands. After `until` something happens by itself; it is `None` only for an ended task."""
+    """Where a task stands. At `until` at the latest something happens by itself; it is `None` only for an ended task.
+
+    Who waits for others has no deadline but theirs: then `until` is when it is worth another look.
+    """
 
     mark: Mark
     words: str
     owner: Owner
     until: datetime | None
 
-
-STEP_LIMIT = timedelta(hours=1)
-"""How long a step of Bandstand's own, or a wait for others with deadlines of theirs, may take."""
 
 _DOING = {
     Cause.GOAL: "working on the goal",
@@ -104,7 +105,9 @@ def _of_stage(state: State, task: Task) -> Standing:  # noqa: C901, PLR0911, PLR
             return _queued(state, task)
         case Working(turn=turn, started=started):
             return _working(task, turn, started=started)
-        case Proposed() | Checked() | Tested() | Returned():
+        case Checked():
+            return _checked(state, task)
+        case Proposed() | Tested() | Returned():
             return _ours(Mark.WAITING, "deciding what comes next", own)
         case Checking(name=name):
             return _ours(Mark.CHECKING, f"checks {name} are running", own)
@@ -123,12 +126,19 @@ def _of_stage(state: State, task: Task) -> Standing:  # noqa: C901, PLR0911, PLR
         case Moving():
             return _ours(Mark.LANDING, "the target is being moved", own)
         case Landed(commit=commit):
-            return Standing(mark=Mark.LANDED, words=f"landed as {commit[:10]}", owner=Owner.NOBODY, until=None)
+            return ended(landed=commit)
         case Cancelled(reason=reason):
-            words = f"cancelled: {reason}" if reason else "cancelled"
-            return Standing(mark=Mark.STOPPED, words=words, owner=Owner.NOBODY, until=None)
+            return ended(landed=None, reason=reason)
         case _:
             assert_never(task.stage)
+
+
+def ended(*, landed: CommitId | None, reason: str = "") -> Standing:
+    """Where a task stands that landed as a commit, or else was cancelled for a reason."""
+    if landed is not None:
+        return Standing(mark=Mark.LANDED, words=f"landed as {landed[:10]}", owner=Owner.NOBODY, until=None)
+    words = f"cancelled: {reason}" if reason else "cancelled"
+    return Standing(mark=Mark.STOPPED, words=words, owner=Owner.NOBODY, until=None)
 
 
 def _ours(mark: Mark, words: str, until: datetime) -> Standing:
@@ -139,7 +149,7 @@ def _queued(state: State, task: Task) -> Standing:
     until = task.since + STEP_LIMIT
     if ready(state, task):
         return _ours(Mark.WAITING, "waits for a free slot", until)
-    waits = [need for need in task.spec.needs if not isinstance(state.tasks[need].stage, Landed)]
+    waits = [need for need in task.spec.needs if not state.has_landed(need)]
     return _ours(Mark.WAITING, f"waits for {', '.join(waits)} to land", until)
 
 
@@ -154,19 +164,18 @@ def _working(task: Task, turn: Turn, *, started: bool) -> Standing:
     return Standing(mark=Mark.WORKING, words=words, owner=Owner.AGENT, until=until)
 
 
+def _checked(state: State, task: Task) -> Standing:
+    until = task.since + STEP_LIMIT
+    if state.policy is None or review_standing(task, state.policy).need is not ReviewNeed.AGENT:
+        return _ours(Mark.WAITING, "deciding what comes next", until)
+    reviewer = state.policy.reviewer or task.spec.agent
+    return _ours(Mark.WAITING, f"waits for a free slot: to be reviewed by {reviewer}", until)
+
+
 def _place(state: State, task: Task) -> str:
     waiting = [entry.spec.id for entry in queue(state)]
     ahead = waiting.index(task.spec.id)
-    waits = [need for need in task.spec.needs if not isinstance(state.tasks[need].stage, Landed)]
+    waits = [need for need in task.spec.needs if not state.has_landed(need)]
     if waits:
         return f"in the merge queue, behind {', '.join(waits)} that it needs"
     return "next in the merge queue" if ahead == 0 else f"in the merge queue, {ahead} ahead"
-
-
-def check_in_words(outcome: CheckOutcome) -> str:
-    """One line for a check's verdict."""
-    if not outcome.results:
-        return "no check commands"
-    if outcome.failed is not None:
-        return f"{outcome.failed.command}: {outcome.failed.conclusion.value.replace('_', ' ')}"
-    return ", ".join(f"{result.command} ({result.seconds:.1f} s)" for result in outcome.results)

@@ -6,98 +6,17 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import assert_never
 
 from bandstand.domain import events as e
 from bandstand.domain.agent import AgentProfile
 from bandstand.domain.ask import Answer, Ask, AskKind
-from bandstand.domain.change import Change
-from bandstand.domain.check import CheckOutcome, Conclusion
-from bandstand.domain.ids import AgentName, AskId, CommitId, RunId, SessionId, TaskId, TreeId
+from bandstand.domain.ids import AgentName, AskId, TaskId
+from bandstand.domain.past import Totals, counted
 from bandstand.domain.policy import Policy
-from bandstand.domain.review import Review
-from bandstand.domain.run import Cause, EndReason, Part, Run
-from bandstand.domain.stage import (
-    AgentReview,
-    Blocked,
-    Building,
-    Cancelled,
-    Candidate,
-    Checked,
-    Checking,
-    EndStage,
-    HumanReview,
-    InQueue,
-    Landed,
-    LandingStage,
-    Moving,
-    Proposed,
-    Queued,
-    Returned,
-    Stage,
-    Tested,
-    Testing,
-    Working,
-)
-from bandstand.domain.task import TaskSpec
+from bandstand.domain.progress import Task, task_after
+from bandstand.domain.stage import AgentReview, Cancelled, HumanReview, InQueue, Landed, Queued, Stage, Working
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """A task as it stands.
-
-    `since` is when its stage began. `number` orders tasks by submission. `run` and `review_run` are the live runs.
-    `repairs` counts the turns per cause since a human last said to go on; `crashes` the runs that broke off since a
-    turn last ended; `failures` the steps of ours that failed, the last one at `failed_at`. `followed` is how many of
-    `reviews` the agent was told of; `committed` that files had to be committed for it. `green` holds the trees that
-    passed, each with its policy. `waived` tells that a human lets it go on without a cancelled task that it needs.
-    `position` is its place in the merge queue, if it ever was in it.
-    """
-
-    spec: TaskSpec
-    number: int
-    stage: Stage
-    since: datetime
-    run: Run | None = None
-    review_run: Run | None = None
-    session: SessionId | None = None
-    base: CommitId | None = None
-    own_head: CommitId | None = None
-    committed: bool = False
-    change: Change | None = None
-    gates: tuple[str, ...] = ()
-    leftovers: tuple[str, ...] = ()
-    outcome: CheckOutcome | None = None
-    reviews: tuple[Review, ...] = ()
-    followed: int = 0
-    green: frozenset[tuple[TreeId, str]] = frozenset()
-    messages: tuple[str, ...] = ()
-    turns: int = 0
-    runs: int = 0
-    review_runs: int = 0
-    checks: int = 0
-    snapshots: int = 0
-    repairs: Mapping[Cause, int] = field(default_factory=dict)
-    crashes: int = 0
-    review_crashes: int = 0
-    failures: int = 0
-    failed_at: datetime | None = None
-    waived: bool = False
-    position: int = 0
-    last_end: e.RunEnded | None = None
-    last_failure: e.StepFailed | None = None
-    retired: bool = False
-    rescue: str | None = None
-
-    @property
-    def ended(self) -> bool:
-        """Whether it has landed or was cancelled."""
-        return isinstance(self.stage, EndStage)
-
-    @property
-    def landing(self) -> bool:
-        """Whether it is the one that the merge queue works on."""
-        return isinstance(self.stage, LandingStage)
+__all__ = ["State", "Task", "apply", "fold"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +24,8 @@ class State:
     """All that is known of a repository's fleet at one version of its log.
 
     `policy` are the rules that were confirmed; `found` are those on the target branch, where they are others.
-    `agents` are those that orders brought along.
+    `agents` are those that orders brought along. `tasks` are those that are not over; of each in `past`, which is, and
+    whose workspace is gone, only whether it landed is kept here. `totals` number what comes next.
     """
 
     version: int = 0
@@ -113,15 +33,30 @@ class State:
     found: Policy | None = None
     tasks: Mapping[TaskId, Task] = field(default_factory=dict)
     asks: Mapping[AskId, Ask] = field(default_factory=dict)
-    asked: int = 0
+    past: Mapping[TaskId, bool] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
     path: str = ""
     sandbox: str = "bubblewrap"
     agents: Mapping[AgentName, AgentProfile] = field(default_factory=dict)
-    queued: int = 0
 
     def open_asks(self) -> tuple[Ask, ...]:
         """Asks that still want an answer, in the order in which they were raised."""
         return tuple(ask for ask in self.asks.values() if ask.open)
+
+    def has_landed(self, task: TaskId) -> bool:
+        """Whether a task that there is, or was, has landed."""
+        live = self.tasks.get(task)
+        return self.past.get(task, False) if live is None else isinstance(live.stage, Landed)
+
+    def was_cancelled(self, task: TaskId) -> bool:
+        """Whether a task that there is, or was, was cancelled."""
+        live = self.tasks.get(task)
+        return not self.past.get(task, True) if live is None else isinstance(live.stage, Cancelled)
+
+    def has_ended(self, task: TaskId) -> bool:
+        """Whether a task that there is, or was, has landed or was cancelled."""
+        live = self.tasks.get(task)
+        return task in self.past if live is None else live.ended
 
 
 def fold(state: State, events: Iterable[tuple[datetime, e.Event]]) -> State:
@@ -134,7 +69,7 @@ def fold(state: State, events: Iterable[tuple[datetime, e.Event]]) -> State:
 def apply(state: State, event: e.Event, *, at: datetime) -> State:
     """The state after one more fact."""
     changed = _apply(state, event, at)
-    return replace(changed, version=state.version + 1)
+    return replace(changed, version=state.version + 1, totals=counted(state.totals, event))
 
 
 def _apply(state: State, event: e.Event, at: datetime) -> State:  # noqa: C901, PLR0911, PLR0912 - one match over a sum type
@@ -150,10 +85,10 @@ def _apply(state: State, event: e.Event, at: datetime) -> State:  # noqa: C901, 
         case e.PolicyFound():
             return replace(state, found=event.policy)
         case e.TaskSubmitted(spec=spec):
-            task = Task(spec=spec, number=len(state.tasks) + 1, stage=Queued(), since=at)
+            task = Task(spec=spec, number=state.totals.submitted + 1, stage=Queued(), since=at)
             return _with_task(state, task)
         case e.AskRaised(ask=ask):
-            asked = replace(state, asks={**state.asks, ask.id: ask}, asked=state.asked + 1)
+            asked = replace(state, asks={**state.asks, ask.id: ask})
             if ask.kind is AskKind.REVIEW:
                 return _moved(asked, ask.task, HumanReview(ask=ask.id), at)
             return asked
@@ -167,15 +102,17 @@ def _apply(state: State, event: e.Event, at: datetime) -> State:  # noqa: C901, 
         case e.RunStarted(run=run):
             return _on_task(state, run.task, event, at)
         case e.ChangeQueued():
-            queued = replace(state, queued=state.queued + 1)
-            placed = replace(queued.tasks[event.task], position=queued.queued)
-            return _moved(_with_task(queued, placed), event.task, InQueue(position=queued.queued), at)
+            return _queued(state, event.task, at)
         case e.TaskBlocked():
-            blocked = replace(state, asks={**state.asks, event.ask.id: event.ask}, asked=state.asked + 1)
+            blocked = replace(state, asks={**state.asks, event.ask.id: event.ask})
             return _on_task(blocked, event.task, event, at)
         case e.RunEnded():
             kept = {key: ask for key, ask in state.asks.items() if ask.run != event.run}
             return _on_task(replace(state, asks=kept), event.task, event, at)
+        case e.WorkspaceRetired(task=task_id):
+            return _over(state, task_id)
+        case e.OrderTaken():
+            return state
         case _:
             return _on_task(state, event.task, event, at)
 
@@ -185,8 +122,8 @@ def _answered(state: State, ask_id: AskId, answer: Answer, at: datetime) -> Stat
     if ask is None:
         return state
     answered = replace(state, asks={**state.asks, ask_id: replace(ask, answer=answer)})
-    task = answered.tasks[ask.task]
-    if ask.run is not None and isinstance(task.stage, Working | AgentReview):
+    task = answered.tasks.get(ask.task)
+    if task is not None and ask.run is not None and isinstance(task.stage, Working | AgentReview):
         # The agent waited for a human: its time for the turn begins anew.
         return _with_task(answered, replace(task, since=at))
     return answered
@@ -196,205 +133,30 @@ def _with_task(state: State, task: Task) -> State:
     return replace(state, tasks={**state.tasks, task.spec.id: task})
 
 
+def _over(state: State, task_id: TaskId) -> State:
+    """Without a task that has ended: whether it landed is all that is kept here, and what keeps its id."""
+    landed = state.has_landed(task_id)
+    tasks = {key: task for key, task in state.tasks.items() if key != task_id}
+    asks = {key: ask for key, ask in state.asks.items() if ask.task != task_id}
+    return replace(state, tasks=tasks, asks=asks, past={**state.past, task_id: landed})
+
+
 def _moved(state: State, task_id: TaskId, stage: Stage, at: datetime) -> State:
-    task = state.tasks[task_id]
-    return _with_task(state, replace(task, stage=stage, since=at))
+    task = state.tasks.get(task_id)
+    return state if task is None else _with_task(state, replace(task, stage=stage, since=at))
+
+
+def _queued(state: State, task_id: TaskId, at: datetime) -> State:
+    position = state.totals.queued + 1
+    moved = _moved(state, task_id, InQueue(position=position), at)
+    return _with_task(moved, replace(moved.tasks[task_id], position=position)) if task_id in moved.tasks else moved
 
 
 def _on_task(state: State, task_id: TaskId, event: e.Event, at: datetime) -> State:
-    task = state.tasks[task_id]
+    task = state.tasks.get(task_id)
+    if task is None:
+        return state
     changed = task_after(task, event, at=at)
     if changed.stage != task.stage:
         changed = replace(changed, since=at)
     return _with_task(state, changed)
-
-
-def task_after(task: Task, event: e.Event, *, at: datetime) -> Task:  # noqa: C901, PLR0911, PLR0912 - one match over a sum type
-    """The task after a fact that speaks of it."""
-    match event:
-        case e.MessageSent():
-            return replace(task, messages=(*task.messages, event.text))
-        case e.TurnQueued():
-            return _turn_queued(task, event)
-        case e.TurnStarted():
-            stage = task.stage
-            return replace(task, stage=replace(stage, started=True)) if isinstance(stage, Working) else task
-        case e.TurnEnded():
-            return _turn_ended(task, event)
-        case e.RunStarted() | e.SessionOpened() | e.RunStopRequested() | e.RunEnded():
-            return _run_changed(task, event)
-        case e.WorkspacePrepared():
-            return replace(task, base=event.base, failures=0)
-        case e.TaskBlocked():
-            return _blocked(task, event)
-        case e.TaskResumed():
-            return _resumed(task)
-        case e.TaskCancelled():
-            return replace(task, stage=Cancelled(reason=event.reason), failures=0)
-        case e.StepFailed():
-            return replace(task, failures=task.failures + 1, failed_at=at, last_failure=event)
-        case e.CheckStarted():
-            stage = Checking(name=event.name, commit=event.commit, tree=event.tree)
-            return replace(task, stage=stage, checks=task.checks + 1)
-        case e.CheckConcluded():
-            return _check_concluded(task, event.outcome)
-        case e.ReviewConcluded():
-            reviewed = replace(task, reviews=(*task.reviews, event.review), review_crashes=0)
-            return _back_to_checked(reviewed)
-        case e.WorkspaceRetired():
-            return replace(task, retired=True, rescue=event.rescue)
-        case _:
-            return _landing_changed(task, event, at)
-
-
-def _landing_changed(task: Task, event: e.Event, at: datetime) -> Task:  # noqa: PLR0911 - one match over a sum type
-    match event:
-        case e.LandingStarted() | e.LandingRestarted():
-            return replace(task, stage=Building())
-        case e.CandidateBuilt():
-            candidate = Candidate(onto=event.onto, commit=event.commit, tree=event.tree, check=event.check)
-            return replace(task, stage=Testing(candidate=candidate), checks=task.checks + 1, failures=0)
-        case e.LandingApproved():
-            if isinstance(task.stage, Testing | Tested):
-                return replace(task, stage=Moving(candidate=task.stage.candidate))
-            return task
-        case e.LandingReturned():
-            return replace(task, stage=Returned(cause=event.cause, evidence=event.evidence, onto=event.onto))
-        case e.ChangeLanded():
-            return replace(task, stage=Landed(commit=event.commit, at=at), failures=0)
-        case _:
-            return task
-
-
-def _blocked(task: Task, event: e.TaskBlocked) -> Task:
-    was = task.stage.was if isinstance(task.stage, Blocked) else task.stage
-    if isinstance(was, EndStage):
-        return task
-    if isinstance(was, AgentReview | HumanReview) and task.outcome is not None:
-        # That run or ask does not outlive the block: whether a review is wanted is decided anew.
-        was = Checked(outcome=task.outcome)
-    if isinstance(was, LandingStage):
-        # Others land while it waits: when it goes on, it does so from its place in the queue.
-        was = InQueue(position=task.position)
-    return replace(task, stage=Blocked(ask=event.ask.id, was=was, turn=event.turn))
-
-
-def _turn_queued(task: Task, event: e.TurnQueued) -> Task:
-    turn = event.turn
-    repairs = dict(task.repairs)
-    if not turn.again:
-        repairs[turn.cause] = repairs.get(turn.cause, 0) + 1
-    return replace(
-        task,
-        stage=Working(turn=turn),
-        turns=max(task.turns, turn.number),
-        repairs=repairs,
-        messages=task.messages[event.messages :],
-        followed=len(task.reviews) if turn.cause is Cause.CHANGES_REQUESTED else task.followed,
-    )
-
-
-def _turn_ended(task: Task, event: e.TurnEnded) -> Task:
-    ended = replace(
-        task,
-        change=event.change,
-        own_head=event.own_head,
-        committed=task.committed or event.committed_for_agent,
-        gates=event.gates,
-        leftovers=event.leftovers,
-        snapshots=max(task.snapshots, event.snapshot),
-        crashes=0,
-        failures=0,
-    )
-    if not isinstance(task.stage, Working) or task.stage.turn.number != event.number:
-        return ended
-    stage = Proposed(turn=task.stage.turn, stop=event.stop, message=event.message, changed=event.change is not None)
-    return replace(ended, stage=stage)
-
-
-def _check_concluded(task: Task, outcome: CheckOutcome) -> Task:
-    if outcome.conclusion is Conclusion.COULD_NOT_RUN:
-        # It has seen nothing: where the task stands is unchanged.
-        return replace(task, outcome=outcome)
-    passed = {(outcome.tree, outcome.policy)} if outcome.conclusion is Conclusion.SUCCESS else set()
-    checked = replace(task, outcome=outcome, green=task.green | passed, failures=0)
-    match task.stage:
-        case Testing(candidate=candidate):
-            return replace(checked, stage=Tested(candidate=candidate, outcome=outcome))
-        case Checking():
-            return replace(checked, stage=Checked(outcome=outcome))
-        case _:
-            return checked
-
-
-def _back_to_checked(task: Task) -> Task:
-    if task.outcome is None or not isinstance(task.stage, AgentReview | HumanReview):
-        return task
-    return replace(task, stage=Checked(outcome=task.outcome))
-
-
-def _resumed(task: Task) -> Task:
-    if not isinstance(task.stage, Blocked):
-        return task
-    stage: Stage = task.stage.was if task.stage.turn is None else Working(turn=task.stage.turn)
-    turns = task.turns if task.stage.turn is None else max(task.turns, task.stage.turn.number)
-    unseen = task.outcome is not None and task.outcome.conclusion is Conclusion.COULD_NOT_RUN
-    return replace(
-        task,
-        stage=stage,
-        turns=turns,
-        repairs={},
-        crashes=0,
-        review_crashes=0,
-        failures=0,
-        waived=task.waived or isinstance(task.stage.was, Queued | InQueue),
-        outcome=None if unseen else task.outcome,
-    )
-
-
-def _run_changed(task: Task, event: e.RunStarted | e.SessionOpened | e.RunStopRequested | e.RunEnded) -> Task:  # noqa: PLR0911 - one match over a sum type
-    match event:
-        case e.RunStarted(run=run):
-            if run.part is Part.REVIEWER:
-                return replace(task, review_run=run, review_runs=task.review_runs + 1, stage=AgentReview(run=run.id))
-            return replace(task, run=run, runs=task.runs + 1)
-        case e.SessionOpened(run=run_id, session=session):
-            if task.run is not None and task.run.id == run_id:
-                return replace(task, run=replace(task.run, session=session), session=session)
-            return _on_review_run(task, run_id, session=session)
-        case e.RunStopRequested(run=run_id, reason=reason):
-            if task.run is not None and task.run.id == run_id:
-                return replace(task, run=replace(task.run, stopping=reason))
-            return _on_review_run(task, run_id, stopping=reason)
-        case e.RunEnded():
-            return _run_ended(task, event)
-        case _:
-            assert_never(event)
-
-
-def _on_review_run(
-    task: Task, run_id: RunId, *, session: SessionId | None = None, stopping: EndReason | None = None
-) -> Task:
-    run = task.review_run
-    if run is None or run.id != run_id:
-        return task
-    return replace(task, review_run=replace(run, session=session or run.session, stopping=stopping or run.stopping))
-
-
-_BROKE_OFF = frozenset({EndReason.CRASHED, EndReason.LOST, EndReason.REFUSED, EndReason.BUDGET})
-
-
-def _run_ended(task: Task, event: e.RunEnded) -> Task:
-    broke = event.reason in _BROKE_OFF
-    if task.review_run is not None and task.review_run.id == event.run:
-        ended = replace(task, review_run=None, last_end=event, review_crashes=task.review_crashes + (1 if broke else 0))
-        if isinstance(task.stage, AgentReview) and task.stage.run == event.run:
-            return _back_to_checked(ended)
-        return ended
-    if task.run is None or task.run.id != event.run:
-        return task
-    stage, was = task.stage, task.stage.was if isinstance(task.stage, Blocked) else task.stage
-    if isinstance(was, Working) and was.started:
-        off = replace(was, started=False, broken=True)
-        stage = replace(stage, was=off) if isinstance(stage, Blocked) else off
-    return replace(task, run=None, last_end=event, stage=stage, crashes=task.crashes + (1 if broke else 0))

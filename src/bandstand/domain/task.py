@@ -94,6 +94,15 @@ def problems(specs: Sequence[TaskSpec], *, known: Iterable[TaskId] = ()) -> tupl
     return tuple(found)
 
 
+def in_the_way(task: TaskId, branches: Iterable[str]) -> str | None:
+    """Which of the repository's branches keeps a new task from having a branch `band/<task>` of its own.
+
+    It may be taken already; and git holds no branch below another one.
+    """
+    own = f"band/{task}"
+    return next((one for one in branches if one in ("band", own) or one.startswith(f"{own}/")), None)
+
+
 def _missing(spec: TaskSpec, known: frozenset[TaskId]) -> Iterable[Problem]:
     fields: list[tuple[str, TaskId]] = [("depends_on", need) for need in spec.depends_on]
     if spec.stacked_on is not None:

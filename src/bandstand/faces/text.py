@@ -80,7 +80,7 @@ def told(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911 - 
         case e.TaskCancelled(task=task, reason=reason):
             return Line(mark=Mark.STOPPED, task=task, text=f"cancelled{': ' if reason else ''}{reason}")
         case e.MessageSent(task=task):
-            return Line(mark=Mark.WAITING, task=task, text="your message waits for the end of the turn", quiet=True)
+            return Line(mark=Mark.WAITING, task=task, text="your message waits for its turn", quiet=True)
         case e.AskRaised(ask=ask):
             what = {
                 AskKind.PERMISSION: "asks for permission",
@@ -98,6 +98,9 @@ def told(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911 - 
             labels = {choice.id: choice.label for choice in asked.choices}
             said = labels.get(answer.choice) or answer.text or "no answer"
             return Line(mark=Mark.WORKING, task=asked.task, text=f"{ask_id} answered by {answer.by}: {said}")
+        case e.ChangeReassessed(task=task):
+            text = "would bring more than was reviewed, and goes to review again"
+            return Line(mark=Mark.REVIEW, task=task, text=text)
         case e.ChangeLanded() | e.LandingReturned() | e.LandingRestarted() | e.LandingStarted() | e.CandidateBuilt():
             return _landing(event)
         case e.WorkspaceRetired(task=task, rescue=rescue) if rescue is not None:

@@ -1,6 +1,6 @@
 """How one speaks with an agent: sessions, turns, updates, transcripts."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,6 +70,22 @@ class TranscriptEntry:
     update: AgentUpdate
 
 
+class Transcript(Protocol):
+    """What a journal says, in our words, as far as its records were taken in: each once, and in order."""
+
+    def take(self, record: Record) -> Sequence[TranscriptEntry]:
+        """The entries that are known to be whole now and were not told before.
+
+        The pieces of one message that follow one another are one entry, at the place of the first; it is whole when
+        something else comes.
+        """
+        ...
+
+    def rest(self) -> Sequence[TranscriptEntry]:
+        """What is held back, as far as it has come: a message that is being said. Nothing changes by asking."""
+        ...
+
+
 class AgentProtocol(Protocol):
     """How one speaks with agents."""
 
@@ -84,6 +100,13 @@ class AgentProtocol(Protocol):
         """
         ...
 
-    def transcript(self, records: AsyncIterator[Record]) -> AsyncIterator[TranscriptEntry]:
-        """What a journal says, in our words and in order."""
+    async def turn_result(self, records: AsyncIterator[Record], *, turn: int) -> TurnResult | None:
+        """How turn `turn` ended by the journal of its run, be the run over or not; nothing if it has no end there.
+
+        Raises `PromptFailed` when the agent answered with an error.
+        """
+        ...
+
+    def transcript(self) -> Transcript:
+        """The transcript of a run, before its first record."""
         ...

@@ -92,6 +92,10 @@ class Repository(Protocol):
         """The commit a branch points to. Raises `Unknown` if there is no such branch or it has no commit."""
         ...
 
+    async def branches(self, name: str) -> tuple[str, ...]:
+        """The branches that are called `name` or lie below it, as `name/…`, sorted."""
+        ...
+
     async def read(self, commit: CommitId, path: str) -> bytes | None:
         """A file as it stands in a commit; `None` if it is not there or no regular file."""
         ...

@@ -1,12 +1,13 @@
 """The event log: facts in the order in which they became known."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from bandstand.domain.events import Event
-from bandstand.domain.ids import RepositoryId
+from bandstand.domain.ids import RepositoryId, TaskId
+from bandstand.domain.past import PastTask, Totals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,21 @@ class Recorded:
     version: int
     at: datetime
     event: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What the state of a repository is made of at `version`, without the facts of tasks that are over.
+
+    `facts` are those about the repository and about live tasks, in order. `past` are the tasks that are over, each with
+    whether it landed. `numbers` are the numbers of live tasks in the order of submission.
+    """
+
+    version: int = 0
+    totals: Totals = field(default_factory=Totals)
+    past: Mapping[TaskId, bool] = field(default_factory=dict)
+    numbers: Mapping[TaskId, int] = field(default_factory=dict)
+    facts: tuple[Recorded, ...] = ()
 
 
 class OutOfDate(Exception):
@@ -32,6 +48,7 @@ class EventLog(Protocol):
     ) -> tuple[Recorded, ...]:
         """Write all of `events` or none, durably, behind version `expected` of the repository.
 
+        Their versions and their sequences follow one another without a gap.
         Raises `OutOfDate` if the repository is not at that version, `Unavailable` if the disk does not take it.
         """
         ...
@@ -40,11 +57,35 @@ class EventLog(Protocol):
         """The facts of one repository with a version greater than `after`, in order."""
         ...
 
+    async def opening(self, repository: RepositoryId) -> Opening:
+        """What the state is made of now. It takes time by the number of live tasks, not by the length of the log."""
+        ...
+
+    async def read_task(self, repository: RepositoryId, task: TaskId) -> tuple[Recorded, ...]:
+        """The facts that speak of one task, in order."""
+        ...
+
+    async def summarise(self, repository: RepositoryId, summaries: Sequence[PastTask]) -> None:
+        """Keep summaries of tasks that are over. They can be made again from the facts, so they may be lost."""
+        ...
+
+    async def unsummarised(self, repository: RepositoryId, *, limit: int) -> tuple[TaskId, ...]:
+        """Tasks that are over and have no summary, at most `limit`."""
+        ...
+
+    async def past(self, repository: RepositoryId, *, limit: int, only: Sequence[TaskId] = ()) -> tuple[PastTask, ...]:
+        """The summaries of the last `limit` tasks that are over, or of those of `only`, in the order of submission."""
+        ...
+
     async def read_all(self, *, after: int = 0, limit: int = 1000) -> tuple[Recorded, ...]:
         """The first `limit` facts of all repositories with a sequence greater than `after`, in order.
 
         A fact that becomes known later has a greater sequence: who goes on behind the last one misses nothing.
         """
+        ...
+
+    async def latest(self) -> int:
+        """The greatest sequence of a fact; 0 if there is none."""
         ...
 
     async def repositories(self) -> tuple[RepositoryId, ...]:

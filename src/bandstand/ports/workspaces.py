@@ -28,6 +28,7 @@ class Snapshot:
     commit: CommitId
     tree: TreeId
     uncommitted: tuple[str, ...]  # paths that differ between both trees
+    contents: tuple[str, ...]  # for each of these a name of what is there now, the same for the same; "" for nothing
 
 
 class Workspaces(Protocol):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bandstand.domain import events as e
 from bandstand.domain.activities import RunChecks
 from bandstand.domain.check import CheckOutcome
+from bandstand.domain.policy import Policy
 from bandstand.domain.stage import Checking, Testing
 from bandstand.domain.state import State
 from bandstand.ports.checks import CheckRunner
@@ -30,6 +31,7 @@ class Checks:
             return
         policy = confirmed(self.fleet.state)
         variables = base_environment(await self.environment.load())
+        gates = await self._gates(activity, policy)
         results = await self.runner.run(activity.name, activity.commit, policy.checks, variables)
         outcome = CheckOutcome(
             name=activity.name,
@@ -41,10 +43,17 @@ class Checks:
 
         def conclude(state: State) -> list[e.Event]:
             if _waits_for(state, activity):
-                return [e.CheckConcluded(task=activity.task, outcome=outcome)]
+                return [e.CheckConcluded(task=activity.task, outcome=outcome, gates=gates)]
             return []
 
         await self.fleet.record(conclude)
+
+    async def _gates(self, activity: RunChecks, policy: Policy) -> tuple[str, ...] | None:
+        """Where the task's own change touches what it is judged by, now that these are the rules."""
+        change = self.fleet.state.tasks[activity.task].change
+        if change is None or change.head != activity.commit:
+            return None
+        return await self.policies.touched(policy, change)
 
 
 def _waits_for(state: State, activity: RunChecks) -> bool:

@@ -1,23 +1,24 @@
-"""Orders: what a face can have done. Each is one decision on the state, recorded or refused as a whole."""
+"""Orders: what a face can have done. Each is one decision on the state: all that follows is recorded, or nothing is.
 
+A refused order leaves everything as it was, what is kept beside the log included.
+"""
+
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bandstand.domain import events as e
+from bandstand.domain import steering
 from bandstand.domain.agent import AgentProfile
-from bandstand.domain.ask import APPROVE, REQUEST_CHANGES, Answer, Ask, AskKind
+from bandstand.domain.ask import APPROVE, REQUEST_CHANGES, Answer, Ask
 from bandstand.domain.asking import answer, resume_waiting
-from bandstand.domain.errors import Refused, Unknown
+from bandstand.domain.errors import BandstandError, Refused, Stale, Unknown
 from bandstand.domain.ids import AskId, TaskId
 from bandstand.domain.policy import Policy
-from bandstand.domain.review import Review, Reviewer, Verdict
-from bandstand.domain.stage import AgentReview, Checking, HumanReview, InQueue
-from bandstand.domain.state import State, Task
+from bandstand.domain.state import State, Task, fold
 from bandstand.domain.task import TaskSpec, problems
 from bandstand.ports.environment import CallerEnvironment
-from bandstand.services.fleet import Fleet
-
-_REVIEWABLE = Checking | AgentReview | HumanReview | InQueue
+from bandstand.services.fleet import Decide, Recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,18 +41,18 @@ class Submission:
 class Commands:
     """The orders of one repository."""
 
-    fleet: Fleet
+    fleet: Recording
     environment: CallerEnvironment
+    _submitting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def submit(self, submission: Submission) -> tuple[TaskId, ...]:
         """Take up tasks, all or none. Whoever submits has seen the rules and lets them hold.
 
         Raises `Refused` with the first thing that is wrong.
         """
-        await self.environment.save(submission.variables)
 
         def decide(state: State) -> Sequence[e.Event]:
-            wrong = problems(submission.specs, known=state.tasks)
+            wrong = problems(submission.specs, known={*state.tasks, *state.past})
             if wrong:
                 raise Refused(wrong[0].message, hint=wrong[0].hint)
             facts: list[e.Event] = []
@@ -59,6 +60,7 @@ class Commands:
                 facts.append(e.RepositoryOpened(path=submission.path))
             if state.sandbox != submission.sandbox:
                 facts.append(_switch_sandbox(state, submission))
+            _hold_to_target(state, submission)
             if state.policy is None or state.policy.digest != submission.policy.digest:
                 facts.append(e.PolicyConfirmed(policy=submission.policy, by=submission.by))
                 facts.extend(resume_waiting(state, by=submission.by))
@@ -66,8 +68,20 @@ class Commands:
             facts.extend(e.TaskSubmitted(spec=spec, by=submission.by) for spec in submission.specs)
             return facts
 
-        await self.fleet.record(decide)
+        async with self._submitting:
+            decide(self.fleet.state)
+            await self._record_with(submission.variables, decide)
         return tuple(spec.id for spec in submission.specs)
+
+    async def _record_with(self, variables: Mapping[str, str], decide: Decide) -> None:
+        """Record an order, with the environment in place before any run that it starts can ask for it."""
+        before = await self.environment.load()
+        await self.environment.save(variables)
+        try:
+            await self.fleet.record(decide)
+        except BandstandError:
+            await self.environment.save(before)
+            raise
 
     async def answer(
         self, ask: AskId, choice: str, *, text: str, by: str, alike: Sequence[AskId] = ()
@@ -76,57 +90,42 @@ class Commands:
 
         def decide(state: State) -> Sequence[e.Event]:
             facts: list[e.Event] = []
+            now = self.fleet.clock.now()
             for one in (ask, *alike):
-                facts.extend(answer(state, _ask(state, one), Answer(choice=choice, text=text, by=by)))
+                found = answer(state, _ask(state, one), Answer(choice=choice, text=text, by=by))
+                state = fold(state, ((now, fact) for fact in found))
+                facts.extend(found)
             return facts
 
         await self.fleet.record(decide)
         return (ask, *alike)
 
-    async def review(self, task_id: TaskId, *, approve: bool, text: str, by: str) -> None:
-        """A human's verdict on the change as it stands. Raises `Refused` when there is none to give it on."""
+    async def review(self, task_id: TaskId, *, approve: bool, text: str, by: str, commit: str = "") -> None:
+        """A human's verdict on a change. `commit` names the head that was seen; without, it is that of the open ask.
 
-        def decide(state: State) -> Sequence[e.Event]:
-            task = known(state, task_id)
-            asked = [ask for ask in state.open_asks() if ask.task == task_id and ask.kind is AskKind.REVIEW]
-            choice = APPROVE.id if approve else REQUEST_CHANGES.id
-            if asked:
-                return answer(state, asked[0], Answer(choice=choice, text=text, by=by))
-            return [e.ReviewConcluded(task=task_id, review=_verdict(task, approve=approve, text=text, by=by))]
-
-        await self.fleet.record(decide)
+        Raises `Refused` when there is no change to give it on, when the change has moved since it was seen, and for an
+        approval that nobody asked for and that does not say of which commit it is.
+        """
+        given = Answer(choice=APPROVE.id if approve else REQUEST_CHANGES.id, text=text, by=by)
+        await self.fleet.record(lambda state: steering.review(state, known(state, task_id), given, commit=commit))
 
     async def send(self, task_id: TaskId, text: str, *, by: str) -> None:
-        """Say something to a task's agent: its next turn, as soon as none runs."""
-        if not text.strip():
-            raise Refused("There is nothing to send.", hint='Say it: band send TASK "…"')
+        """Say something to a task's agent, in a turn of its own.
 
-        def decide(state: State) -> Sequence[e.Event]:
-            task = known(state, task_id)
-            if task.ended:
-                raise Refused(f"{task_id} has ended.", hint="Submit a new task with `band run`.")
-            if task.landing:
-                raise Refused(f"{task_id} is landing right now.", hint="Wait a moment, then submit a new task.")
-            return [e.MessageSent(task=task_id, text=text, by=by)]
-
-        await self.fleet.record(decide)
+        A turn or a reviewing agent comes to its end before that; checks and a landing of the change give way to it.
+        Refused while main is being moved to the change, and once the task has ended.
+        """
+        await self.fleet.record(lambda state: steering.send(known(state, task_id), text, by=by))
 
     async def cancel(self, task_id: TaskId, *, reason: str, by: str) -> None:
-        """Stop a task for good; its work is kept. Refused while it is landing, and once it has ended."""
-
-        def decide(state: State) -> Sequence[e.Event]:
-            task = known(state, task_id)
-            if task.ended:
-                raise Refused(f"{task_id} has ended already.")
-            if task.landing:
-                raise Refused(f"{task_id} is landing right now.", hint="Wait a moment; what landed can be reverted.")
-            return [e.TaskCancelled(task=task_id, by=by, reason=reason)]
-
-        await self.fleet.record(decide)
+        """Stop a task for good; its work is kept. Refused while main is being moved, and once the task has ended."""
+        await self.fleet.record(lambda state: steering.cancel(known(state, task_id), reason=reason, by=by))
 
 
 def known(state: State, task_id: TaskId) -> Task:
-    """A task by its id. Raises `Unknown`."""
+    """A task that is not over, by its id. Raises `Stale` for one that is, `Unknown` if there never was one."""
+    if task_id in state.past:
+        raise Stale(f"{task_id} has ended.", hint="Submit a new task with `band run`.")
     task = state.tasks.get(task_id)
     if task is None:
         raise Unknown(f"There is no task {task_id!r} in this repository.", hint="`band ps` shows the tasks.")
@@ -150,6 +149,16 @@ def _switch_sandbox(state: State, submission: Submission) -> e.SandboxChosen:
     return e.SandboxChosen(name=submission.sandbox, by=submission.by)
 
 
+def _hold_to_target(state: State, submission: Submission) -> None:
+    """All live tasks land on one branch. An order for another one would take them along, unasked."""
+    live = [task.spec.id for task in state.tasks.values() if not task.ended]
+    if live and state.policy is not None and state.policy.target != submission.policy.target:
+        raise Refused(
+            f"Live tasks of this repository land on {state.policy.target}: {', '.join(live[:3])}.",
+            hint=f"Use --target {state.policy.target}, or wait for them or cancel them.",
+        )
+
+
 def _bring_agents(state: State, submission: Submission) -> list[e.Event]:
     """Agents of the order that are new here. One that live tasks use with another command cannot be replaced."""
     facts: list[e.Event] = []
@@ -164,17 +173,3 @@ def _bring_agents(state: State, submission: Submission) -> list[e.Event]:
         if old != profile:
             facts.append(e.AgentConfigured(profile=profile, by=submission.by))
     return facts
-
-
-def _verdict(task: Task, *, approve: bool, text: str, by: str) -> Review:
-    if task.change is None or not isinstance(task.stage, _REVIEWABLE):
-        raise Refused(f"{task.spec.id} has no change to review now.", hint=f"`band show {task.spec.id}` tells more.")
-    if not approve and not text:
-        raise Refused("Changes are requested without saying which.", hint="Say them with -m.")
-    return Review(
-        commit=task.change.head,
-        by=Reviewer.HUMAN,
-        name=by,
-        verdict=Verdict.APPROVED if approve else Verdict.CHANGES_REQUESTED,
-        summary=text,
-    )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bandstand.domain.agent import AgentUpdate, Choice, PermissionRequested, QuestionAsked, TurnResult
+from bandstand.domain.agent import AgentUpdate, Choice, PermissionRequested, QuestionAsked, TurnResult, least
 from bandstand.domain.ask import Ask
 from bandstand.domain.asking import ask_for_agent
 from bandstand.domain.errors import BandstandError
@@ -99,15 +99,14 @@ class Conversation:
         await self._fleet.record(ask)
 
     def _by_policy(self, update: AgentUpdate) -> tuple[Permission, Choice | None]:
-        """What the rules say, and the choice that says so if the agent offers one."""
+        """What the rules say, and the choice that says so and no more, if the agent offers one."""
         policy = self._fleet.state.policy
         if not isinstance(update, PermissionRequested) or policy is None:
             return Permission.ASK, None
         permission = policy.permission(update.kind, walled=self._walled)
         if permission is Permission.ASK:
             return permission, None
-        granted = permission is Permission.ALLOW
-        return permission, next((choice for choice in update.choices if choice.grants is granted), None)
+        return permission, least(update.choices, granting=permission is Permission.ALLOW)
 
     def _ask(self, state: State, request: str) -> Ask | None:
         asks = (ask for ask in state.asks.values() if ask.run == self._run.id)

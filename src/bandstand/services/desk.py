@@ -32,10 +32,7 @@ class Desk:
     @property
     def live(self) -> bool:
         """Whether any task has not ended, or a run or workspace of one is still there."""
-        return any(
-            not task.ended or task.run is not None or task.review_run is not None or not task.retired
-            for task in self.fleet.state.tasks.values()
-        )
+        return bool(self.fleet.state.tasks)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -3,19 +3,25 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
+from bandstand.domain import events as e
 from bandstand.domain.agent import AgentUpdate
 from bandstand.domain.events import Event
+from bandstand.domain.history import at_its_end, summary
 from bandstand.domain.ids import RepositoryId, RunId, TaskId
-from bandstand.domain.state import State, fold
+from bandstand.domain.past import PastTask
+from bandstand.domain.progress import Task, task_after
+from bandstand.domain.state import State, apply, fold
 from bandstand.ports.clock import Clock
-from bandstand.ports.log import EventLog, OutOfDate, Recorded
+from bandstand.ports.log import EventLog, Opening, OutOfDate, Recorded
 
 Decide = Callable[[State], Sequence[Event]]
 
 _WATCHED = 10_000
 """How many notices may wait for one watcher; one that is slower than that misses agent updates, never facts."""
+_SUMMARISED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +34,44 @@ class Told:
 
 
 Notice = Recorded | Told
+Hearing = Callable[[RepositoryId, Notice], None]
+
+
+def _nobody_hears(_repository: RepositoryId, _notice: Notice) -> None:
+    """For a fleet that is on its own."""
+
+
+class Recording(Protocol):
+    """What an order needs of a fleet: to see how it stands, and to record what follows."""
+
+    @property
+    def state(self) -> State:
+        """What is known now."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """What time it is."""
+        ...
+
+    async def record(self, decide: Decide) -> tuple[Recorded, ...]:
+        """Record what `decide` makes of the state: all of it or nothing."""
+        ...
 
 
 class Fleet:
     """The state of one repository, kept by folding every fact as it is recorded."""
 
-    def __init__(self, repository: RepositoryId, *, log: EventLog, clock: Clock) -> None:
+    def __init__(
+        self, repository: RepositoryId, *, log: EventLog, clock: Clock, heard: Hearing = _nobody_hears
+    ) -> None:
         self.repository = repository
+        self._heard = heard
         self.clock = clock
         self._log = log
         self._state = State()
         self._lock = asyncio.Lock()
+        self._writing: asyncio.Task[tuple[Recorded, ...]] | None = None
         self._bell = asyncio.Condition()
         self._watchers: set[asyncio.Queue[Notice]] = set()
 
@@ -48,30 +81,49 @@ class Fleet:
         return self._state
 
     async def open(self) -> None:
-        """Fold all facts that the log has. May be repeated."""
+        """Take up what the log has. May be repeated."""
         async with self._lock:
-            await self._catch_up()
+            if self._state.version == 0:
+                self._state = _restored(await self._log.opening(self.repository))
+            else:
+                await self._catch_up()
 
     async def record(self, decide: Decide) -> tuple[Recorded, ...]:
         """Record what `decide` makes of the state: all of it or nothing, with nothing else in between.
 
         When someone else wrote in the meantime, `decide` is asked again with the newer state. What it raises is raised.
+        Whoever gives up waiting may find it recorded or not; what is written is known here in either case.
         """
-        async with self._lock:
-            while True:
-                events = tuple(decide(self._state))
-                if not events:
-                    return ()
+        await self._lock.acquire()
+        writing = self._writing = asyncio.create_task(self._write(decide))
+        writing.add_done_callback(self._written)
+        await asyncio.wait([writing])
+        return writing.result()
+
+    async def _write(self, decide: Decide) -> tuple[Recorded, ...]:
+        seen = self._state.version
+        try:
+            while events := tuple(decide(self._state)):
                 now = self.clock.now()
                 try:
                     recorded = await self._log.append(self.repository, events, expected=self._state.version, at=now)
                 except OutOfDate:
                     await self._catch_up()
-                    continue
-                self._take(recorded)
-                break
-        await self.ring()
-        return recorded
+                else:
+                    over = self._take(recorded)
+                    if over:
+                        await self._log.summarise(self.repository, over)
+                    return recorded
+            return ()
+        finally:
+            if self._state.version != seen:
+                await self.ring()
+
+    def _written(self, writing: "asyncio.Task[tuple[Recorded, ...]]") -> None:
+        """The next one may write. What went wrong is news only to whoever still waits for it."""
+        self._lock.release()
+        if not writing.cancelled():
+            writing.exception()
 
     async def ring(self) -> None:
         """Wake everybody who waits for something to happen."""
@@ -84,6 +136,20 @@ class Fleet:
             await self._bell.wait_for(lambda: condition(self._state))
         return self._state
 
+    async def task(self, task_id: TaskId) -> Task | None:
+        """A task as it stands, or stood at its end; none if there never was one of that id."""
+        if task_id not in self._state.past:
+            return self._state.tasks.get(task_id)
+        facts = await self._log.read_task(self.repository, task_id)
+        return at_its_end((fact.at, fact.event) for fact in facts)
+
+    async def past(self, *, limit: int, only: Sequence[TaskId] = ()) -> tuple[PastTask, ...]:
+        """The last `limit` tasks that are over, or those of `only`, in short. Summaries that are missing are made."""
+        while missing := await self._log.unsummarised(self.repository, limit=_SUMMARISED_AT_ONCE):
+            ended = [task for name in missing if (task := await self.task(name)) is not None]
+            await self._log.summarise(self.repository, [summary(task) for task in ended])
+        return await self._log.past(self.repository, limit=limit, only=only)
+
     async def since(self, version: int) -> tuple[Recorded, ...]:
         """The facts behind a version, as far as they are known now."""
         return await self._log.read(self.repository, after=version)
@@ -93,29 +159,56 @@ class Fleet:
         self._notify(told)
 
     @asynccontextmanager
-    async def watch(self) -> AsyncIterator[AsyncIterator[Notice]]:
+    async def watch(self) -> AsyncIterator["Notices"]:
         """Facts and agent updates from now on, in order."""
         queue: asyncio.Queue[Notice] = asyncio.Queue()
         self._watchers.add(queue)
         try:
-            yield _drain(queue)
+            yield Notices(queue)
         finally:
             self._watchers.discard(queue)
 
     async def _catch_up(self) -> None:
         self._take(await self._log.read(self.repository, after=self._state.version))
 
-    def _take(self, recorded: Sequence[Recorded]) -> None:
-        self._state = fold(self._state, ((fact.at, fact.event) for fact in recorded))
+    def _take(self, recorded: Sequence[Recorded]) -> list[PastTask]:
+        """Fold facts, and tell them to who watches: the tasks that left the state with them."""
+        over = []
+        for fact in recorded:
+            if isinstance(fact.event, e.WorkspaceRetired) and (task := self._state.tasks.get(fact.event.task)):
+                over.append(summary(task_after(task, fact.event, at=fact.at)))
+            self._state = apply(self._state, fact.event, at=fact.at)
         for fact in recorded:
             self._notify(fact)
+        return over
 
     def _notify(self, notice: Notice) -> None:
+        self._heard(self.repository, notice)
         for queue in self._watchers:
             if isinstance(notice, Recorded) or queue.qsize() < _WATCHED:
                 queue.put_nowait(notice)
 
 
-async def _drain(queue: "asyncio.Queue[Notice]") -> AsyncIterator[Notice]:
-    while True:
-        yield await queue.get()
+def _restored(opening: Opening) -> State:
+    """The state as it was left: the past in short, and the fold of what is not over."""
+    state = fold(State(past=opening.past), ((fact.at, fact.event) for fact in opening.facts))
+    tasks = {name: replace(task, number=opening.numbers[name]) for name, task in state.tasks.items()}
+    return replace(state, tasks=tasks, version=opening.version, totals=opening.totals)
+
+
+class Notices:
+    """What is told to one watcher, in order. It never ends by itself."""
+
+    def __init__(self, queue: "asyncio.Queue[Notice]") -> None:
+        self._queue = queue
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Notice:
+        return await self._queue.get()
+
+    def skip(self) -> None:
+        """Let go of what has been told already: for who now looks at everything that it may have been about."""
+        while not self._queue.empty():
+            self._queue.get_nowait()

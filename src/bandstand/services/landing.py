@@ -1,13 +1,13 @@
 """Landing: building what main would be, and moving main to it once it is green and reviewed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bandstand.domain import events as e
 from bandstand.domain.activities import Build, Move
 from bandstand.domain.asking import Reason, block
 from bandstand.domain.errors import Broken
 from bandstand.domain.gates import checks_in_words, may_land, reviews_in_words
-from bandstand.domain.ids import TaskId
+from bandstand.domain.ids import CommitId, TaskId
 from bandstand.domain.policy import LandingMethod, Policy
 from bandstand.domain.run import Cause
 from bandstand.domain.stage import Building, Candidate, Moving
@@ -55,10 +55,24 @@ class Landing:
         if isinstance(merged, Conflicted):
             evidence = f"Files in conflict: {', '.join(merged.paths)}\n{merged.detail}"
             fact = e.LandingReturned(task=activity.task, cause=Cause.CONFLICT, evidence=evidence, onto=onto)
+        elif grown := await self._grown(task, policy, onto=onto, head=merged.commit):
+            fact = grown
         else:
             check = f"{activity.task}.{task.checks + 1}"
             fact = e.CandidateBuilt(task=activity.task, onto=onto, commit=merged.commit, tree=merged.tree, check=check)
         await self._record(activity.task, Building(), fact)
+
+    async def _grown(self, task: Task, policy: Policy, *, onto: CommitId, head: CommitId) -> e.ChangeReassessed | None:
+        """What the change would bring to the target beyond what was reviewed, or nothing.
+
+        That happens to a change built upon another one: what that took back, or was cancelled with, is its own now.
+        """
+        brings = await self.repository.change(base=onto, head=head)
+        gates = await self.policies.touched(policy, brings)
+        if task.change is None or (set(brings.paths) <= set(task.change.paths) and set(gates) <= set(task.gates)):
+            return None
+        change = replace(task.change, base=onto, files=brings.files)
+        return e.ChangeReassessed(task=task.spec.id, change=change, gates=gates)
 
     async def move(self, activity: Move) -> None:
         """Move the target to the candidate, and every checkout of it; also when that was half done before a crash."""

@@ -49,6 +49,6 @@ class Performers:
         rescue = await self.workspaces.retire(activity.task, landed=landed)
         await self.fleet.record(
             lambda state: (
-                [] if state.tasks[activity.task].retired else [e.WorkspaceRetired(task=activity.task, rescue=rescue)]
+                [e.WorkspaceRetired(task=activity.task, rescue=rescue)] if activity.task in state.tasks else []
             )
         )

@@ -1,15 +1,23 @@
 """Policies: the rules of a repository as they stand at the tip of its target branch."""
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bandstand.config.models import RepositorySettings, UserSettings
-from bandstand.config.settings import profiles, repository_policy, repository_settings, task_budget
+from bandstand.config.settings import (
+    REPOSITORY_FILE,
+    explain,
+    profiles,
+    repository_policy,
+    repository_settings,
+    task_budget,
+)
 from bandstand.domain import events as e
 from bandstand.domain.agent import AgentProfile
 from bandstand.domain.asking import Reason, ask_policy
 from bandstand.domain.change import Change
-from bandstand.domain.detection import detect, removed_tests, tells, touched_gates
+from bandstand.domain.detection import detect, removed_tests, touched_gates, wanted, weakened_tests
 from bandstand.domain.errors import Refused
 from bandstand.domain.ids import AgentName, CommitId, TaskId
 from bandstand.domain.policy import Policy
@@ -18,7 +26,6 @@ from bandstand.domain.task import Budget
 from bandstand.ports.git import Repository
 from bandstand.services.fleet import Fleet
 
-SETTINGS = "bandstand.toml"
 REHEARSAL = "rehearsal"
 """The agent that plays a written score. It comes with an order, not with the settings."""
 
@@ -63,8 +70,8 @@ class Policies:
         contents = await self._contents(tip, files)
         detected = detect(files, contents.get)
         policy = repository_policy(
-            await self.repository.read(tip, SETTINGS),
-            name=f"{SETTINGS} at {target}",
+            await self.repository.read(tip, REPOSITORY_FILE),
+            name=f"{REPOSITORY_FILE} at {target}",
             target=target,
             detected=detected.commands,
             detected_from=detected.source,
@@ -80,8 +87,8 @@ class Policies:
 
     async def settings(self, branch: str) -> RepositorySettings:
         """What the settings on a branch say. Raises `Refused` with the line of a mistake."""
-        text = await self.repository.read(await self.repository.tip(branch), SETTINGS)
-        return repository_settings(text, name=f"{SETTINGS} at {branch}")
+        text = await self.repository.read(await self.repository.tip(branch), REPOSITORY_FILE)
+        return repository_settings(text, name=f"{REPOSITORY_FILE} at {branch}")
 
     async def budget(self, target: str) -> Budget:
         """What a task may use that does not say it itself."""
@@ -102,26 +109,49 @@ class Policies:
         if found.digest == confirmed.digest:
             return True
 
-        def hold(state: State) -> list[e.Event]:
+        def hold(state: State) -> Sequence[e.Event]:
             if state.policy is not None and state.policy.digest == found.digest:
                 return []  # somebody confirmed it while it was read
-            held = state.tasks[task]
-            reason = Reason(
-                title=f"The rules on {confirmed.target} are not those that you confirmed.",
-                detail=f"Checks now: {', '.join(check.command for check in found.checks) or 'none'}.",
-            )
-            return [e.PolicyFound(policy=found), ask_policy(state, held, reason, now=self.fleet.clock.now())]
+            title = f"The rules on {confirmed.target} are not those that you confirmed."
+            reason = Reason(title=title, detail=differences(state.policy or confirmed, found))
+            return ask_policy(state, state.tasks[task], found, reason, now=self.fleet.clock.now())
 
         return not await self.fleet.record(hold)
 
     async def touched(self, policy: Policy, change: Change) -> tuple[str, ...]:
         """Where a change touches what it is judged by, in sentences. Rules are those of its base, not its own."""
-        before = await self._contents(change.base, await self.repository.files(change.base))
-        after = await self._contents(change.head, await self.repository.files(change.head))
         commands = [check.command for check in policy.checks]
-        gates = touched_gates(changed=change.paths, before=before.get, after=after.get, commands=commands)
-        return gates + removed_tests(file.path for file in change.files if file.status == "D")
+        before, after = [
+            (await self._contents(commit, await self.repository.files(commit), change.paths, commands)).get
+            for commit in (change.base, change.head)
+        ]
+        statuses = {file.path: file.status for file in change.files}
+        return (
+            *touched_gates(changed=change.paths, before=before, after=after, commands=commands, statuses=statuses),
+            *removed_tests(path for path, status in statuses.items() if status == "D"),
+            *weakened_tests(changed=change.paths, before=before, after=after),
+        )
 
-    async def _contents(self, commit: CommitId, paths: tuple[str, ...]) -> dict[str, bytes | None]:
-        """The files of a commit that tell how it is checked."""
-        return {path: await self.repository.read(commit, path) for path in paths if tells(path)}
+    async def _contents(
+        self, commit: CommitId, paths: Sequence[str], changed: Sequence[str] = (), commands: Sequence[str] = ()
+    ) -> dict[str, bytes | None]:
+        """The files of a commit that tell how it is checked, and those that its checks lead to."""
+        known: dict[str, bytes | None] = {}
+        while more := wanted(paths, known, changed=changed, commands=commands):
+            known |= {path: await self.repository.read(commit, path) for path in more}
+        return known
+
+
+def differences(old: Policy, new: Policy) -> str:
+    """What `new` changes in the rules: each one that goes behind a minus, each one that comes behind a plus."""
+    patch = [*difflib.unified_diff(_lines(old), _lines(new), n=0, lineterm="")][2:]
+    return "\n".join(f"{line[0]} {line[1:]}" for line in patch if not line.startswith("@@"))
+
+
+def _lines(policy: Policy) -> list[str]:
+    """Every rule as one line: what a repository says cannot look like more of them."""
+    found = []
+    for rule in explain(policy):
+        source = f" (from {rule.source})" if rule.key == "checks" else ""
+        found.append(f"{rule.key}: {rule.value}{source}".replace("\n", "⏎"))
+    return found

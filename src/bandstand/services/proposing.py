@@ -30,12 +30,12 @@ class Proposing:
     ) -> TurnEnded:
         """Keep a snapshot, publish the task's branch, and say what the task's change now is.
 
-        Work that the agent left without any commit of its own in this turn is committed for it.
+        What the agent wrote in this turn and left, without any commit of its own, is committed for it.
         """
         task = state.tasks[run.task]
         snapshot = await self.workspaces.snapshot(task.spec.id)
         own_head = snapshot.head
-        fresh = set(snapshot.uncommitted) - set(task.leftovers)
+        fresh = _left(snapshot).items() - dict(zip(task.leftovers, task.leftover_contents, strict=False)).items()
         left_before = task.committed or own_head in (task.own_head or task.base, task.base)
         committed = bool(fresh) and left_before
         if committed:
@@ -51,7 +51,8 @@ class Proposing:
             change=change,
             own_head=own_head,
             snapshot=snapshot.number,
-            leftovers=() if committed else snapshot.uncommitted,
+            leftovers=snapshot.uncommitted,
+            leftover_contents=snapshot.contents,
             committed_for_agent=committed,
             gates=await self.policies.touched(policy, change) if change is not None else (),
             usage=result.usage,
@@ -68,7 +69,12 @@ class Proposing:
 
     async def base(self, state: State, task: Task, policy: Policy) -> CommitId:
         """Where the task's work begins. What a cancelled task left belongs to whoever still has it in their change."""
-        below = state.tasks[task.spec.stacked_on] if task.spec.stacked_on is not None else None
+        below = state.tasks.get(task.spec.stacked_on) if task.spec.stacked_on is not None else None
         if below is not None and below.change is not None and not below.ended:
             return below.change.head
         return await self.repository.tip(policy.target)
+
+
+def _left(snapshot: Snapshot) -> dict[str, str]:
+    """The paths that were not committed, each with what stands there: one that was edited again is not the same."""
+    return dict(zip(snapshot.uncommitted, snapshot.contents, strict=True))

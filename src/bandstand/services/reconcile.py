@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from bandstand.domain import events as e
-from bandstand.domain.activities import Activity, activities, wake_at
-from bandstand.domain.errors import BandstandError, Broken
+from bandstand.domain.activities import STEP_LIMIT, Activity, Author, Reviewing, RunChecks, activities, wake_at
+from bandstand.domain.errors import BandstandError, Broken, Unavailable
 from bandstand.domain.scheduling import Limits, busy, decide
 from bandstand.domain.state import State, fold
 from bandstand.services.fleet import Fleet
@@ -160,7 +160,7 @@ class Brain:
 
     async def _attempt(self, activity: Activity) -> e.StepFailed | None:
         try:
-            await self._perform(activity)
+            await self._perform_in_time(activity)
         except BandstandError as error:
             return e.StepFailed(task=activity.task, step=activity.step, message=str(error), hint=error.hint)
         except Exception as error:  # outlives a fault in a performer
@@ -170,6 +170,24 @@ class Brain:
         if activity in activities(self._fleet.state, now=self._fleet.clock.now()):
             return e.StepFailed(task=activity.task, step=activity.step, message="It came to no end.")
         return None
+
+    async def _perform_in_time(self, activity: Activity) -> None:
+        """Perform an activity. Agents and checks have limits of their own; any other step has an hour at most."""
+        if isinstance(activity, Author | Reviewing | RunChecks):
+            await self._perform(activity)
+            return
+        clock = self._fleet.clock
+        step = asyncio.ensure_future(self._perform(activity))
+        limit = asyncio.ensure_future(clock.sleep_until(clock.now() + STEP_LIMIT))
+        try:
+            await asyncio.wait({step, limit}, return_when=asyncio.FIRST_COMPLETED)
+            if not step.done():
+                raise Unavailable("It did not end within an hour.", hint="Look for a process or a disk that hangs.")
+            await step
+        finally:
+            for one in (step, limit):
+                one.cancel()
+            await asyncio.gather(step, limit, return_exceptions=True)
 
     async def _let_go(self) -> None:
         going = list(self._going.values())

@@ -3,11 +3,13 @@
 The reviewer works in a checkout of its own, which is thrown away. As with authors, every step looks before it acts.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from bandstand.domain import events as e
 from bandstand.domain.activities import Reviewing
-from bandstand.domain.agent import AgentProfile
+from bandstand.domain.agent import AgentProfile, TurnResult
 from bandstand.domain.errors import Broken, Refused, Unavailable
 from bandstand.domain.ids import CommitId
 from bandstand.domain.policy import Policy
@@ -18,13 +20,16 @@ from bandstand.domain.stage import AgentReview
 from bandstand.domain.state import State, Task
 from bandstand.ports.agents import AgentProtocol, PromptFailed
 from bandstand.ports.git import Repository
-from bandstand.ports.hosts import Host, RunState
+from bandstand.ports.hosts import Host, RunState, RunStatus
 from bandstand.ports.workspaces import Workspace, Workspaces
 from bandstand.services.conversation import Conversation, live_run, wanted
 from bandstand.services.fleet import Fleet
 from bandstand.services.launching import Launching, find_profile
 from bandstand.services.policies import Policies
-from bandstand.services.runs import confirmed, open_session
+from bandstand.services.runs import OVER, confirmed, open_session
+
+Answer = Callable[[int, str], Awaitable[TurnResult | None]]
+"""What a reviewer answers to the prompt of a turn; nothing if there is no answer."""
 
 _TRIES = 2
 """How often a reviewer may answer until its verdict can be read."""
@@ -48,10 +53,8 @@ class Reviewers:
             status = await self.host.status(run.id)
             if run.stopping is not None:
                 await self._end(run, run.stopping)
-            elif status.state in (RunState.EXITED, RunState.LOST):
-                lost = status.state is RunState.LOST
-                detail = await self.host.errors(run.id) or status.reason
-                await self._end(run, EndReason.LOST if lost else EndReason.CRASHED, detail=detail)
+            elif status.state in OVER:
+                await self._ended(run, activity.commit, status)
             else:
                 await self._go_on(run, activity.commit, status.state)
 
@@ -69,8 +72,25 @@ class Reviewers:
         except PromptFailed as failure:
             await self._end(run, EndReason.CRASHED, detail=str(failure))
         except Unavailable:
-            if (await self.host.status(run.id)).state is RunState.LIVE:
+            if (await self.host.status(run.id)).state not in OVER:
                 raise
+
+    async def _ended(self, run: Run, commit: CommitId, status: RunStatus) -> None:
+        """The process is gone. A verdict that the journal has was given."""
+        try:
+            review = await self._verdict(run, commit, partial(self._told, run))
+        except PromptFailed:
+            review = ""
+        if isinstance(review, Review):
+            await self._conclude(run, review)
+            await self._end(run, EndReason.FINISHED)
+        else:
+            reason = EndReason.LOST if status.state is RunState.LOST else EndReason.CRASHED
+            await self._end(run, reason, detail=await self.host.errors(run.id) or status.reason)
+
+    async def _told(self, run: Run, turn: int, _: str) -> TurnResult | None:
+        """How a turn of a run that is over ended, by its journal."""
+        return await self.protocol.turn_result(self.host.journal(run.id), turn=turn)
 
     async def _workspace(self, task: Task, run: Run, policy: Policy, commit: CommitId) -> Workspace:
         """A checkout of the change, in which the target's name shows what the change is based on."""
@@ -90,23 +110,29 @@ class Reviewers:
         """Ask for a verdict, once more if it cannot be read, and record it. A run that gives none has broken off."""
         sandbox = self.launching.sandbox
         cwd = str(sandbox.inside(workspace.folder, role="workspace"))
-        session = await open_session(self.host, self.protocol, run, profile=profile, cwd=cwd)
+        try:
+            session = await open_session(self.host, self.protocol, run, profile=profile, cwd=cwd)
+        except Unavailable as silence:
+            # A reviewer that does not open a session in time will not do so later either.
+            if (await self.host.status(run.id)).state not in OVER:
+                await self._end(run, EndReason.CRASHED, detail=f"{silence} {silence.hint}".strip())
+            return
         if run.session is None:
             await self.fleet.record(lambda _: [e.SessionOpened(run=run.id, task=run.task, session=session.id)])
         async with Conversation(self.fleet, run, session, walled=sandbox.enforced).open() as conversation:
-            review = await self._verdict(run, commit, conversation)
+            review = await self._verdict(run, commit, conversation.prompt)
         if isinstance(review, Review):
-            await self.fleet.record(lambda state: _conclude(state, run, review))
+            await self._conclude(run, review)
             await self.fleet.until(lambda state: not wanted(state, run))
         elif wanted(self.fleet.state, run):
             await self._end(run, EndReason.CRASHED, detail=review)
 
-    async def _verdict(self, run: Run, commit: CommitId, conversation: Conversation) -> Review | str:
-        """The review, or why there is none."""
+    async def _verdict(self, run: Run, commit: CommitId, answer: Answer) -> Review | str:
+        """The review that the reviewer's answers hold, or why there is none."""
         text = await self._prompt(run)
         problem = "It was stopped."
         for turn in range(1, _TRIES + 1):
-            result = await conversation.prompt(turn, text)
+            result = await answer(turn, text)
             if result is None:
                 return problem
             try:
@@ -124,6 +150,10 @@ class Reviewers:
         target = confirmed(self.fleet.state).target
         return review_prompt(task.spec, task.change, target=target, patch=shown_patch(patch))
 
+    async def _conclude(self, run: Run, review: Review) -> None:
+        concluded = e.ReviewConcluded(task=run.task, review=review)
+        await self.fleet.record(lambda state: [concluded] if _reviews(state, run) else [])
+
     async def _end(self, run: Run, reason: EndReason, *, detail: str = "") -> None:
         status = await self.host.stop(run.id)
         await self.workspaces.discard(workspace_name(run))
@@ -136,8 +166,6 @@ def workspace_name(run: Run) -> str:
     return f"review-{run.id}"
 
 
-def _conclude(state: State, run: Run, review: Review) -> list[e.Event]:
+def _reviews(state: State, run: Run) -> bool:
     stage = state.tasks[run.task].stage
-    if isinstance(stage, AgentReview) and stage.run == run.id:
-        return [e.ReviewConcluded(task=run.task, review=review)]
-    return []
+    return isinstance(stage, AgentReview) and stage.run == run.id

@@ -1,7 +1,8 @@
 """Authors: driving the run that makes a task's change, from an empty folder to the end of its process.
 
 Every step looks before it acts, so this may be started again at any moment for the same run: the workspace that is
-there is used, the process that lives is attached to, and a prompt that the journal has is not sent again.
+there is used, the process that lives is attached to, and a prompt that the journal has is not sent again. A turn whose
+end the journal has did end, whatever became of the process, and is taken in before the run is recorded as ended.
 """
 
 import contextlib
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 
 from bandstand.domain import events as e
 from bandstand.domain.activities import Author
-from bandstand.domain.agent import AgentProfile
+from bandstand.domain.agent import AgentProfile, StopReason, TurnResult
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
 from bandstand.domain.policy import Policy
 from bandstand.domain.prompt import author_prompt
@@ -24,6 +25,9 @@ from bandstand.services.fleet import Fleet
 from bandstand.services.launching import Launching, find_profile
 from bandstand.services.policies import Policies
 from bandstand.services.proposing import Proposing
+
+OVER = frozenset({RunState.EXITED, RunState.LOST})
+"""A run of which nothing is left but its journal."""
 
 
 async def open_session(host: Host, protocol: AgentProtocol, run: Run, *, profile: AgentProfile, cwd: str) -> Session:
@@ -63,7 +67,7 @@ class Authors:
             status = await self.host.status(run.id)
             if run.stopping is not None:
                 await self._end(run, run.stopping)
-            elif status.state in (RunState.EXITED, RunState.LOST):
+            elif status.state in OVER:
                 await self._ended(run, status)
             else:
                 await self._go_on(run, status.state)
@@ -87,7 +91,7 @@ class Authors:
             await self._record_end(run, EndReason.CRASHED, detail=str(failure))
         except Unavailable:
             # The run may be over, which its status tells; if it is not, this was about something else.
-            if (await self.host.status(run.id)).state is RunState.LIVE:
+            if (await self.host.status(run.id)).state not in OVER:
                 raise
 
     async def _workspace(self, task: Task, run: Run, policy: Policy) -> Workspace:
@@ -128,22 +132,25 @@ class Authors:
         return _turn(state, run) if wanted(state, run) and not conversation.over else None
 
     async def _take_turn(self, run: Run, turn: Turn, conversation: Conversation, *, remembers: bool) -> None:
-        policy = confirmed(self.fleet.state)
-        task = self.fleet.state.tasks[run.task]
+        task, policy = self.fleet.state.tasks[run.task], confirmed(self.fleet.state)
         if turn.onto is not None:
             ref = f"refs/remotes/origin/{policy.target}"
             await self.workspaces.show_commit(task.spec.id, ref=ref, commit=turn.onto)
         text = author_prompt(task.spec, turn, target=policy.target, remembers=remembers)
         result = await conversation.prompt(turn.number, text)
-        if result is None:
-            return
+        if result is not None:
+            ended = await self._take_in(run, turn, result)
+            await self.fleet.record(lambda state: [ended] if _turn(state, run) == turn else [])
+
+    async def _take_in(self, run: Run, turn: Turn, result: TurnResult) -> e.TurnEnded:
+        """What a turn came to. That this does not work is no fault of the turn: it is tried again, the turn is not."""
+        policy = confirmed(self.fleet.state)
         author = await self.launching.author(run.agent, policy)
         try:
-            ended = await self.proposing.propose(self.fleet.state, run, turn, result, policy=policy, author=author)
+            return await self.proposing.propose(self.fleet.state, run, turn, result, policy=policy, author=author)
         except Refused as refusal:
-            # Not the agent but this step of ours did not work: it is tried again, and the turn is not.
-            raise Broken(refusal.message, hint=refusal.hint) from refusal
-        await self.fleet.record(lambda state: [ended] if _turn(state, run) == turn else [])
+            hint = refusal.hint or f"Mend its workspace, or cancel {run.task}: then its files are kept."
+            raise Broken(refusal.message, hint=hint) from refusal
 
     async def _end(self, run: Run, reason: EndReason) -> None:
         status = await self.host.stop(run.id)
@@ -165,8 +172,28 @@ class Authors:
         return f"{error} {error.hint}".strip() + f"\n{await self.host.errors(run.id)}".rstrip()
 
     async def _record_end(self, run: Run, reason: EndReason, *, code: int | None = None, detail: str = "") -> None:
+        """Record that the process is gone, and with it the end of its turn, if the journal has that."""
+        turn, taken = _turn(self.fleet.state, run), None
+        try:
+            result = await self._told(run, turn) if turn is not None else None
+        except PromptFailed as failure:
+            result, detail = None, str(failure)
+        if turn is not None and result is not None:
+            taken = await self._take_in(run, turn, result)
         ended = e.RunEnded(run=run.id, task=run.task, reason=reason, code=code, detail=detail)
-        await self.fleet.record(lambda state: [ended] if live_run(state, run) is not None else [])
+
+        def over(state: State) -> list[e.Event]:
+            if live_run(state, run) is None:
+                return []
+            return [taken, ended] if taken is not None and _turn(state, run) == turn else [ended]
+
+        await self.fleet.record(over)
+
+    async def _told(self, run: Run, turn: Turn) -> TurnResult | None:
+        """How a turn ended, by the journal. One that we cut off ourselves has no end of its own."""
+        result = await self.protocol.turn_result(self.host.journal(run.id), turn=turn.number)
+        cut_off = run.stopping is not None and result is not None and result.stop is StopReason.CANCELLED
+        return None if cut_off else result
 
 
 def _turn(state: State, run: Run) -> Turn | None:

@@ -1,31 +1,35 @@
 """Questions: frozen read models of the fleet, the same for every face."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from bandstand.domain.ask import Ask, AskKind
 from bandstand.domain.change import Change
 from bandstand.domain.check import CheckOutcome, CommandResult
-from bandstand.domain.errors import Refused
+from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.gates import checks_in_words
 from bandstand.domain.ids import RunId, TaskId
+from bandstand.domain.past import PastTask
 from bandstand.domain.review import LineComment
 from bandstand.domain.run import Part, run_id
-from bandstand.domain.standing import Mark, Owner, standing
+from bandstand.domain.standing import Mark, Owner, ended, standing
 from bandstand.domain.state import State, Task
-from bandstand.ports.agents import AgentProtocol, TranscriptEntry
+from bandstand.ports.agents import AgentProtocol
 from bandstand.ports.git import Repository
 from bandstand.ports.hosts import Host
-from bandstand.services.commands import known
 from bandstand.services.fleet import Fleet
+from bandstand.services.transcripts import TaskTranscript
+
+RECENT = 20
+"""How many tasks that are over are listed beside those that are not."""
 
 _RANK = {kind: rank for rank, kind in enumerate(AskKind)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRow:
-    """One task in a list."""
+    """One task in a list. It is `over` when it has ended and nothing of it goes on or is left to be cleared away."""
 
     id: TaskId
     title: str
@@ -40,11 +44,15 @@ class TaskRow:
     added: int
     deleted: int
     turns: int
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetView:
-    """The fleet at a glance. `walled` is false where no sandbox keeps the agents in."""
+    """The fleet at a glance. `walled` is false where no sandbox keeps the agents in.
+
+    `omitted` is how many tasks that are over are not among `tasks`.
+    """
 
     repository: str
     target: str
@@ -52,7 +60,7 @@ class FleetView:
     walled: bool
     tasks: tuple[TaskRow, ...]
     asks: int
-    trouble: str = ""
+    omitted: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,47 +112,88 @@ class Views:
     host: Host
     protocol: AgentProtocol
 
-    def list_tasks(self, named: Collection[TaskId] = ()) -> FleetView:
-        """Every task, or those named, in the order of submission."""
+    async def list_tasks(self, named: Collection[TaskId] = (), *, past: int = RECENT) -> FleetView:
+        """Every task but those that were over before the last `past` ones were; or those named. Raises `Unknown`.
+
+        They come in the order of submission.
+        """
+        rows = await self.rows(named) if named else await self._recent(past)
         state = self.fleet.state
-        shown = [task for task in state.tasks.values() if not named or task.spec.id in named]
+        for name in named:
+            if name not in state.tasks and name not in state.past:
+                raise never(name)
         return FleetView(
             repository=str(self.repository.path),
             target=state.policy.target if state.policy is not None else "",
             sandbox=state.sandbox,
             walled=_walled(state),
-            tasks=tuple(_row(state, task) for task in sorted(shown, key=lambda task: task.number)),
+            tasks=tuple(sorted(rows, key=lambda row: row.submitted)),
             asks=len(state.open_asks()),
+            omitted=0 if named else len(state.tasks) + len(state.past) - len(rows),
         )
 
-    def show_task(self, task_id: TaskId) -> TaskView:
-        """One task with its change and the evidence for it. Raises `Unknown`."""
+    async def _recent(self, past: int) -> tuple[TaskRow, ...]:
+        gone = await self.fleet.past(limit=past)
         state = self.fleet.state
-        return _task_view(state, known(state, task_id))
+        return (*(_past_row(one) for one in gone), *(_row(state, task) for task in state.tasks.values()))
+
+    async def rows(self, tasks: Collection[TaskId]) -> tuple[TaskRow, ...]:
+        """The rows of some tasks, over or not; those that never were are left out."""
+        over = [name for name in tasks if name in self.fleet.state.past]
+        gone = await self.fleet.past(limit=len(over), only=over) if over else ()
+        state = self.fleet.state
+        return (
+            *(_past_row(one) for one in gone),
+            *(_row(state, state.tasks[name]) for name in tasks if name in state.tasks),
+        )
+
+    async def show_task(self, task_id: TaskId) -> TaskView:
+        """One task with its change and the evidence for it. Raises `Unknown`."""
+        return _task_view(self.fleet.state, await self._task(task_id))
+
+    async def _task(self, task_id: TaskId) -> Task:
+        task = await self.fleet.task(task_id)
+        if task is None:
+            raise never(task_id)
+        return task
 
     def list_asks(self) -> tuple[Ask, ...]:
         """What needs a human: first what an agent waits for, then by age."""
         return tuple(sorted(self.fleet.state.open_asks(), key=lambda ask: (_RANK[ask.kind], ask.raised)))
 
+    async def look(self, task_id: TaskId) -> tuple[TaskView, str]:
+        """A task and the patch of exactly the change that it is shown with. Raises what `diff` does."""
+        task = await self._task(task_id)
+        return _task_view(self.fleet.state, task), await self._patch(task)
+
     async def diff(self, task_id: TaskId) -> str:
         """A task's change as a patch: what landed, if it has. Raises `Unknown`, and `Refused` if there is none yet."""
-        task = known(self.fleet.state, task_id)
+        return await self._patch(await self._task(task_id))
+
+    async def _patch(self, task: Task) -> str:
         if task.change is None:
-            raise Refused(f"{task_id} has no change yet.", hint=f"`band log {task_id}` shows what its agent does.")
+            name = task.spec.id
+            raise Refused(f"{name} has no change yet.", hint=f"`band log {name}` shows what its agent does.")
         return await self.repository.diff(base=task.change.base, head=task.change.head)
 
-    async def transcript(self, task_id: TaskId) -> AsyncIterator[tuple[RunId, TranscriptEntry]]:
-        """What was said and done in all runs of a task, reviews included, run by run in the order of their starts."""
-        task = known(self.fleet.state, task_id)
-        runs = [run_id(task_id, Part.AUTHOR, number) for number in range(1, task.runs + 1)]
-        runs += [run_id(task_id, Part.REVIEWER, number) for number in range(1, task.review_runs + 1)]
-        entries: list[tuple[RunId, TranscriptEntry]] = []
-        for run in runs:
-            async for entry in self.protocol.transcript(self.host.journal(run)):
-                entries.append((run, entry))
-        entries.sort(key=lambda pair: pair[1].at_ms)
-        for pair in entries:
-            yield pair
+    async def transcript(self, task_id: TaskId) -> TaskTranscript:
+        """What was said and done in all runs of a task, reviews included. Raises `Unknown`."""
+        task = await self._task(task_id)
+
+        def runs() -> list[RunId]:
+            return _runs(self.fleet.state.tasks.get(task_id, task))
+
+        return TaskTranscript(runs, host=self.host, protocol=self.protocol)
+
+
+def never(task_id: TaskId) -> Unknown:
+    """What to raise for a task that there never was."""
+    return Unknown(f"There is no task {task_id!r} in this repository.", hint="`band ps` shows the tasks.")
+
+
+def _runs(task: Task) -> list[RunId]:
+    counts = ((Part.AUTHOR, task.runs), (Part.REVIEWER, task.review_runs))
+    return [run_id(task.spec.id, part, number) for part, count in counts for number in range(1, count + 1)]
 
 
 def _walled(state: State) -> bool:
@@ -168,6 +217,27 @@ def _row(state: State, task: Task) -> TaskRow:
         added=change.added if change is not None else 0,
         deleted=change.deleted if change is not None else 0,
         turns=task.turns,
+        over=task.retired,
+    )
+
+
+def _past_row(task: PastTask) -> TaskRow:
+    at = ended(landed=task.landed, reason=task.reason)
+    return TaskRow(
+        id=task.id,
+        title=task.title,
+        agent=task.agent,
+        mark=at.mark,
+        words=at.words,
+        owner=at.owner,
+        until=at.until,
+        since=task.ended,
+        submitted=task.number,
+        files=task.files,
+        added=task.added,
+        deleted=task.deleted,
+        turns=task.turns,
+        over=True,
     )
 
 

@@ -18,7 +18,6 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Final
 
 from bandstand.domain.agent import (
     AgentProfile,
@@ -28,19 +27,18 @@ from bandstand.domain.agent import (
     QuestionAsked,
     Said,
     StopReason,
-    Thought,
     ToolCalled,
     TurnResult,
     Usage,
 )
 from bandstand.domain.errors import Refused, Unavailable, Unknown
 from bandstand.domain.ids import SessionId
-from bandstand.ports.agents import PromptFailed, TranscriptEntry
+from bandstand.ports.agents import PromptFailed
 from bandstand.ports.hosts import Channel, Record, RecordKind
+from bandstand.testing.transcripts import FIRST_KEY, ScriptedTranscript
 
 Play = Callable[["ScriptedTurn"], AsyncGenerator[AgentUpdate, None]]
 Edit = Callable[[str, str, str], Awaitable[None]]
-_FIRST_KEY: Final = "init"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +51,17 @@ class Given:
 
 @dataclass(slots=True, kw_only=True)
 class ScriptedTurn:
-    """A turn as its script sees it. `stop` and `usage` are what its end will say; the script may set them."""
+    """A turn as its script sees it. `stop` and `usage` are what its end will say; the script may set them.
+
+    `finished` tells that it came to an end of its own.
+    """
 
     number: int
     text: str
     cwd: str
     stop: StopReason = StopReason.END_TURN
     usage: Usage = field(default_factory=Usage)
+    finished: bool = False
     _edit: Edit | None = None
     _answers: dict[str, asyncio.Future[Given]] = field(default_factory=dict)
 
@@ -166,7 +168,7 @@ class ScriptedAgents:
         session.start()
         try:
             async with asyncio.timeout(deadline_seconds):
-                await channel.write(_FIRST_KEY, f"agent-{self._offers}".encode())
+                await channel.write(FIRST_KEY, f"agent-{self._offers}".encode())
                 name = await session.name()
         except TimeoutError:
             await session.let_go()
@@ -179,20 +181,30 @@ class ScriptedAgents:
         session.attach(self._agents.setdefault(name, _Agent(session=named, cwd=cwd, loaded=loaded)))
         return session
 
-    async def transcript(self, records: AsyncIterator[Record]) -> AsyncIterator[TranscriptEntry]:
-        """What was said in the run whose journal this is: each turn whole, at the place of its prompt."""
+    def transcript(self) -> ScriptedTranscript:
+        """The transcript of a run, before its first record."""
+        return ScriptedTranscript(self._said)
+
+    def _said(self, name: str, number: int) -> list[AgentUpdate]:
+        turn = self._agents[name].turns.get(number) if name in self._agents else None
+        return [Prompted(text=turn.seen.text), *turn.updates] if turn is not None else []
+
+    async def turn_result(self, records: AsyncIterator[Record], *, turn: int) -> TurnResult | None:
+        """How a turn of the run whose journal this is ended; see the port."""
+        played: _Played | None = None
         agent: _Agent | None = None
         async for record in records:
-            if record.kind is not RecordKind.TO_AGENT:
-                continue
-            if record.key == _FIRST_KEY:
+            if record.kind is RecordKind.TO_AGENT and record.key == FIRST_KEY:
                 agent = self._agents.get(record.payload.decode())
-            elif agent is not None and record.key.startswith("turn-"):
-                turn = agent.turns.get(int(record.key.removeprefix("turn-")))
-                if turn is None:
-                    continue
-                for update in (Prompted(text=turn.seen.text), *_merged(turn.updates)):
-                    yield TranscriptEntry(at_ms=record.at_ms, offset=record.offset, update=update)
+            elif record.kind is RecordKind.TO_AGENT and record.key == f"turn-{turn}" and agent is not None:
+                played = agent.turns.get(turn)
+        match played.end if played is not None else None:
+            case TurnResult() as result:
+                return result
+            case PromptFailed() as failure:
+                raise PromptFailed(failure.message, code=failure.code)
+            case _:
+                return None
 
     def begin(self, agent: _Agent, number: int, text: str) -> _Played:
         """Have an agent play a turn; a turn is played once."""
@@ -217,21 +229,8 @@ def _finish(played: _Played, task: asyncio.Task[None]) -> None:
     if played.end is None:
         stop = StopReason.CANCELLED if task.cancelled() else played.seen.stop
         played.end = trouble or TurnResult(stop=stop, message=played.message(), usage=played.seen.usage)
+    played.seen.finished = isinstance(played.end, TurnResult) and played.end.stop is not StopReason.CANCELLED
     played.done.set()
-
-
-def _merged(updates: list[AgentUpdate]) -> list[AgentUpdate]:
-    """The updates with the pieces of a message, which follow one another, as one."""
-    merged: list[AgentUpdate] = []
-    for update in updates:
-        last = merged[-1] if merged else None
-        if isinstance(update, Said) and isinstance(last, Said):
-            merged[-1] = Said(text=last.text + update.text)
-        elif isinstance(update, Thought) and isinstance(last, Thought):
-            merged[-1] = Thought(text=last.text + update.text)
-        else:
-            merged.append(update)
-    return merged
 
 
 class ScriptedSession:
@@ -349,7 +348,7 @@ class ScriptedSession:
     async def _read(self) -> None:
         """Learn the run's name, then wait for its end."""
         async for record in self._channel.records():
-            if record.kind is RecordKind.TO_AGENT and record.key == _FIRST_KEY and not self._name.done():
+            if record.kind is RecordKind.TO_AGENT and record.key == FIRST_KEY and not self._name.done():
                 self._name.set_result(record.payload.decode())
         self._agent.die()
         self._leave("The run has ended.")

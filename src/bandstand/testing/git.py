@@ -101,6 +101,11 @@ class MemoryRepository:
             raise Unknown(f"The repository has no branch {branch!r} with a commit.")
         return self.refs[f"refs/heads/{branch}"]
 
+    async def branches(self, name: str) -> tuple[str, ...]:
+        """The branches that are called `name` or lie below it, as `name/…`, sorted."""
+        heads = (ref.removeprefix("refs/heads/") for ref in self.refs if ref.startswith("refs/heads/"))
+        return tuple(sorted(head for head in heads if head == name or head.startswith(f"{name}/")))
+
     async def read(self, commit: CommitId, path: str) -> bytes | None:
         """A file as it stands in a commit."""
         return self.at(commit).files.get(path)
@@ -264,7 +269,7 @@ class MemoryWorkspaces:
             return snapshot
         files = self.repository.at(snapshot.commit).files
         new = MemoryCommit(files=files, parents=(snapshot.head,), message=message, author=author)
-        return replace(snapshot, head=self.repository.add(new), head_tree=snapshot.tree, uncommitted=())
+        return replace(snapshot, head=self.repository.add(new), head_tree=snapshot.tree, uncommitted=(), contents=())
 
     async def show_commit(self, name: str, *, ref: str, commit: CommitId) -> None:
         """Make a commit known inside a workspace under a ref name."""
@@ -313,6 +318,7 @@ class MemoryWorkspaces:
         before = self.repository.at(head)
         if kept and (kept[-1].head, kept[-1].tree) == (head, new.tree):
             return kept[-1]
+        left = _changed(before.files, files)
         kept.append(
             Snapshot(
                 number=number,
@@ -320,7 +326,8 @@ class MemoryWorkspaces:
                 head_tree=before.tree,
                 commit=self.repository.add(new),
                 tree=new.tree,
-                uncommitted=_changed(before.files, files),
+                uncommitted=left,
+                contents=tuple(_digest(files[path]) if path in files else "" for path in left),
             )
         )
         return kept[-1]

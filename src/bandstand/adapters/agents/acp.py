@@ -17,13 +17,13 @@ from typing import Final, NoReturn
 from bandstand import __version__
 from bandstand.adapters.agents.jsonrpc import CallFailed, Connection
 from bandstand.adapters.agents.messages import Decoder, Failure
-from bandstand.adapters.agents.session import SERVES, AcpSession, Dialogue, Feed
+from bandstand.adapters.agents.session import SERVES, AcpSession, Dialogue, Feed, turn_key
 from bandstand.adapters.agents.shapes import rows, table, text
 from bandstand.adapters.agents.translate import Passage, words
-from bandstand.domain.agent import AgentProfile, AgentUpdate, Said, Thought
+from bandstand.domain.agent import AgentProfile, AgentUpdate, Said, Thought, TurnResult
 from bandstand.domain.errors import Refused
 from bandstand.domain.ids import SessionId
-from bandstand.ports.agents import TranscriptEntry
+from bandstand.ports.agents import PromptFailed, TranscriptEntry
 from bandstand.ports.hosts import Channel, Record
 
 PROTOCOL_VERSION: Final = 1
@@ -72,46 +72,59 @@ class AcpProtocol:
             undo.pop_all()
         return AcpSession(channel, connection=connection, feed=feed, session=opened.session, resumed=resumed)
 
-    async def transcript(self, records: AsyncIterator[Record]) -> AsyncIterator[TranscriptEntry]:
-        """What a journal says, in order: prompts, messages and thoughts whole, tool calls, plans, requests.
-
-        The pieces of one message that follow one another are one entry, at the place of the first.
-        """
-        decoder, dialogue, pieces = Decoder(), Dialogue(), _Pieces()
+    async def turn_result(self, records: AsyncIterator[Record], *, turn: int) -> TurnResult | None:
+        """How a turn ended by the journal of its run: what `prompt` says, or would have said. See the port."""
+        decoder, dialogue = Decoder(), Dialogue()
         async for record in records:
             for event in decoder.read(record):
-                for passage in dialogue.hear(event):
-                    for entry in pieces.add(record, passage):
-                        yield entry
-        for entry in pieces.flush():
-            yield entry
+                dialogue.hear(event)
+        known = dialogue.turns.get(turn_key(turn))
+        end = known.end if known is not None else None
+        if isinstance(end, PromptFailed):
+            raise end
+        return end
+
+    def transcript(self) -> "AcpTranscript":
+        """The transcript of a run, before its first record."""
+        return AcpTranscript()
 
 
-class _Pieces:
-    """Holds back the pieces of a message until something else comes."""
+class AcpTranscript:
+    """What a journal says, in order: prompts, messages and thoughts whole, tool calls, plans, requests. See the port.
+
+    The pieces of a message are held back until something else comes.
+    """
 
     def __init__(self) -> None:
+        self._decoder = Decoder()
+        self._dialogue = Dialogue()
         self._first: Record | None = None
         self._kind: type[Said] | type[Thought] = Said
         self._texts: list[str] = []
 
-    def add(self, record: Record, passage: Passage) -> Iterator[TranscriptEntry]:
-        """The entries that are complete now that `passage` has come."""
+    def take(self, record: Record) -> list[TranscriptEntry]:
+        """The entries that are whole now that `record` has come."""
+        passages = (passage for event in self._decoder.read(record) for passage in self._dialogue.hear(event))
+        return [entry for passage in passages for entry in self._add(record, passage)]
+
+    def rest(self) -> list[TranscriptEntry]:
+        """The message held back, if there is one."""
+        return [_entry(self._first, self._kind(text="".join(self._texts)))] if self._first is not None else []
+
+    def _add(self, record: Record, passage: Passage) -> Iterator[TranscriptEntry]:
         update = passage.update
         if not isinstance(update, Said | Thought):
-            yield from self.flush()
+            yield from self._flush()
             yield _entry(record, update)
             return
         if passage.begins or not isinstance(update, self._kind):
-            yield from self.flush()
+            yield from self._flush()
         if self._first is None:
             self._first, self._kind = record, type(update)
         self._texts.append(update.text)
 
-    def flush(self) -> Iterator[TranscriptEntry]:
-        """The message held back, if there is one."""
-        if self._first is not None:
-            yield _entry(self._first, self._kind(text="".join(self._texts)))
+    def _flush(self) -> Iterator[TranscriptEntry]:
+        yield from self.rest()
         self._first = None
         self._texts.clear()
 

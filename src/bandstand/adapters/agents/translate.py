@@ -140,7 +140,8 @@ class Translator:
                 continue
             options[name] = option.get("optionId")
             label = text(option.get("name")) or kind or name
-            choices.append(Choice(id=name, label=label, grants=kind.startswith("allow")))
+            grants, lasting = kind.startswith("allow"), kind.endswith("_always")
+            choices.append(Choice(id=name, label=label, grants=grants, lasting=lasting))
             refusals.setdefault(kind, name)
         update = PermissionRequested(
             request=request,

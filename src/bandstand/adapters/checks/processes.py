@@ -1,6 +1,7 @@
 """One command with everything it starts: its output as it comes, its exit code, and its end.
 
-Every process of it carries a mark in its environment. Walls of its own end a sandboxed tree at once; where there are
+Every process of it carries a mark in its environment, the same whenever the check is run, so that also one whose runner
+was killed finds its end when the check is run again. Walls of its own end a sandboxed tree at once; where there are
 none, the mark finds what left the process group. What erases its environment as well is not found.
 """
 
@@ -53,7 +54,7 @@ async def run_to_end(
         finally:
             _kill_group(process)
             await process.wait()
-            await _sweep(mark)
+            await sweep(mark)
             _stop_listening(reading, ended, on_output)
 
 
@@ -119,7 +120,7 @@ def _kill_group(process: Process) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-async def _sweep(mark: str) -> None:
+async def sweep(mark: str) -> None:
     """End every process that carries the mark; returns when there is none. Raises `Broken` if some stay."""
     deadline = time.monotonic() + _END_SECONDS
     while left := await asyncio.to_thread(_kill_marked, f"{MARK}={mark}".encode()):

@@ -8,6 +8,7 @@ and goes with it, and of the environment what the order names.
 """
 
 import asyncio
+import hashlib
 import re
 import secrets
 import time
@@ -15,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bandstand.adapters.checks.output import MOST_BYTES, KeptOutput, Tail, readable
-from bandstand.adapters.checks.processes import MARK, run_to_end
+from bandstand.adapters.checks.processes import MARK, run_to_end, sweep
 from bandstand.domain.check import CheckCommand, CommandResult, Conclusion
 from bandstand.domain.errors import BandstandError, Refused, Unavailable
 from bandstand.domain.ids import CommitId
@@ -26,8 +27,8 @@ from bandstand.ports.workspaces import Workspace, Workspaces
 # It names a file and, with more in front, a folder and a branch.
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.|lock$|$)){0,99}")
 _NOBODY = Signature(name="Bandstand check", email="check@bandstand.invalid")
-# Nobody is at a terminal; tools then neither ask, nor watch for changes, nor draw.
-_DEFAULTS = {"CI": "true", "LANG": "C.UTF-8", "TERM": "dumb"}
+# Nobody is at a terminal, wherever the order came from; tools then neither ask, nor watch for changes, nor draw.
+_QUIET = {"CI": "true", "LANG": "C.UTF-8", "TERM": "dumb"}
 # The first line is ours: by it we know that the shell has come up inside.
 _SCRIPT = 'printf "%s\\n" "$0" && exec /bin/sh -c "$1"'
 # Exit code 5 of these means that they found no test to run.
@@ -57,13 +58,15 @@ class SandboxedChecks:
     ) -> tuple[CommandResult, ...]:
         """Run the commands in order until one is not green. Raises `Refused` for a name that cannot name a file."""
         path = self._path(name)
-        checkout = f"check.{name}"
+        checkout, mark = f"check.{name}", self._mark(name)
         with self._keep(path) as output:
             if not commands:
                 return ()
             try:
+                # One of ours may have been killed without having ended what it started.
+                await sweep(mark)
                 workspace = await self._prepare(checkout, commit)
-                return await self._run_all(workspace, commands, environment, output)
+                return await self._run_all(workspace, commands, environment, output, mark=mark)
             except BandstandError as error:
                 return (_not_run(commands[0], error, output),)
             finally:
@@ -92,6 +95,13 @@ class SandboxedChecks:
             raise Refused(f"{name!r} cannot name a check.", hint="Use letters, digits, dots, hyphens, underscores.")
         return self._root / f"{name}.log"
 
+    def _mark(self, name: str) -> str:
+        """What the processes of a check are found by: the same for all its runs, and for those after a restart.
+
+        The folder of the outputs is that of one repository.
+        """
+        return hashlib.sha256(f"{self._root.absolute()}\0{name}".encode(errors="surrogateescape")).hexdigest()
+
     async def _prepare(self, checkout: str, commit: CommitId) -> Workspace:
         """A checkout in which nothing has run: what an interrupted check left is not built upon."""
         await self._workspaces.discard(checkout)
@@ -110,11 +120,13 @@ class SandboxedChecks:
         commands: Sequence[CheckCommand],
         environment: Mapping[str, str],
         output: KeptOutput,
+        *,
+        mark: str,
     ) -> tuple[CommandResult, ...]:
         results: list[CommandResult] = []
         for command in commands:
             try:
-                result = await self._run_one(workspace, command, environment, output)
+                result = await self._run_one(workspace, command, environment, output, mark=mark)
             except (BandstandError, OSError) as error:
                 result = _not_run(command, error, output)
             results.append(result)
@@ -123,16 +135,22 @@ class SandboxedChecks:
         return tuple(results)
 
     async def _run_one(
-        self, workspace: Workspace, command: CheckCommand, environment: Mapping[str, str], output: KeptOutput
+        self,
+        workspace: Workspace,
+        command: CheckCommand,
+        environment: Mapping[str, str],
+        output: KeptOutput,
+        *,
+        mark: str,
     ) -> CommandResult:
-        mark = secrets.token_hex(16)
-        listener = _Listener(mark, output)
+        token = secrets.token_hex(16)
+        listener = _Listener(token, output)
         output.write(f"$ {command.command}\n".encode())
         launch = self._sandbox.confine(
             Confinement(
-                argv=("/bin/sh", "-c", _SCRIPT, mark, command.command),
+                argv=("/bin/sh", "-c", _SCRIPT, token, command.command),
                 cwd=self._sandbox.inside(workspace.folder, role="workspace"),
-                environment={**_DEFAULTS, **environment, MARK: mark},
+                environment={**environment, **_QUIET, MARK: mark},
                 home=workspace.home,
                 writable=(
                     Mount(host=workspace.folder, inside=self._sandbox.inside(workspace.folder, role="workspace")),

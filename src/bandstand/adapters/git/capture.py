@@ -1,37 +1,55 @@
 """What a workspace holds, found out in its sandbox: the agent's commits, all its files, and what git leaves out.
 
 A snapshot must not fail because of what an agent left lying about. What git cannot add it skips: pipes and sockets,
-files it may not read, names that are not allowed in a tree. A repository inside the workspace becomes a link to its
-commit, its files are not in the snapshot. `others` names all that was left out.
+files it may not read, names that are not allowed in a tree, files larger than a pack may be. A repository inside the
+workspace becomes a link to its commit, its files are not in the snapshot. `others` names all that was left out.
+
+Nor may it wait for what an agent left: pipes and devices that git would read for its settings are removed before it
+looks (they hold no data), what it reads has a bound in memory, and a repository that does not answer is a broken one.
 """
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bandstand.adapters.git.command import Output, execute, failure
+from bandstand.adapters.git.command import OutOfTime, Output, execute, failure
 from bandstand.adapters.git.confined import ConfinedGit
 from bandstand.adapters.git.layout import Layout
 from bandstand.adapters.git.store import is_object_id, object_id
+from bandstand.adapters.git.vault import MOST_BYTES
 from bandstand.domain.errors import Broken, Refused, Unavailable
 from bandstand.domain.ids import CommitId, TreeId
 from bandstand.ports.hosts import Launch
 
 DEADLINE_SECONDS = 600.0
+LOOK_SECONDS = 120.0
 MOST_STRAYS = 200
+# Of its own memory, in KiB. Files that git maps to read them do not count.
+_MOST_MEMORY = 4 * 1024 * 1024
+_BOUNDED = f'ulimit -d {_MOST_MEMORY} 2>/dev/null; exec "$@"'
 _WHERE = "git rev-parse --path-format=absolute --git-path objects 'HEAD^{commit}' && printf '\\0' && git ls-files -z"
-# Files that only look changed, as all do to one who sees other owners inside, need no new objects: refresh first.
 _ADD = """
+# git add; but files that only look changed, as all do to one who sees other owners inside, need no new objects.
 git update-index -q --refresh >/dev/null 2>&1
-git add --all --ignore-errors
+git add --all --ignore-errors "$@"
 code=$?
 git ls-files -z
 exit $code
 """
+_SETTINGS = (".gitignore", ".gitattributes", ".gitmodules")
 _UNLOCK = (
     *("find", ".", "(", "-type", "d", "!", "-perm", "-u=rwx", "-exec", "chmod", "u+rwx", "{}", ";", ")"),
     *("-o", "(", "-type", "f", "!", "-perm", "-u=r", "-exec", "chmod", "u+r", "{}", "+", ")"),
 )
+_IN_A_GIT_DIR = ("-path", "*/.git/*")
+_READ_BY_GIT = ("(", *_IN_A_GIT_DIR, *(word for name in _SETTINGS for word in ("-o", "-name", name)), ")")
+_DEVICE = ("(", "-type", "p", "-o", "-type", "c", "-o", "-type", "b", ")")
+_TO_A_DEVICE = ("-exec", "sh", "-c", 'test -p "$1" || test -c "$1" || test -b "$1"', "sh", "{}", ";")
+_QUIET = (
+    *("find", ".", "(", *_READ_BY_GIT, *_DEVICE, "-o", *_IN_A_GIT_DIR, "-type", "l", *_TO_A_DEVICE, ")"),
+    *("-exec", "rm", "-f", "--", "{}", "+"),
+)
+_HUGE = ("find", ".", "-path", "./.git", "-prune", "-o", "-type", "f", "-size", f"+{MOST_BYTES // 1024}k", "-print0")
 _NESTED = 'for path; do if [ -e "./$path/.git" ]; then printf "%s\\0" "$path"; fi; done'
 
 
@@ -47,13 +65,18 @@ class Agents:
 class Capture:
     """Looks into one workspace. Every verb runs in its sandbox and may be repeated."""
 
-    def __init__(self, git: ConfinedGit, layout: Layout) -> None:
+    def __init__(self, git: ConfinedGit, layout: Layout, *, patience_seconds: float = LOOK_SECONDS) -> None:
         self._git = git
         self._layout = layout
+        self._patience = patience_seconds
 
     async def agents(self) -> Agents:
-        """What the agent's own git says. Raises `Refused` when it is no repository any more, or has no commit."""
-        said = await self._run(self._git.agents("sh", "-c", _WHERE), ok=None)
+        """What the agent's own git says.
+
+        Raises `Refused` when it is no repository any more, has no commit, or does not answer.
+        """
+        await self._quiet()
+        said = await self._look("sh", "-c", _WHERE)
         places, _, names = said.out.partition(b"\0")
         objects, _, head = os.fsdecode(places).strip("\n").rpartition("\n")
         if said.code != 0 or not is_object_id(head) or not objects.startswith("/"):
@@ -79,12 +102,13 @@ class Capture:
         return await self._files(agents, raw=True)
 
     async def strays(self, *, reflogs: bool) -> tuple[CommitId, ...]:
-        """Commits that the agent's other refs know: branches, stashes, and with `reflogs` what it once had."""
+        """Commits that the agent's other refs know: branches, stashes, and with `reflogs` what it once had.
+
+        Raises `Refused` when its git does not answer.
+        """
         walk = ("git", "rev-list", "--no-walk=unsorted", "--all", *(["--reflog"] if reflogs else []))
-        said = await self._run(self._git.agents(*walk, f"--max-count={MOST_STRAYS}"), ok=None)
-        stash = await self._run(
-            self._git.agents("git", "rev-list", "--walk-reflogs", f"--max-count={MOST_STRAYS}", "refs/stash"), ok=None
-        )
+        said = await self._look(*walk, f"--max-count={MOST_STRAYS}")
+        stash = await self._look("git", "rev-list", "--walk-reflogs", f"--max-count={MOST_STRAYS}", "refs/stash")
         found = [*said.text.splitlines(), *stash.text.splitlines()]
         return tuple(dict.fromkeys(CommitId(line) for line in found if is_object_id(line)))
 
@@ -97,7 +121,8 @@ class Capture:
 
     async def show(self, ref: str, commit: CommitId) -> None:
         """Have a ref of the agent's git dir point to a commit. Raises `Refused` when it is no repository any more."""
-        said = await self._run(self._git.agents_writing("git", "update-ref", "--no-deref", ref, commit), ok=None)
+        await self._quiet()
+        said = await self._look("git", "update-ref", "--no-deref", ref, commit, writing=True)
         if said.code != 0:
             raise Refused(f"The workspace cannot take {ref}: {said.complaint}")
 
@@ -124,14 +149,9 @@ class Capture:
         """Whether something of the agent's is where its git dir should be."""
         return (await self._run(self._git.reading("test", "-e", ".git"), ok=None)).code == 0
 
-    def archiving(self, *, without: Iterable[str], gnu: bool) -> Launch:
-        """The command that makes a compressed archive of the names it is given on stdin, NUL between them."""
-        left_out = [f"--exclude={name}" for name in without] + (["--exclude-caches-all"] if gnu else [])
-        return self._git.reading("tar", "-c", "-z", *left_out, "-f", "-", "--null", "-T", "-")
-
-    async def has_gnu_tar(self) -> bool:
-        """Whether archives can leave out what its makers have marked as a cache."""
-        return b"GNU tar" in (await self._run(self._git.reading("tar", "--version"), ok=None)).out
+    def reading(self, *argv: str) -> Launch:
+        """Any program on the files of the workspace, which it can only read."""
+        return self._git.reading(*argv)
 
     async def _require_walls(self) -> None:
         """Return if it is not the sandbox itself that fails. Raises `Unavailable`."""
@@ -141,17 +161,31 @@ class Capture:
 
     async def _files(self, agents: Agents | None, *, raw: bool) -> TreeId:
         # 1: some files could not be added.
-        added = await self._run(self._git.capture("sh", "-c", _ADD, raw=raw), ok=(0, 1))
+        huge = await self._leave_out_huge(raw=raw)
+        argv = ("--pathspec-from-file=-", "--pathspec-file-nul") if huge else ()
+        stdin = b".\0" + _joined(f":(exclude,top,literal){name}" for name in huge) if huge else b""
+        add = self._git.capture(*_bounded("sh", "-c", _ADD, "sh", *argv), raw=raw, extra={"GIT_LITERAL_PATHSPECS": "0"})
+        added = await self._run(add, stdin=stdin, ok=(0, 1))
         if agents is not None:
-            await self._track_as(agents, frozenset(added.names), raw=raw)
+            known = replace(agents, tracked=agents.tracked - huge)
+            await self._track_as(known, frozenset(added.names), raw=raw)
         said = await self._run(self._git.capture("git", "write-tree", raw=raw))
         return TreeId(object_id(said.text))
+
+    async def _leave_out_huge(self, *, raw: bool) -> frozenset[str]:
+        """The files that are larger than any pack may be. They are taken out of our index, where they are in it."""
+        found = (await self._run(self._git.reading(*_HUGE), ok=(0, 1))).names
+        huge = frozenset(name.removeprefix("./") for name in found)
+        if huge:
+            out = self._git.capture("git", "update-index", "--force-remove", "-z", "--stdin", raw=raw)
+            await self._run(out, stdin=_joined(huge))
+        return huge
 
     async def _track_as(self, agents: Agents, ours: frozenset[str], *, raw: bool) -> None:
         """Among ignored files the agent's own choice counts: what it added by force is in, what it took out is not."""
         if agents.tracked - ours:
             asked = ("git", "ls-files", "-z", "--others", "--ignored", "--exclude-standard")
-            forced = agents.tracked & frozenset((await self._run(self._git.capture(*asked))).names)
+            forced = agents.tracked & frozenset((await self._run(self._git.capture(*_bounded(*asked)))).names)
             if forced:
                 argv = ("git", "add", "--force", "--ignore-errors", "--pathspec-from-file=-", "--pathspec-file-nul")
                 await self._run(self._git.capture(*argv, raw=raw), stdin=_joined(forced), ok=(0, 1))
@@ -164,10 +198,24 @@ class Capture:
     async def _ignored(self, names: Iterable[str]) -> list[str]:
         # It will not take literal names, so none may begin like a pattern.
         asked = self._git.capture(
-            "git", "check-ignore", "-z", "--stdin", "--no-index", extra={"GIT_LITERAL_PATHSPECS": "0"}
+            *_bounded("git", "check-ignore", "-z", "--stdin", "--no-index"), extra={"GIT_LITERAL_PATHSPECS": "0"}
         )
         said = await self._run(asked, stdin=_joined(f"./{name}" for name in names), ok=(0, 1))
         return [name.removeprefix("./") for name in said.names]
+
+    async def _quiet(self) -> None:
+        """Remove what git would open for its settings, and wait for. Links are not followed, but those go that lead
+        out of a git dir to such a thing.
+        """
+        await self._run(self._git.writing(*_QUIET), ok=None)
+
+    async def _look(self, *argv: str, writing: bool = False) -> Output:
+        """What a command says for which git's git dir is the agent's. Raises `Refused` if it takes too long."""
+        make = self._git.agents_writing if writing else self._git.agents
+        try:
+            return await execute(make(*_bounded(*argv)), deadline_seconds=self._patience)
+        except OutOfTime as error:
+            raise Refused(f"What the workspace holds does not answer as a repository: {error}") from error
 
     async def _run(self, launch: Launch, *, stdin: bytes = b"", ok: tuple[int, ...] | None = (0,)) -> Output:
         said = await execute(launch, stdin=stdin, deadline_seconds=DEADLINE_SECONDS)
@@ -176,6 +224,11 @@ class Capture:
             # A lock that is there was left by one of ours that was killed; a fresh index has none.
             raise error if isinstance(error, Unavailable) and ".lock" not in error.message else Broken(error.message)
         return said
+
+
+def _bounded(*argv: str) -> tuple[str, ...]:
+    """A command that cannot take all the memory there is, whatever it finds to read."""
+    return ("sh", "-c", _BOUNDED, "sh", *argv)
 
 
 def _joined(names: Iterable[str]) -> bytes:

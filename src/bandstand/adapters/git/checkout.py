@@ -246,14 +246,14 @@ class CheckoutMove:
 
     async def _set_entries(self, entries: dict[str, Entry | None]) -> None:
         if entries:
-            await self._run("update-index", "-z", "--index-info", stdin=_index_info(entries))
+            await self._run("update-index", "-z", "--index-info", stdin=_index_info(entries, like=self._mark.new))
 
     async def _tree_with_old(self, kept: set[str]) -> str:
         """NEW's tree, but with OLD's entries at the paths that must not be touched."""
         if not kept:
             return self._mark.new
         index = self._checkout.git_dir / "index.bandstand-tree"
-        entries = _index_info({path: self._changes[path].old for path in kept})
+        entries = _index_info({path: self._changes[path].old for path in kept}, like=self._mark.new)
         await self._run("read-tree", self._mark.new, index=index)
         await self._run("update-index", "-z", "--index-info", stdin=entries, index=index)
         return (await self._run("write-tree", index=index)).text
@@ -332,9 +332,10 @@ class View:
         return found
 
 
-def _index_info(entries: dict[str, Entry | None]) -> bytes:
+def _index_info(entries: dict[str, Entry | None], *, like: str) -> bytes:
+    """Entries as git takes them; ids of nothing are as long as `like`."""
     lines = []
     for path, entry in entries.items():
-        mode, blob = (entry.mode, entry.blob) if entry else ("0", "0" * 40)
+        mode, blob = (entry.mode, entry.blob) if entry else ("0", "0" * len(like))
         lines.append(f"{mode} {blob} 0\t{path}")
     return b"".join(os.fsencode(line) + b"\0" for line in lines)

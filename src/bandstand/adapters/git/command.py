@@ -27,6 +27,15 @@ MOST_OUTPUT = 512 * 1024 * 1024
 MOST_COMPLAINT = 64 * 1024
 CHUNK = 256 * 1024
 
+
+class OutOfTime(Unavailable):
+    """A process that had to be ended at its deadline."""
+
+
+class TooMuch(Refused):
+    """More than a limit allows."""
+
+
 _OWN_SETTINGS = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -35,6 +44,8 @@ _OWN_SETTINGS = (
     "maintenance.auto=false",
     "advice.detachedHead=false",
 )
+_WALLS = "bwrap"
+_GIT_WORDS = re.compile(r"\bgit [a-z][a-z-]*")
 _FROM_THE_CALLER = ("PATH", "TMPDIR")
 _USERS_SETTINGS = ("HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
 _USERS_NAME = ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "EMAIL")
@@ -90,7 +101,7 @@ async def execute(
     limit: int = MOST_OUTPUT,
     pass_fds: tuple[int, ...] = (),
 ) -> Output:
-    """Run a process to its end. Raises `Unavailable` past the deadline and `Refused` past `limit` bytes of output."""
+    """Run a process to its end. Raises `OutOfTime` past the deadline and `TooMuch` past `limit` bytes of output."""
     pieces: list[bytes] = []
 
     async def take(piece: bytes) -> None:
@@ -117,7 +128,7 @@ async def stream(
         )
         code = await process.wait()
     if not whole:
-        raise Refused(f"{_named(launch)} gave more than {limit // 1024 // 1024} MB.")
+        raise TooMuch(f"{_named(launch)} gave more than {limit // 1024 // 1024} MB.")
     return Output(code=code, out=b"", err=err)
 
 
@@ -143,6 +154,7 @@ async def pipe(
             out, err = await answer
         finally:
             answer.cancel()
+            await asyncio.gather(answer, return_exceptions=True)
         code = await taker.wait()
     return gave, Output(code=code, out=out, err=err)
 
@@ -153,7 +165,7 @@ async def _deadline(launch: Launch, seconds: float) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        raise Unavailable(f"{_named(launch)} did not end within {seconds:.0f} seconds.") from None
+        raise OutOfTime(f"{_named(launch)} did not end within {seconds:.0f} seconds.") from None
 
 
 @asynccontextmanager
@@ -227,11 +239,23 @@ async def _complaint(stream: asyncio.StreamReader) -> bytes:
 
 
 def _named(launch: Launch) -> str:
-    """A process as a person would say it: `git merge-tree`, not its thirty options."""
+    """A process as a person would say it: `git merge-tree`, not its thirty options, and not the walls around it."""
     words = list(launch.argv)
-    while len(words) > 2 and words[1].startswith("-"):
+    if Path(words[0]).name == _WALLS and "--" in words:
+        words = words[words.index("--") + 1 :]
+    if words[:2] == ["sh", "-c"] and words[2].endswith('exec "$@"'):
+        words = words[4:]
+    if words[:2] == ["sh", "-c"]:
+        return " ".join(_GIT_WORDS.findall(words[2])[:1]) or "sh"
+    while len(words) > 1 and words[1].startswith("-"):
         del words[1 : 3 if words[1] in {"-c", "-C"} else 2]
-    return " ".join([Path(words[0]).name, *words[1:2]])
+    return " ".join([Path(words[0]).name, *(words[1:2] if words[0] == "git" else ())])
+
+
+def _where(launch: Launch) -> str:
+    """The folder that a process works in, as it sees it."""
+    words = launch.argv[: launch.argv.index("--")] if "--" in launch.argv else ()
+    return words[words.index("--chdir") + 1] if "--chdir" in words else str(launch.cwd)
 
 
 class Git:
@@ -347,7 +371,7 @@ async def expect(
 def failure(launch: Launch, said: Output) -> BandstandError:
     """The error that stands for a failed process, sorted by who must act."""
     text = said.complaint
-    message = f"{_named(launch)} failed in {launch.cwd}: {text or f'exit status {said.code}'}"
+    message = f"{_named(launch)} failed in {_where(launch)}: {text or f'exit status {said.code}'}"
     message += "" if message.endswith((".", "!")) else "."
     if "not a git repository" in text:
         return Refused(f"{launch.cwd} is not in a git repository.", hint="Run `git init` there, or go to one.")

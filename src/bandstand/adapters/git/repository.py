@@ -93,6 +93,11 @@ class GitRepository:
             raise Unknown(f"The repository has no branch {branch!r} with a commit.")
         return commit
 
+    async def branches(self, name: str) -> tuple[str, ...]:
+        """The branches that are called `name` or lie below it, as `name/…`, sorted."""
+        said = await self.store.run("for-each-ref", "--format=%(refname)", f"refs/heads/{name}")
+        return tuple(sorted(line.removeprefix("refs/heads/") for line in said.text.splitlines()))
+
     async def read(self, commit: CommitId, path: str) -> bytes | None:
         """A file as it stands in a commit; `None` if it is not there or no regular file."""
         await self.store.require(commit)
@@ -125,7 +130,7 @@ class GitRepository:
 
     async def contains(self, branch: str, commit: CommitId) -> bool:
         """Whether a branch's history holds a commit."""
-        return await self._is_in(await self.tip(branch), commit)
+        return await _is_in(self.store, await self.tip(branch), commit)
 
     async def merge(self, order: MergeOrder) -> Merged | Conflicted:
         """Build a merge as a loose commit. Touches no branch and no checkout. May be repeated."""
@@ -141,11 +146,11 @@ class GitRepository:
         `new` does not hold `old`; in all these cases nothing was changed.
         """
         await self.store.require(old, new)
-        if not await self._is_in(new, old):
+        if not await _is_in(self.store, new, old):
             raise Refused(f"Commit {new} does not hold {old}; landing it would take commits off {branch}.")
         async with self._landing.alone() as alone:
             tip = await self.tip(branch)
-            if tip == new or (tip != old and await self._is_in(tip, new)):
+            if tip == new or (tip != old and await _is_in(self.store, tip, new)):
                 return
             if tip != old:
                 raise TargetMoved
@@ -188,11 +193,6 @@ class GitRepository:
         lines += [] if version == 0 else ["[extensions]", f"\tobjectFormat = {self.object_format}"]
         return "\n".join(lines) + "\n"
 
-    async def _is_in(self, tip: CommitId, commit: CommitId) -> bool:
-        if not await self.store.holds(commit):
-            return False
-        return (await self.store.run("merge-base", "--is-ancestor", commit, tip, ok=(0, 1))).code == 0
-
 
 _QUESTIONS = ("--git-common-dir", "--is-inside-work-tree", "--show-object-format")
 
@@ -206,6 +206,12 @@ async def _require_commits(git: Git, git_dir: Path) -> None:
             "The repository is a partial clone; its agents would miss the files that were left out.",
             hint="Use a full clone: `git clone` without --filter.",
         )
+
+
+async def _is_in(store: Store, tip: CommitId, commit: CommitId) -> bool:
+    if not await store.holds(commit):
+        return False
+    return (await store.run("merge-base", "--is-ancestor", commit, tip, ok=(0, 1))).code == 0
 
 
 def _resolved(path: str) -> Path:

@@ -3,19 +3,20 @@
     refs/bandstand/rescue/<name>/<n>   in the user's repository: a commit of all files; its parents are the agent's last
                                        commit, and every checkpoint and stray commit that nothing else would keep
     <root>/archive.d/<name>-<c>.tar.gz what git left out of checkpoint <c>: ignored files, repositories inside, names
-                                       that git refuses; the git dir itself if it is broken
+                                       that git refuses, files too large for it; the git dir itself if it is broken
 
-Folders that tools fill anew from what is in git are left out of the archive.
+Folders that tools fill anew from what is in git are left out of the archive. Where git can take nothing of the files,
+for they are too many or too large together, all of them are in the archive, and nothing is left out.
 """
 
-import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from bandstand.adapters.git.archiving import Archives
 from bandstand.adapters.git.capture import Capture
-from bandstand.adapters.git.command import execute, stream
-from bandstand.adapters.git.layout import ARCHIVE, Facts, Layout
+from bandstand.adapters.git.command import OutOfTime, TooMuch, execute
+from bandstand.adapters.git.layout import Facts, Layout
 from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.snapshots import Snapshots
 from bandstand.adapters.git.store import BANDSTAND, NewCommit
@@ -24,10 +25,9 @@ from bandstand.domain.errors import Broken, Refused
 from bandstand.domain.ids import CommitId, TreeId
 from bandstand.ports.hosts import Launch
 
-REBUILT = ("node_modules", "__pycache__", ".venv", ".tox", ".mypy_cache", ".pytest_cache", ".ruff_cache")
-MOST_ARCHIVED = 4 * 1024 * 1024 * 1024
 DEADLINE_SECONDS = 1800.0
-_DONE, _FILE_CHANGED = 0, 1
+_RESCUED = "Rescued from workspace {name}\n\nIts files; the first parent is the last commit there."
+_ARCHIVED = "Rescued from workspace {name}\n\nGit could not take its files. All of them are in\n{archive}"
 
 
 class Retirement:
@@ -37,23 +37,33 @@ class Retirement:
         self._repository = repository
         self._vault = vault
         self._snapshots = snapshots
-        self._root = root
+        self._archives = Archives(root)
 
     async def save(self, layout: Layout, facts: Facts, *, landed: bool) -> str | None:
         """Keep everything of a workspace that would be lost with it; returns the rescue ref, if one was needed.
 
-        Raises `Broken` when that cannot be read back. May be repeated.
+        Raises `Broken` when that cannot be read back, `Unavailable` where there is no room for it. May be repeated.
         """
         capture = self._snapshots.capture(layout)
         await capture.unlock()
-        last, strays = await self._last(capture, layout, facts, landed=landed)
+        try:
+            last, strays = await self._last(capture, layout, facts, landed=landed)
+        except (Refused, Broken, OutOfTime):
+            return await self._save_whole(capture, facts)
+        others = await capture.others(await self._links(last.tree))
         # A repository that gave us nothing may still hold commits for who can mend it.
-        also = [".git"] if strays is None and await capture.has_git_dir() else []
-        name = f"{facts.name}-{last.commit[:12]}"
-        await archive(capture, self._root, name, links=await self._links(last.tree), also=also)
+        also = (".git",) if strays is None and await capture.has_git_dir() else ()
+        await self._archives.keep(capture, _archive_name(facts, last), (*others, *also))
         if await self._is_kept(last, facts, strays or (), landed=landed):
             return None
-        return await self._rescue(last, facts, strays or ())
+        return await self._rescue(last, facts, strays or (), message=_RESCUED.format(name=facts.name))
+
+    async def _save_whole(self, capture: Capture, facts: Facts) -> str:
+        """Keep a workspace of which git can take nothing: all of it in an archive, which a rescue ref tells of."""
+        base = await self._repository.store.tree(facts.base)
+        last = await self._vault.keep(facts.name, head=facts.base, tree=base)
+        archive = await self._archives.keep_all(capture, _archive_name(facts, last))
+        return await self._rescue(last, facts, (), message=_ARCHIVED.format(name=facts.name, archive=archive))
 
     async def last_rescue(self, name: str) -> str | None:
         """The newest rescue ref of a workspace's name."""
@@ -73,6 +83,8 @@ class Retirement:
         for also in dict.fromkeys((strays, ())):
             try:
                 return await self._snapshots.take(layout, facts, agents, strays=also), also
+            except TooMuch:
+                raise
             except Refused:
                 continue
         return await self._snapshots.take(layout, facts, None), None
@@ -104,14 +116,14 @@ class Retirement:
         said = await store.run("merge-base", "--is-ancestor", last.head, published, ok=(0, 1))
         return said.code == 0
 
-    async def _rescue(self, last: Checkpoint, facts: Facts, strays: Sequence[CommitId]) -> str:
+    async def _rescue(self, last: Checkpoint, facts: Facts, strays: Sequence[CommitId], *, message: str) -> str:
         """Keep a checkpoint, and all that led to it, at a rescue ref; the one it is at, if it is."""
         store, place = self._repository.store, _place(facts.name)
         others = {*strays, *await self._vault.kept(facts.name)} - {last.commit}
         new = NewCommit(
             tree=last.tree,
             parents=(last.head, *await self._tips(others, last, facts)),
-            message=f"Rescued from workspace {facts.name}\n\nIts files; the first parent is the last commit there.",
+            message=message,
             author=BANDSTAND,
             committer=BANDSTAND,
             at=last.at,
@@ -153,28 +165,6 @@ class Retirement:
         return tuple(record.partition("\t")[2] for record in said.names if record.startswith("160000 "))
 
 
-async def archive(capture: Capture, root: Path, name: str, *, links: Sequence[str], also: Sequence[str]) -> Path | None:
-    """Put the files that git left out into an archive that only the user can read; `None` if there are none.
-
-    `links` are paths of the last tree where it has the commit of another repository, `also` are files to add. An
-    archive that was made under this name before is replaced.
-    """
-    others = [*(one for one in await capture.others(links) if Path(one).name not in REBUILT), *also]
-    if not others:
-        return None
-    launch = capture.archiving(without=REBUILT, gnu=await capture.has_gnu_tar())
-    names = b"".join(os.fsencode(f"./{one}") + b"\0" for one in others)
-    making = root / ARCHIVE / f".{name}.making"
-    descriptor = _opened(making)
-    try:
-        code = await _fill(launch, descriptor, names)
-    finally:
-        os.close(descriptor)
-    if code not in (_DONE, _FILE_CHANGED):
-        raise Broken(f"The ignored files of workspace {name} could not be archived; nothing was removed.")
-    return making.rename(root / ARCHIVE / f"{name}.tar.gz")
-
-
 async def destroy(folder: Path) -> None:
     """Remove a folder with all that is in it, however deep and however locked, following no link.
 
@@ -190,23 +180,13 @@ async def destroy(folder: Path) -> None:
         raise Broken(f"The folder {folder} could not be removed: {complaint}")
 
 
+def _archive_name(facts: Facts, last: Checkpoint) -> str:
+    return f"{facts.name}-{last.commit[:12]}"
+
+
 def _place(name: str) -> str:
     return f"refs/bandstand/rescue/{name}/"
 
 
 def _is_there(path: Path) -> bool:
     return os.path.lexists(path)
-
-
-async def _fill(launch: Launch, descriptor: int, names: bytes) -> int:
-    async def write(piece: bytes) -> None:
-        await asyncio.to_thread(os.write, descriptor, piece)
-
-    said = await stream(launch, write, stdin=names, deadline_seconds=DEADLINE_SECONDS, limit=MOST_ARCHIVED)
-    await asyncio.to_thread(os.fsync, descriptor)
-    return said.code
-
-
-def _opened(file: Path) -> int:
-    file.parent.mkdir(mode=0o700, exist_ok=True)
-    return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bandstand.adapters.git.capture import Agents, Capture
+from bandstand.adapters.git.command import TooMuch
 from bandstand.adapters.git.confined import ConfinedGit
 from bandstand.adapters.git.layout import Facts, Layout
 from bandstand.adapters.git.repository import GitRepository
@@ -40,6 +41,8 @@ class Snapshots:
         """
         try:
             return await self._take(layout, facts, agents, strays)
+        except TooMuch:
+            raise
         except Refused:
             # It may be our own copy that is broken; then a new one is not.
             layout.renew_work()
@@ -48,13 +51,15 @@ class Snapshots:
     async def shown(self, kept: Checkpoint) -> Snapshot:
         """A checkpoint as the port shows it."""
         head_tree = await self._vault.store.tree(kept.head)
+        left = await self._vault.store.differences(head_tree, kept.tree)
         return Snapshot(
             number=kept.number,
             head=kept.head,
             head_tree=head_tree,
             commit=kept.commit,
             tree=kept.tree,
-            uncommitted=await self._vault.store.changed(head_tree, kept.tree),
+            uncommitted=tuple(left),
+            contents=tuple(left.values()),
         )
 
     async def _take(

@@ -85,10 +85,11 @@ class Store:
         await self.require(commit)
         return TreeId((await self.run("rev-parse", "--verify", f"{commit}^{{tree}}")).text)
 
-    async def changed(self, old: str, new: str) -> tuple[str, ...]:
-        """The paths in which two trees differ, sorted."""
-        said = await self.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--end-of-options", old, new)
-        return tuple(sorted(said.names))
+    async def differences(self, old: str, new: str) -> dict[str, str]:
+        """The paths in which two trees differ, sorted, each with mode and blob of the new one; "" for none."""
+        said = await self.run("diff-tree", "-r", "-z", "--raw", "--no-renames", "--end-of-options", old, new)
+        told = dict(zip(said.names[1::2], said.names[::2], strict=True))
+        return {path: "" if told[path].endswith(" D") else _content(told[path]) for path in sorted(told)}
 
     async def write_commit(self, new: NewCommit) -> CommitId:
         """Write a loose commit. Raises `Refused` if git cannot take its message or names."""
@@ -143,6 +144,12 @@ class Store:
 
     async def _silenced(self) -> tuple[str, ...]:
         return () if self._ours else await silenced(self.command("config"))
+
+
+def _content(line: str) -> str:
+    """What a raw difference `:MODE MODE BLOB BLOB STATUS` has on its new side."""
+    _, mode, _, blob, _ = line.split(" ")
+    return f"{mode} {blob}"
 
 
 def _date(at: datetime | None) -> str:

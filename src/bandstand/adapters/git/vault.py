@@ -11,12 +11,13 @@ What comes from a workspace is checked object by object and for completeness bef
 import asyncio
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from bandstand.adapters.git.command import expect, failure, pipe
+from bandstand.adapters.git.command import TooMuch, expect, failure, pipe
 from bandstand.adapters.git.neutral import fill
 from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.store import BANDSTAND, NewCommit, Store
@@ -29,6 +30,7 @@ DEADLINE_SECONDS = 900.0
 MANY_PACKS = 50
 FEW_OBJECTS = 100
 
+_TOO_LARGE = "pack exceeds maximum allowed size"
 _COMMIT_FORMAT = "%(objectname) %(tree) %(committerdate:iso-strict) %(refname)"
 
 
@@ -50,6 +52,7 @@ class Vault:
         self._repository = repository
         self._folder = folder
         self._lock = asyncio.Lock()
+        self._receivers = 0
         self.store = Store(repository.git, folder, ours=True)
 
     async def open(self) -> None:
@@ -73,14 +76,17 @@ class Vault:
     async def receive(self, source: Launch, *, wanted: Sequence[str], known: Sequence[str]) -> Path | None:
         """Take in what a command packs. Returns the file that keeps the new pack safe until a ref names it.
 
-        Raises `Refused` if it is too much, unsound, or not all of what is wanted.
+        Raises `TooMuch`, or `Refused` if it is unsound or not all of what is wanted.
         """
         if await self.store.complete(wanted=wanted, known=known):
             return None
         stdin = "".join([*(f"{one}\n" for one in wanted), *(f"^{one}\n" for one in known)]).encode()
         argv = ("index-pack", "--stdin", "--fix-thin", "--strict", "--keep=bandstand")
         sink = self.store.command(*argv, f"--max-input-size={MOST_BYTES}")
-        gave, took = await pipe(source, sink, stdin=stdin, deadline_seconds=DEADLINE_SECONDS, limit=MOST_BYTES)
+        async with self._receiving():
+            gave, took = await pipe(source, sink, stdin=stdin, deadline_seconds=DEADLINE_SECONDS, limit=MOST_BYTES)
+        if _TOO_LARGE in took.complaint:
+            raise TooMuch(f"What the workspace holds is more than {MOST_BYTES // 1024 // 1024} MB.")
         if gave.code != 0 or took.code != 0:
             error = failure(sink, took)
             if isinstance(error, Unavailable):
@@ -90,6 +96,18 @@ class Vault:
         if not await self.store.complete(wanted=wanted, known=known):
             raise Refused("What the workspace holds is not complete: objects of its history are missing.")
         return self._folder / "objects" / "pack" / f"pack-{pack}.keep" if kind == "keep" else None
+
+    @asynccontextmanager
+    async def _receiving(self) -> AsyncIterator[None]:
+        """While packs are taken in. Behind the last of them, halves of packs that were broken off are removed."""
+        self._receivers += 1
+        try:
+            yield
+        finally:
+            self._receivers -= 1
+            if not self._receivers:
+                for half in (self._folder / "objects" / "pack").glob("tmp_*"):
+                    half.unlink(missing_ok=True)
 
     async def keep(self, name: str, *, head: CommitId, tree: TreeId) -> Checkpoint:
         """A checkpoint of these; the last one, if it is of the same."""

@@ -96,7 +96,7 @@ class GitWorkspaces:
         )
         head = await self._vault.store.write_commit(new)
         await self._vault.store.point(f"refs/leftovers/{name}/{snapshot.number}", head, why="leftovers")
-        return replace(snapshot, head=head, head_tree=snapshot.tree, uncommitted=())
+        return replace(snapshot, head=head, head_tree=snapshot.tree, uncommitted=(), contents=())
 
     async def show_commit(self, name: str, *, ref: str, commit: CommitId) -> None:
         """Make a commit of the user's repository known inside a workspace under a full ref name. May be repeated."""

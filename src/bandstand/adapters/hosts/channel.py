@@ -183,14 +183,18 @@ class Connection:
         return answer
 
     async def hello(self, **facts: Any) -> dict[str, Any]:
-        """Take the run over. Raises `Unavailable` if it is ending, `Broken` if its holder is newer than we are."""
-        answer = await self.ask("hello", version=holder.VERSION, **facts)
-        if answer["version"] > holder.VERSION:
+        """Take the run over. Raises `Unavailable` if it is ending, `Broken` if its holder is not of our time.
+
+        A holder that we cannot speak to is left to whoever can: nothing is taken over before its version is known.
+        """
+        status = await self.ask("status")
+        if not holder.VERSION - 1 <= status["version"] <= holder.VERSION:
+            age = "a newer" if status["version"] > holder.VERSION else "a much older"
             raise Broken(
-                f"The holder of run {self._run} was started by a newer Bandstand.",
-                hint="Use that version until the run has ended.",
+                f"The holder of run {self._run} was started by {age} Bandstand, which this one cannot speak to.",
+                hint="The agent goes on. Use that version until the run has ended.",
             )
-        return answer
+        return await self.ask("hello", version=holder.VERSION, **facts)
 
     async def close(self) -> None:
         """Hang up. May be repeated."""

@@ -1,8 +1,8 @@
 """The holder: it starts one agent process, owns it and all its offspring, and outlives whoever asked for it.
 
 One file, standard library only, run as `python -I -S holder.py` in the run's folder, its orders as JSON on stdin. There
-it keeps `lock` (locked for life), `journal`, `stderr`, `sock`, and leaves `exit`, or `crash` if it failed itself. What
-stays true:
+it keeps `lock` (locked for life), `journal`, `stderr` (of its own faults too), `sock`, and leaves `exit`. What stays
+true:
 
 * It is PID 1 of its own PID namespace: however it dies, all in there dies with it. Where that is not allowed it is a
   subreaper: a SIGKILL of the holder then ends the agent, but not what the agent started.
@@ -34,6 +34,7 @@ CHUNK, PIECE, HEADER = 1 << 18, 8 << 20, 1 << 16  # bytes: of one read, of one r
 STDERR_LIMIT, STDIN_LIMIT = 8 << 20, 16 << 20  # bytes: kept of stderr, waiting for the agent
 TICK, RETRY, PATIENCE = 0.05, 0.5, 1.0  # seconds: between looks at an end, at a full disk; for a command to come in
 MUTE, SETTLE, LINGER = 5.0, 10.0, 2.0  # seconds: an agent without stdout, the end with pipe or disk stuck, slow tails
+ALONE, LONGEST = 1.0, 60.0  # seconds without a client: after which we ring for one, between rings in the end
 
 
 def record(kind: bytes, payload: bytes, key: str = "-") -> bytes:
@@ -41,19 +42,15 @@ def record(kind: bytes, payload: bytes, key: str = "-") -> bytes:
     return b"%s %d %d %s %s\n" % (kind, time.time() * 1000, len(payload), key.encode(), payload)
 
 
-def say(**answer: Any) -> None:
-    """Tell whoever started us, and let go of our standard files: from then on there is nobody."""
+def say(pipe: int, words: bytes) -> None:
+    """Say one line to whoever started us, or waits outside of our namespace to start a daemon, if they still listen."""
     with contextlib.suppress(OSError):
-        os.write(1, json.dumps(answer).encode() + b"\n")
-    for standard in range(3):
-        os.dup2(os.open(os.devnull, os.O_RDWR), standard)
+        os.write(pipe, words + b"\n")
 
 
 def set_process_option(option: int, value: int) -> None:
     """Call prctl(2)."""
-    import ctypes  # the usual holder does without
-
-    ctypes.CDLL(None).prctl(option, value)
+    __import__("ctypes").CDLL(None).prctl(option, value)  # the usual holder does without
 
 
 def signal_tree(number: int, *, spare: str = "") -> None:
@@ -107,9 +104,8 @@ class Journal:
     def hear(self, data: bytes) -> None:
         """Keep the lines that these bytes of the agent complete; no bytes are its end."""
         head, newline, tail = data.rpartition(b"\n")  # looked for in new bytes only: a line may be huge
-        records = []
+        records = [record(b"<", line) for line in b"".join((*self.parts, head)).split(b"\n")] if newline else []
         if newline:
-            records = [record(b"<", line) for line in b"".join((*self.parts, head)).split(b"\n")]
             self.parts, self.held, self.cut = [], 0, 0
         self.parts.append(tail)
         self.held += len(tail)
@@ -122,48 +118,57 @@ class Journal:
 class Holder:
     """The loop: the agent on one side, clients on the other, the journal between. It ends with the last word kept."""
 
-    def __init__(self, journal: Journal, agent: subprocess.Popen[bytes]) -> None:
-        self.journal, self.agent = journal, agent
+    def __init__(self, journal: Journal, agent: subprocess.Popen[bytes], bell: int) -> None:
+        self.journal, self.agent, self.bell = journal, agent, bell
         self.namespace = os.getpid() == 1
         self.stdin, self.stdout, self.stderr = (pipe for pipe in (agent.stdin, agent.stdout, agent.stderr) if pipe)
         os.set_blocking(self.stdin.fileno(), False)
         self.queue, self.farewell = bytearray(), False  # what waits for stdin; whether that is closed behind it
-        self.complaints = os.open("stderr", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self.selector = DefaultSelector()
         self.clients: dict[socket.socket, int] = {}  # the epoch of each, 0 before it said hello
         self.tails: dict[socket.socket, int] = {}  # the offset of what each gets next
         self.epoch = self.code = self.acked = self.cap = 0  # the last: bytes that the journal may run ahead; 0 is any
         self.reason = ""  # why it ends, once it does
         self.told = self.over = False  # the exit record is kept; the exit file is there
-        self.lease = self.renewed = self.muted = self.deadline = 0.0  # the last is 0 while any of the tree lives
+        self.muted = self.deadline = 0.0  # the last is 0 while any of the tree lives
+        self.ring_at, self.lull = 0.0, ALONE  # the first is 0 while somebody attends to us
 
     def run(self, server: socket.socket) -> None:
         """Hold the agent until it and all that it said are at their end."""
-        self.server, (self.bell, ring) = server, os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(ring)
-        os.write(ring, b"!")  # a child may be dead already
-        for file, call in ((self.bell, self.reap), (server, self.welcome), (self.stderr, self.hear)):
+        self.server, (self.knell, toll) = server, os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(toll)
+        os.write(toll, b"!")  # a child may be dead already
+        for file, call in ((self.knell, self.reap), (server, self.welcome), (self.stderr, self.hear)):
             self.watch(file, EVENT_READ, call)
         self.tick(time.monotonic())
         while not self.over or (self.tails and time.monotonic() < self.deadline):
-            pause = RETRY if self.stdout.closed or self.journal.waiting or self.lease else None
-            for key, _ in self.selector.select(TICK if self.reason else pause):
+            pause = TICK if self.reason else RETRY if self.stdout.closed or self.journal.waiting else self.ring()
+            for key, _ in self.selector.select(pause):
                 key.data(key.fileobj)
             self.tick(time.monotonic())
             for tail in list(self.tails):
                 self.flush(tail)
+        if self.ring() is None:
+            say(self.bell, b"bye")
+
+    def ring(self) -> float | None:
+        """Have a daemon started while nobody attends to us, ever more rarely; how long until the next time, if any."""
+        now = time.monotonic()
+        if self.tails or any(self.clients.values()):
+            self.ring_at, self.lull = 0.0, ALONE
+        elif now >= self.ring_at:
+            say(self.bell, b"ring" if self.ring_at else b"live")
+            self.ring_at, self.lull = now + self.lull, min(LONGEST, 2 * self.lull)
+        return self.ring_at - now if self.ring_at else None
 
     def tick(self, now: float) -> None:
         """Look at what is pending."""
-        if self.journal.waiting:
-            self.journal.keep()
+        self.journal.keep()
         lags = self.cap and not self.reason and self.journal.size - self.acked > self.cap
         if not self.stdout.closed:  # with the disk full, or the reader far behind, the agent waits in its pipe
             self.watch(self.stdout, 0 if self.journal.waiting or lags else EVENT_READ, self.hear)
         elif now > self.muted + MUTE:
             self.end("stdout-closed")
-        if self.lease and now > self.renewed + self.lease:
-            self.end("lease-expired")
         if self.deadline and not self.over:
             self.settle(now)
         elif self.reason and self.namespace:  # again and again: it may be forking
@@ -192,9 +197,9 @@ class Holder:
             self.journal.hear(data)
         elif data:
             with contextlib.suppress(OSError):
-                if os.fstat(self.complaints).st_size > STDERR_LIMIT:
-                    os.ftruncate(self.complaints, 0)
-                os.write(self.complaints, data)
+                if os.fstat(2).st_size > STDERR_LIMIT:
+                    os.ftruncate(2, 0)
+                os.write(2, data)
 
     def feed(self, _file: Any = None) -> None:
         """Give the agent what waits for its stdin, and close that if it is to be closed."""
@@ -269,7 +274,6 @@ class Holder:
         fenced = self.clients[client] < max(1, self.epoch)
         if op == "status" or (op == "hello" and not fenced):
             return {"version": VERSION, "epoch": self.epoch, "size": self.journal.size, "reason": self.reason}
-        self.renewed = self.renewed if fenced else time.monotonic()
         match op:
             case _ if fenced:
                 return {"error": "fenced"}
@@ -284,8 +288,6 @@ class Holder:
                 self.end("stopped")
             case "ack":
                 self.acked, self.cap = int(command["off"]), int(command.get("cap", self.cap))
-            case "lease":
-                self.lease = float(command["ttl"])
             case _:
                 return {"error": "unknown"}
         return {}
@@ -310,7 +312,7 @@ class Holder:
     def reap(self, _file: Any = None) -> None:
         """Bury the dead, orphans of the tree too."""
         with contextlib.suppress(BlockingIOError):
-            os.read(self.bell, CHUNK)
+            os.read(self.knell, CHUNK)
         try:
             while (dead := os.waitpid(-1, os.WNOHANG))[0]:
                 if dead[0] == self.agent.pid:
@@ -373,25 +375,23 @@ def main() -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink("sock")  # whoever made it had our lock, and is dead
         server = socket.create_server("sock", family=socket.AF_UNIX, backlog=64)
-        with open("exit.tmp", "wb") as file:
-            file.write(b" " * 512)
+        os.write(os.open("exit.tmp", os.O_WRONLY | os.O_CREAT, 0o600), b" " * 512)
         if os.getpid() != 1:
             set_process_option(36, 1)  # PR_SET_CHILD_SUBREAPER
         agent = spawn(spec, umask)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         if journal:
             os.unlink("journal")
-        return say(live=False, begun=bool(journal), errno=getattr(error, "errno", 0), detail=str(error))
+        answer = {"live": False, "begun": bool(journal), "errno": getattr(error, "errno", 0), "detail": str(error)}
+        return say(1, json.dumps(answer).encode())
     tree = "pid-namespace" if os.getpid() == 1 else "subreaper"
     journal.note("start", version=VERSION, tree=tree, pid=agent.pid, argv=spec["argv"], cwd=spec["cwd"])
-    say(live=True)
+    say(1, b'{"live": true}')
+    for standard, path in enumerate((os.devnull, os.devnull, "stderr")):
+        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), standard)
     try:
-        Holder(journal, agent).run(server)
-    except Exception:
-        import traceback
-
-        with open("crash", "w", encoding="utf-8") as report:
-            traceback.print_exc(file=report)
+        Holder(journal, agent, spec["bell"]).run(server)
+    finally:
         signal_tree(signal.SIGKILL)
 
 

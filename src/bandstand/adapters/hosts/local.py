@@ -10,6 +10,7 @@ What stays true:
   that is swept up when the loss is noticed.)
 * That a run is over is told by its pidfd and its lock, never by the end of a connection.
 * Each exchange with a holder has a deadline. An exchange that was cut short takes its connection with it.
+* While nobody attends to a run, its holder has a daemon started; with what, is up to whoever makes the host.
 """
 
 import asyncio
@@ -37,6 +38,7 @@ from bandstand.adapters.hosts.channel import (
     released,
 )
 from bandstand.adapters.hosts.journal import note, scan
+from bandstand.adapters.hosts.waking import BELL, LOCK, Waking, hang, outside
 from bandstand.domain.errors import Broken, Refused, Unavailable
 from bandstand.domain.ids import RunId
 from bandstand.ports.hosts import Launch, Record, RunState, RunStatus
@@ -85,11 +87,12 @@ def _runs(folder: Path) -> bool:
         return False
 
 
-def _prepared(run: RunId, folder: Path) -> int:
-    """The run's folder, made if need be: its lock, open and not yet locked."""
+def _prepare(run: RunId, folder: Path, waking: Waking | None) -> Path | None:
+    """Make the run's folder and its lock, where they are not there; a new bell in it, if there is to be one."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        (folder / "lock").touch(mode=0o600)
+        return hang(folder, waking)
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise Unavailable(f"There is no room for run {run}: {error}.") from error
@@ -197,12 +200,25 @@ async def _end(connection: Connection, process: HolderProcess, *, grace: float) 
 
 
 class LocalHost:
-    """The holders of this machine, in folders below `root`. `python` is the interpreter that they run on."""
+    """The holders of this machine, in folders below `root`.
 
-    def __init__(self, root: Path, python: str, *, trees: Sequence[Tree] = ()) -> None:
+    `python` is the interpreter that they run on, `waking` what they start while nobody attends to them, `program` the
+    holder itself.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        python: str,
+        *,
+        waking: Waking | None = None,
+        trees: Sequence[Tree] = (),
+        program: str = holder.__file__,
+    ) -> None:
         usual = (Tree.USER_NAMESPACE, Tree.SUBREAPER)
         self._root = root
-        self._python = python
+        self._holder = (python, "-I", "-S", "-X", "utf8", program)
+        self._waking = waking
         self._trees = trees or ((Tree.NAMESPACE, *usual) if os.geteuid() == 0 else usual)
 
     def _folder(self, run: RunId) -> Path:
@@ -240,33 +256,39 @@ class LocalHost:
 
     async def _spawn(self, run: RunId, folder: Path, tree: Tree, launch: Launch) -> tuple[dict[str, Any], str]:
         """What the new holder answers, or nothing; and what was said besides."""
-        # Forked off, the holder is nobody's child: no thread waits for it, and it stays when we go.
-        apart = (shutil.which("setsid") or "setsid", "--fork", *tree.command)
-        command = (*apart, self._python, "-I", "-S", "-X", "utf8", holder.__file__)
-        lock = _prepared(run, folder)
+        bell = _prepare(run, folder, self._waking)
+        spec = {"lock": LOCK, "bell": BELL if bell else -1, "argv": launch.argv, "cwd": str(launch.cwd)}
         ours, theirs = os.pipe()
         source = os.fdopen(ours, "rb", 0)
         try:
-            process = await asyncio.create_subprocess_exec(
-                *command, cwd=folder, env={}, pass_fds=(lock,), start_new_session=True,
-                stdin=asyncio.subprocess.PIPE, stdout=theirs, stderr=theirs,
-            )  # fmt: skip
-        except OSError as error:
-            source.close()
-            if error.errno in _NO_ROOM:
-                raise Unavailable(f"There is no room to start run {run}: {error}.") from error
-            raise Broken(f"No holder can be started for run {run}: {error}.", hint="Install util-linux.") from error
-        finally:
-            os.close(lock)
-            os.close(theirs)
-        spec = {"lock": lock, "argv": launch.argv, "cwd": str(launch.cwd), "env": dict(launch.environment)}
-        try:
+            process = await self._fork(run, folder, (*tree.command, *self._holder), bell, theirs)
             async with asyncio.timeout(START_SECONDS):
-                return await self._order(process, json.dumps(spec).encode(), source)
+                orders = json.dumps({**spec, "env": dict(launch.environment)})
+                return await self._order(process, orders.encode(), source)
         except TimeoutError:
             raise Unavailable(f"The holder of run {run} did not start in time.") from None
         finally:
             source.close()
+            if bell:
+                bell.unlink(missing_ok=True)
+
+    async def _fork(
+        self, run: RunId, folder: Path, command: tuple[str, ...], bell: Path | None, output: int
+    ) -> asyncio.subprocess.Process:
+        """Start a holder that is nobody's child: no thread waits for it, and it stays when we go. Closes `output`."""
+        setsid = shutil.which("setsid") or "setsid"
+        around, environment = outside(self._waking, bell)
+        try:
+            return await asyncio.create_subprocess_exec(
+                setsid, "--fork", *around, *command, cwd=folder, env=environment, start_new_session=True,
+                stdin=asyncio.subprocess.PIPE, stdout=output, stderr=output,
+            )  # fmt: skip
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise Unavailable(f"There is no room to start run {run}: {error}.") from error
+            raise Broken(f"No holder can be started for run {run}: {error}.", hint="Install util-linux.") from error
+        finally:
+            os.close(output)
 
     async def _order(
         self, process: asyncio.subprocess.Process, spec: bytes, source: IO[bytes]

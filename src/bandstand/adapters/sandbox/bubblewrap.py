@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bandstand.adapters.sandbox.diagnosis import diagnosis, how_to_install
+from bandstand.adapters.sandbox.editables import editables, search_path
 from bandstand.adapters.sandbox.toolchains import SYSTEM, Tools, find_tools
 from bandstand.domain.errors import Broken, Unavailable
 from bandstand.ports.hosts import Launch
@@ -96,12 +97,16 @@ _MOST_SURROUNDINGS = 64
 class BubblewrapSandbox:
     """The sandbox of Linux. `executable` is a path or a name on this process's PATH; `user_home` is where the caller's
     tools are looked for; `hidden` are the state, the runtime folder, the repositories: what no command may ever see.
+    Python that imports the repository with this `git_dir` from a checkout of it is led to the workspace.
     """
 
-    def __init__(self, executable: str, user_home: Path, hidden: tuple[Path, ...]) -> None:
+    def __init__(
+        self, executable: str, user_home: Path, hidden: tuple[Path, ...], *, git_dir: Path | None = None
+    ) -> None:
         self._executable = executable
         self._user_home = user_home
         self._hidden = hidden
+        self._git_dir = git_dir
         self._forbids_nested = True
         self._found: dict[_Surroundings, Tools] = {}
 
@@ -127,6 +132,10 @@ class BubblewrapSandbox:
         environment = _environment(confinement.environment, self._user_home)
         tools = self._tools(environment, confinement.argv[0])
         environment = {**tools.variables, **environment}
+        if self._git_dir is not None and confinement.home is not None:
+            found = editables(environment, git_dir=self._git_dir)
+            path = search_path(found, workspace=WORKSPACE, given=environment.get("PYTHONPATH", ""))
+            environment |= {"PYTHONPATH": path} if path else {}
         loader = {name: value for name, value in environment.items() if _is_for_the_loader(name)}
         options = [
             *self._namespaces(),

@@ -5,12 +5,21 @@ Laws 2 and 4 are not enforced here; whoever chooses this does so by name, and ev
 
 from pathlib import Path
 
+from bandstand.adapters.sandbox.editables import editables, refusal
 from bandstand.ports.hosts import Launch
 from bandstand.ports.sandbox import Confinement
 
 
 class NoSandbox:
-    """Runs commands as they are. Mounts are not made: every path is seen where the host has it."""
+    """Runs commands as they are. Mounts are not made: every path is seen where the host has it.
+
+    `git_dir` is that of the repository, whose code no Python on the search path may bring in from a checkout of the
+    user's; `workspaces` are our own checkouts, from which none may either.
+    """
+
+    def __init__(self, *, git_dir: Path | None = None, workspaces: Path | None = None) -> None:
+        self._git_dir = git_dir
+        self._workspaces = workspaces
 
     @property
     def name(self) -> str:
@@ -27,7 +36,14 @@ class NoSandbox:
         return host
 
     def confine(self, confinement: Confinement) -> Launch:
-        """The command itself, with the environment it was given and nothing inherited; HOME is its private home."""
+        """The command itself, with the environment it was given and nothing inherited; HOME is its private home.
+
+        Raises `Refused` for one with a home, that is an agent or a check, whose Python would import other code than
+        that of its workspace.
+        """
+        if self._git_dir is not None and confinement.home is not None:
+            for found in editables(confinement.environment, git_dir=self._git_dir, workspaces=self._workspaces):
+                raise refusal(found)
         home = {} if confinement.home is None else {"HOME": str(confinement.home)}
         return Launch(
             argv=confinement.argv,

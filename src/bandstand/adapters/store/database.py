@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bandstand.adapters.store import projections
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
 
 APPLICATION_ID = 0x42414E44
@@ -32,10 +33,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    (
+        "ALTER TABLE events ADD COLUMN task TEXT",
+        """
+        UPDATE events SET task = CASE type
+            WHEN 'TaskSubmitted' THEN json_extract(payload, '$.spec.id')
+            WHEN 'RunStarted' THEN json_extract(payload, '$.run.task')
+            WHEN 'AskRaised' THEN json_extract(payload, '$.ask.task')
+            ELSE json_extract(payload, '$.task')
+        END
+        """,
+        "CREATE INDEX events_of_tasks ON events (repository, task, version)",
+        *projections.SCHEMA,
+        *projections.REBUILD,
+    ),
 )
 """What makes the schema of one version that of the next, from an empty file on. What stands here is never changed."""
 
-OLDEST_SQLITE = (3, 37, 0)
+OLDEST_SQLITE = (3, 38, 0)
 LOOKED_THROUGH_BYTES = 32 * 2**20
 """A database up to this size is looked through whole when it is opened, which takes about 2 ms per MiB."""
 
@@ -81,6 +96,16 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
+@contextlib.contextmanager
+def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """See the database as it is at one moment, however many questions are asked."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
 def connect_to_write(path: Path, *, wait_seconds: float) -> sqlite3.Connection:
     """A connection for the calling thread to the database at `path`, made if there is none and brought up to date.
 
@@ -90,7 +115,7 @@ def connect_to_write(path: Path, *, wait_seconds: float) -> sqlite3.Connection:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise Broken(
             f"This Python brings SQLite {sqlite3.sqlite_version}, which is too old.",
-            hint="Use a Python with SQLite 3.37 or newer.",
+            hint="Use a Python with SQLite 3.38 or newer.",
         )
     _make(path)
     with troubles_told(path):
@@ -167,6 +192,10 @@ def _set_up(connection: sqlite3.Connection, path: Path, wait_seconds: float) -> 
     if _number(connection, "PRAGMA user_version") < len(MIGRATIONS):
         with transaction(connection):
             _migrate(connection)
+    if connection.execute(projections.BEHIND).fetchone() is not None:
+        with transaction(connection):
+            for statement in projections.REBUILD:
+                connection.execute(statement)
 
 
 def _write_ahead(connection: sqlite3.Connection, path: Path, wait_seconds: float) -> None:

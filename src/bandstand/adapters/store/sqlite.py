@@ -20,13 +20,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from bandstand.adapters.store import projections
 from bandstand.adapters.store.codec import Stored, event_codec
-from bandstand.adapters.store.database import connect_to_read, connect_to_write, transaction, troubles_told
+from bandstand.adapters.store.database import (
+    connect_to_read,
+    connect_to_write,
+    one_moment,
+    transaction,
+    troubles_told,
+)
 from bandstand.adapters.store.shapes import decode_time, encode_time
 from bandstand.domain.errors import Broken, Unavailable
 from bandstand.domain.events import Event
-from bandstand.domain.ids import RepositoryId
-from bandstand.ports.log import OutOfDate, Recorded
+from bandstand.domain.ids import RepositoryId, TaskId
+from bandstand.domain.past import PastTask, Totals, subject
+from bandstand.ports.log import Opening, OutOfDate, Recorded
 
 LONGEST_PAYLOAD = 2**27
 """The most characters of one stored fact, so that SQLite's own limit of 10**9 bytes is never met within a group."""
@@ -35,12 +43,11 @@ WAIT_SECONDS = 10.0
 """How long a lock of another program is waited for."""
 
 _INSERT = """
-    INSERT INTO events (repository, version, at, type, type_version, payload) VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO events (repository, version, at, type, type_version, payload, task) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 _SELECT = "SELECT sequence, repository, version, at, type, type_version, payload FROM events "
 
 T = TypeVar("T")
-_Row = tuple[int, str, int, str, str, int, str]
 
 
 class SqliteLog:
@@ -98,15 +105,67 @@ class SqliteLog:
         condition = "WHERE repository = ? AND version > ? ORDER BY version"
         return await self._selected(condition, _storable(repository), after)
 
+    async def opening(self, repository: RepositoryId) -> Opening:
+        """As the port says."""
+        name = _storable(repository)
+
+        def select(connection: sqlite3.Connection) -> Opening:
+            with one_moment(connection):
+                version, totals = projections.head(connection, name)
+                return Opening(
+                    version=version,
+                    totals=totals,
+                    past=projections.past(connection, name),
+                    numbers=projections.numbers(connection, name),
+                    facts=tuple(_recorded(row) for row in projections.open_facts(connection, name)),
+                )
+
+        return await self._open_lanes().reader.run(select)
+
+    async def read_task(self, repository: RepositoryId, task: TaskId) -> tuple[Recorded, ...]:
+        """As the port says."""
+        condition = "WHERE repository = ? AND task = ? ORDER BY version"
+        return await self._selected(condition, _storable(repository), task)
+
+    async def summarise(self, repository: RepositoryId, summaries: Sequence[PastTask]) -> None:
+        """As the port says."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            with transaction(connection):
+                projections.summarise(connection, repository, summaries)
+
+        if summaries:
+            await self._open_lanes().writer.run(write)
+
+    async def unsummarised(self, repository: RepositoryId, *, limit: int) -> tuple[TaskId, ...]:
+        """As the port says."""
+        return await self._open_lanes().reader.run(
+            lambda connection: projections.unsummarised(connection, _storable(repository), limit)
+        )
+
+    async def past(self, repository: RepositoryId, *, limit: int, only: Sequence[TaskId] = ()) -> tuple[PastTask, ...]:
+        """As the port says."""
+        return await self._open_lanes().reader.run(
+            lambda connection: projections.summaries(connection, _storable(repository), limit, only)
+        )
+
     async def read_all(self, *, after: int = 0, limit: int = 1000) -> tuple[Recorded, ...]:
         """As the port says."""
         return await self._selected("WHERE sequence > ? ORDER BY sequence LIMIT ?", after, max(0, limit))
+
+    async def latest(self) -> int:
+        """As the port says."""
+
+        def select(connection: sqlite3.Connection) -> int:
+            return int(connection.execute("SELECT coalesce(max(sequence), 0) FROM events").fetchone()[0])
+
+        return await self._open_lanes().reader.run(select)
 
     async def repositories(self) -> tuple[RepositoryId, ...]:
         """As the port says; sorted."""
 
         def select(connection: sqlite3.Connection) -> tuple[RepositoryId, ...]:
-            found = connection.execute("SELECT DISTINCT repository FROM events ORDER BY repository")
+            found = connection.execute("SELECT repository FROM repositories ORDER BY repository")
             return tuple(RepositoryId(name) for (name,) in found)
 
         return await self._open_lanes().reader.run(select)
@@ -178,38 +237,38 @@ def _encoded(event: Event) -> Stored:
 
 
 def _commit(connection: sqlite3.Connection, batches: Sequence[_Batch]) -> list[_Outcome]:
-    heads: dict[RepositoryId, int] = {}
+    heads: dict[RepositoryId, tuple[int, Totals]] = {}
     outcomes: list[_Outcome] = []
     with transaction(connection):
         for batch in batches:
             name = batch.repository
-            head = heads[name] if name in heads else _head(connection, name)
-            if head == batch.expected:
-                outcomes.append(_insert(connection, batch))
-                head += len(batch.events)
+            version, totals = heads[name] if name in heads else projections.head(connection, name)
+            if version == batch.expected:
+                outcome, totals = _insert(connection, batch, totals)
+                outcomes.append(outcome)
+                version += len(batch.events)
             else:
-                outcomes.append(OutOfDate(f"Repository {name} is at version {head}, not {batch.expected}."))
-            heads[name] = head
+                outcomes.append(OutOfDate(f"Repository {name} is at version {version}, not {batch.expected}."))
+            heads[name] = version, totals
+        for name, (version, totals) in heads.items():
+            if version:
+                projections.keep_head(connection, name, version, totals)
     return outcomes
 
 
-def _head(connection: sqlite3.Connection, repository: RepositoryId) -> int:
-    found = connection.execute("SELECT max(version) FROM events WHERE repository = ?", (repository,))
-    return int(found.fetchone()[0] or 0)
-
-
-def _insert(connection: sqlite3.Connection, batch: _Batch) -> tuple[Recorded, ...]:
+def _insert(connection: sqlite3.Connection, batch: _Batch, totals: Totals) -> tuple[tuple[Recorded, ...], Totals]:
     recorded = []
-    at = decode_time(batch.at)
+    at, name = decode_time(batch.at), batch.repository
     for version, (event, stored) in enumerate(zip(batch.events, batch.stored, strict=True), batch.expected + 1):
-        row = (batch.repository, version, batch.at, stored.type, stored.version, stored.payload)
+        row = (name, version, batch.at, stored.type, stored.version, stored.payload, subject(event))
         sequence = connection.execute(_INSERT, row).lastrowid
         assert sequence is not None
-        recorded.append(Recorded(sequence=sequence, repository=batch.repository, version=version, at=at, event=event))
-    return tuple(recorded)
+        totals = projections.index(connection, name, version, event, totals)
+        recorded.append(Recorded(sequence=sequence, repository=name, version=version, at=at, event=event))
+    return tuple(recorded), totals
 
 
-def _recorded(row: _Row) -> Recorded:
+def _recorded(row: projections.Row) -> Recorded:
     sequence, repository, version, at, kind, type_version, payload = row
     try:
         event = event_codec().decode(Stored(type=kind, version=type_version, payload=payload))

@@ -16,19 +16,15 @@ Everything is a pure function of the paths of a commit and of the few small file
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bandstand.domain.check import CheckCommand
-
-Reader = Callable[[str], bytes | None]
-"""A file as it stands in a commit; `None` if it is not there."""
+from bandstand.domain.detection.makefiles import MAKEFILES, Reader
 
 _READ = frozenset(
     {
-        "GNUmakefile",
-        "Makefile",
-        "makefile",
+        *MAKEFILES,
         "package.json",
         "pyproject.toml",
         "setup.cfg",
@@ -40,7 +36,6 @@ _PYTHON_TEST = re.compile(r"(?:tests?/(?:.*/)?)?(?:test_[^/]*|[^/]*_test)\.py")
 _PYTEST_REQUIREMENT = re.compile(r"^pytest(?![\w-])", re.MULTILINE)
 _TEST_TARGET = re.compile(r"^test[ \t]*:(?!=)", re.MULTILINE)
 _NPM_DEFAULT = "no test specified"
-_MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +156,7 @@ def _rust(files: frozenset[str], read: Reader) -> _Found | None:
 
 
 def _make(files: frozenset[str], read: Reader) -> _Found | None:
-    for name in _MAKEFILES:
+    for name in MAKEFILES:
         if name in files:
             # make reads the first of them only.
             return _found("make-test", "make test", name) if _TEST_TARGET.search(_text(read(name))) else None

@@ -2,21 +2,29 @@
 
 Some are as a whole: the policy, continuous integration, hooks, the settings of test runners, the scripts that the
 commands run. Of others only a part is: the scripts of package.json, the pytest table of pyproject.toml, the hooks in a
-conftest.py. A part that cannot be parsed is the whole file.
+conftest.py. A part that cannot be parsed is the whole file, and so is one in whose place stands a link.
 
 The list cannot be complete, for tests run the code that they test. It holds what a person wants to be asked about.
 """
 
-import ast
-import configparser
-import json
 import posixpath
 import re
-import tomllib
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bandstand.domain.detection.programs import MAKEFILES, NODE_TOOLS, Programs, Reader, programs
+from bandstand.domain.detection import parts
+from bandstand.domain.detection.makefiles import MAKEFILES, Reader
+from bandstand.domain.detection.packages import NODE_TOOLS
+from bandstand.domain.detection.programs import Programs, programs
+from bandstand.domain.detection.suites import tells_of_tests
+
+_INSTEAD = "which Python loads before or instead of its test runner"
+_LOADED = r"(?:pytest|_pytest|pluggy|iniconfig|pygments|exceptiongroup|xdist|coverage|tox|nox)"
+_ENDING = r"\.(?:py|pyc|pyd|(?:[\w-]+\.)*so)"
+# The standard library has a `test` that nobody loads; the others of these names are folders of many projects.
+_SHADOWING = sys.stdlib_module_names - {"test", "this", "antigravity", "idlelib", "turtledemo", "lib2to3"}
+_MODULE = re.compile(rf"([A-Za-z_]\w*)(?:{_ENDING}|/__init__{_ENDING})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +44,10 @@ _WHOLE = (
     _whole("the policy of this repository", r"bandstand\.toml"),
     _whole(
         "which continuous integration runs",
-        r"\.github/(?:workflows|actions)/.*",
-        r"\.(?:forgejo|gitea)/workflows/.*",
-        r"\.gitlab-ci\.ya?ml|\.gitlab/.*",
-        r"\.(?:circleci|buildkite|teamcity|ci)/.*",
+        r"\.github(?:/(?:workflows|actions)(?:/.*)?)?",
+        r"\.(?:forgejo|gitea)(?:/workflows(?:/.*)?)?",
+        r"\.gitlab-ci\.ya?ml|\.gitlab(?:/.*)?",
+        r"\.(?:circleci|buildkite|teamcity|ci)(?:/.*)?",
         r"\.woodpecker(?:/.*|\.ya?ml)",
         r"\.(?:travis|drone|cirrus)\.ya?ml|\.?appveyor\.ya?ml",
         r"(?:azure|bitbucket)-pipelines\.ya?ml|Jenkinsfile",
@@ -48,22 +56,36 @@ _WHOLE = (
     _whole(
         "which holds hooks",
         r"\.pre-commit-(?:config|hooks)\.ya?ml",
-        r"\.(?:husky|githooks|lefthook)/.*|\.?lefthook(?:-local)?\.ya?ml",
+        r"\.(?:husky|githooks|lefthook)(?:/.*)?|\.?lefthook(?:-local)?\.ya?ml",
         r"\.lintstagedrc.*|lint-staged\.config\.\w+",
     ),
     _whole(
         "which says how tests are run",
-        r"(?:.*/)?\.?pytest\.(?:ini|toml)|(?:.*/)?tox\.(?:ini|toml)|noxfile\.py|\.coveragerc",
+        r"(?:.*/)?\.?pytest\.(?:ini|toml)|(?:.*/)?tox\.(?:ini|toml)|(?:.*/)?noxfile\.py|\.coveragerc",
         r"(?:.*/)?(?:jest|vitest|vite|ava|playwright|cypress|karma|wdio)\.(?:conf|config|setup|workspace)\.\w+",
         r"(?:.*/)?\.(?:mocharc|nycrc|c8rc|taprc|jestrc)(?:\.\w+)?",
-        r"\.cargo/config(?:\.toml)?|\.config/nextest\.toml",
+        r"(?:.*/)?\.cargo(?:/config(?:\.toml)?)?|\.config/nextest\.toml",
     ),
     _whole("which pytest runs before any test", r"conftest\.py"),
-    _whole("which Python loads before or instead of its test runner", r"(?:src/)?(?:site|user)customize\.py"),
-    _whole("which Python loads before or instead of its test runner", r"(?:src/)?_?pytest(?:\.py|/.*)"),
+    _whole("which makes pytest skip its folder", r"(?:.*/)?(?:pyvenv\.cfg|conda-meta/history|bin/activate)"),
+    _whole(
+        _INSTEAD,
+        rf"(?:src/)?(?:site|user)customize(?:{_ENDING}|/.*)?",
+        rf"(?:src/)?{_LOADED}(?:{_ENDING}|/.*)?",
+        rf"(?:src/)?(?:py|packaging|tomli){_ENDING}|(?:src/)?packaging/__init__{_ENDING}",
+    ),
+    _whole(
+        "which names plugins of the test runner",
+        r"(?:src/)?[^/]+\.(?:egg|dist)-info(?:/entry_points\.txt)?",
+    ),
+    _whole("which stands where installed tools do", r"(?:node_modules|\.venv|venv|\.tox|\.nox)(?:/.*)?"),
+    _whole("which sets the environment of commands", r"\.envrc|(?:\.config/|\.)?mise(?:\.[\w.]+)?\.toml|\.mise/.*"),
+    _whole("which sets the environment of commands", r"\.env", tools=("pipenv", "dotenv", "dotenvx", "just", "task")),
+    _whole("which chooses the compiler", r"rust-toolchain(?:\.toml)?", tools=("cargo", "rustc")),
+    _whole("which says which tests Go finds", r"go\.work", tools=("go",)),
     _whole("which says how package scripts are run", r"\.npmrc|\.yarnrc(?:\.yml)?|\.pnpmfile\.c?js", tools=NODE_TOOLS),
     _whole("which says how package scripts are run", r"\.yarn/(?:releases|plugins)/.*", tools=NODE_TOOLS),
-    _whole("by which checks are run", r"(?:GNUm|m|M)akefile|(?:.*/)?[^/]+\.mk", tools=("make", "gmake")),
+    _whole("by which checks are run", r"(?:.*/)?(?:GNUm|m|M)akefile|(?:.*/)?[^/]+\.mk", tools=("make", "gmake")),
     _whole("by which checks are run", r"\.?[jJ]ustfile", tools=("just",)),
     _whole("by which checks are run", r"[tT]askfile\.ya?ml", tools=("task",)),
     _whole(
@@ -72,133 +94,147 @@ _WHOLE = (
         tools=("gradle", "gradlew"),
     ),
     _whole("by which checks are run", r"(?:.*/)?pom\.xml|mvnw|\.mvn/.*", tools=("mvn", "mvnw")),
+    _whole("by which checks are run", r"(?:turbo|nx|lerna|wireit)\.json|pnpm-workspace\.yaml", tools=NODE_TOOLS),
+    _whole(
+        "by which checks are run",
+        r"(?:.*/)?(?:Rakefile|Justfile|dodo\.py|tasks\.py)",
+        tools=("rake", "doit", "invoke", "inv"),
+    ),
+    *(
+        _whole("which says what a check looks for", *patterns, tools=tools)
+        for tools, patterns in (
+            (("ruff",), (r"(?:.*/)?\.?ruff\.toml",)),
+            (("mypy",), (r"\.?mypy\.ini",)),
+            (("flake8",), (r"\.flake8",)),
+            (("pylint",), (r"\.?pylintrc(?:\.toml)?",)),
+            (("pyright", "basedpyright"), (r"pyrightconfig\.json",)),
+            (("bandit",), (r"\.bandit|bandit\.ya?ml",)),
+            (("lint-imports",), (r"\.importlinter",)),
+            (("eslint",), (r"(?:.*/)?(?:\.eslint(?:rc.*|ignore)|eslint\.config\.\w+)",)),
+            (("biome",), (r"(?:.*/)?biome\.jsonc?",)),
+            (("tsc", "vue-tsc"), (r"(?:.*/)?tsconfig(?:\.[\w.-]+)?\.json",)),
+            (("golangci-lint",), (r"\.golangci\.(?:ya?ml|toml|json)",)),
+            (("cargo", "cargo-clippy"), (r"\.?clippy\.toml|\.?rustfmt\.toml|deny\.toml",)),
+            (("shellcheck",), (r"(?:.*/)?\.shellcheckrc",)),
+            (("rubocop",), (r"(?:.*/)?\.rubocop(?:_todo)?\.yml",)),
+            (("pre-commit",), (r"\.pre-commit-config\.ya?ml",)),
+        )
+    ),
 )
-
-_TESTS = re.compile(
-    r"(?:.*/)?(?:test_[^/]*|[^/]*_test|tests?)\.py"
-    r"|(?:.*/)?[^/]+_test\.go"
-    r"|(?:.*/)?[^/]+\.(?:test|spec)\.[cm]?[jt]sx?"
-    r"|(?:.*/)?[^/]+(?:Tests?|IT|Spec)\.(?:java|kt|scala|groovy|cs)"
-    r"|(?:.*/)?[^/]+_(?:test|spec)\.rb"
-    r"|(?:.*/)?tests/.*\.rs"
-)
-_NODE_KEYS = ("scripts", "jest", "mocha", "ava", "nyc", "c8", "tap", "vitest", "husky", "lint-staged", "packageManager")
-_PYPROJECT_TOOL = re.compile(r"pytest(?:-.*)?|coverage|tox|nox|poe|taskipy|bandstand")
-_SETUP_SECTION = re.compile(r"tool:pytest|coverage:.*|tox:.*|aliases")
-_CARGO_TABLES = ("lib", "bin", "test", "bench", "example", "profile")
-
-
-def _pyproject(content: bytes) -> object:
-    tool = tomllib.loads(content.decode()).get("tool", {})
-    settings = {name: value for name, value in tool.items() if _PYPROJECT_TOOL.fullmatch(name)}
-    scripts = {name: tool.get(name, {}).get("scripts") for name in ("pdm", "rye")}
-    return settings, scripts, tool.get("hatch", {}).get("envs")
-
-
-def _setup_cfg(content: bytes) -> object:
-    parser = configparser.RawConfigParser(strict=False)
-    parser.read_string(content.decode())
-    return {name: parser.items(name) for name in parser.sections() if _SETUP_SECTION.fullmatch(name)}
-
-
-def _package_json(content: bytes) -> object:
-    package = json.loads(content.decode())
-    return {key: package[key] for key in _NODE_KEYS if key in package}
-
-
-def _cargo_toml(content: bytes) -> object:
-    manifest = tomllib.loads(content.decode())
-    workspace = manifest.get("workspace", {})
-    members = {key: workspace.get(key) for key in ("members", "default-members", "exclude")}
-    return {name: manifest[name] for name in _CARGO_TABLES if name in manifest}, members
-
-
-def _conftest(content: bytes) -> object:
-    """The hooks of pytest and what is never collected; fixtures are the tests' own business."""
-    return [ast.dump(node) for node in ast.parse(content).body if any(map(_steers_pytest, ast.walk(node)))]
-
-
-def _steers_pytest(node: ast.AST) -> bool:
-    match node:
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.Name(id=name):
-            return name.startswith(("pytest_", "collect_ignore"))
-        case _:
-            return False
-
-
-_PARTS: dict[str, tuple[Callable[[bytes], object], str]] = {
-    "pyproject.toml": (_pyproject, "the settings of the test tools"),
-    "setup.cfg": (_setup_cfg, "the settings of the test tools"),
-    "package.json": (_package_json, "the scripts and test settings"),
-    "Cargo.toml": (_cargo_toml, "what is built and tested"),
-    "conftest.py": (_conftest, "the hooks of pytest"),
-}
-_EMPTY = {"package.json": b"{}"}
-_UNPARSABLE = (ValueError, configparser.Error, SyntaxError, RecursionError, AttributeError, TypeError)
 
 
 def tells(path: str) -> bool:
-    """Whether the content of a file is looked at; others count by their path alone."""
-    return posixpath.basename(path) in _PARTS or path in MAKEFILES
+    """Whether the content of a file is looked at; others count by their path alone, or by what leads to them."""
+    return parts.has_part(path) or posixpath.basename(path) in MAKEFILES
 
 
-def gate_files(files: Iterable[str], read: Reader, commands: Sequence[str]) -> tuple[str, ...]:
-    """Those of a commit's paths whose edit can change what the commands mean, sorted."""
-    ran = programs(commands, read)
-    return tuple(sorted(path for path in files if _why(path, ran) or _has_part(path, read)))
+def wanted(
+    listed: Iterable[str],
+    known: Mapping[str, bytes | None],
+    *,
+    changed: Iterable[str] = (),
+    commands: Sequence[str] = (),
+) -> frozenset[str]:
+    """Which paths of a commit are to be read next, so that the commands can be followed; none once all are known.
+
+    What was just read may lead on: ask until nothing is wanted. `changed` are the paths of the change that is judged.
+    """
+    here, changes = frozenset(listed), frozenset(changed)
+    asked: set[str] = set()
+
+    def read(path: str) -> bytes | None:
+        asked.add(path)
+        return known.get(path)
+
+    programs(commands, read)
+    asked |= _plugins(changes, read) & changes
+    asked |= {path for path in changes if tells_of_tests(path)}
+    asked |= {path for path in here if tells(path)}
+    return (frozenset(asked) & here) - known.keys()
 
 
-def touched_gates(*, changed: Sequence[str], before: Reader, after: Reader, commands: Sequence[str]) -> tuple[str, ...]:
+def touched_gates(
+    *,
+    changed: Sequence[str],
+    before: Reader,
+    after: Reader,
+    commands: Sequence[str],
+    statuses: Mapping[str, str] | None = None,
+) -> tuple[str, ...]:
     """A sentence for each gate that a change touches; none if it leaves all as they are.
 
-    `changed` holds every path that differs, both names of a renamed file. The readers have to know the files that
-    `tells` names, also those that did not change: what the commands run is read there, in `before` and in `after`, so
-    that neither a new detour nor the end of an old one hides a script.
+    `changed` holds every path that differs, both names of a renamed file; `statuses` git's letters for them. Without
+    those a file that cannot be read any more is taken to be a link. The readers have to know what `wanted` names, also
+    what did not change: what the commands run is read there, in `before` and in `after`, so that neither a new detour
+    nor the end of an old one hides a script.
     """
-    old, new = programs(commands, before), programs(commands, after)
-    ran = Programs(tools=old.tools | new.tools, paths=old.paths | new.paths)
+    ran = programs(commands, before) | programs(commands, after)
+    paths = frozenset(changed)
+    plugins = _plugins(paths, before) | _plugins(paths, after)
     sentences = []
-    for path in sorted(set(changed)):
+    for path in sorted(paths):
+        old, new = before(path), after(path)
+        status = (statuses or {}).get(path, "")
         if why := _why(path, ran):
-            sentences.append(f"It {_verb(before(path), after(path))} {path}, {why}.")
-        elif _part(path, before(path)) != _part(path, after(path)):
-            sentences.append(f"It changes {_PARTS[posixpath.basename(path)][1]} in {path}.")
+            sentences.append(f"It {_verb(old, new, status)} {path}, {why}.")
+        elif parts.has_part(path) or path in plugins:
+            if _unreadable(old, new, status):
+                sentences.append(f"It changes {path}, which is no plain file and may hold {parts.subject(path)}.")
+            elif parts.part(path, old, ran.tools) != parts.part(path, new, ran.tools):
+                sentences.append(f"It changes {parts.subject(path)} in {path}.")
     return tuple(sentences)
 
 
-def removed_tests(removed: Iterable[str]) -> tuple[str, ...]:
-    """A sentence for each path that holds tests and is gone, also under another name: what never runs is never red."""
-    return tuple(
-        f"It removes or moves {path}, which holds tests." for path in sorted(removed) if _TESTS.fullmatch(path)
-    )
+def _unreadable(old: bytes | None, new: bytes | None, status: str) -> bool:
+    """Whether something other than a plain file stands, or stood, where one has to be."""
+    if not status:
+        return new is None
+    return (old is None and status != "A") or (new is None and status != "D")
 
 
-def _verb(before: bytes | None, after: bytes | None) -> str:
-    if before is None and after is not None:
+def _plugins(changed: Collection[str], read: Reader) -> set[str]:
+    """The files from which a conftest.py above or beside a changed one, or in the folder of all tests, takes hooks."""
+    found: set[str] = set()
+    folders = {"tests", "test"} | {one for path in changed for one in _above(path)}
+    waiting = [posixpath.join(folder, "conftest.py") for folder in folders]
+    seen: set[str] = set()
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen.add(path)
+            new = set(parts.plugins(path, read)) - found
+            found |= new
+            waiting += new
+    return found
+
+
+def _above(path: str) -> Iterator[str]:
+    while path:
+        path = posixpath.dirname(path)
+        yield path
+
+
+def _verb(before: bytes | None, after: bytes | None, status: str) -> str:
+    if status == "A" or (before is None and after is not None and not status):
         return "adds"
-    return "removes" if before is not None and after is None else "changes"
+    return "removes" if status == "D" or (before is not None and after is None and not status) else "changes"
 
 
 def _why(path: str, ran: Programs) -> str:
     """Why the whole file is a gate; empty if it is none."""
-    if path in ran.paths:
-        return "which a check runs"
     for rule in _WHOLE:
         if rule.paths.fullmatch(path) and (not rule.tools or rule.tools & ran.tools):
             return rule.why
-    return ""
+    if ran.runs(path):
+        return "which a check runs"
+    return _INSTEAD if _shadows(path, ran.search) else ""
 
 
-def _has_part(path: str, read: Reader) -> bool:
-    return _part(path, read(path)) != _part(path, b"") if posixpath.basename(path) in _PARTS else False
-
-
-def _part(path: str, content: bytes | None) -> object:
-    """What of a file is a gate, to be compared; nothing of most files."""
-    part = _PARTS.get(posixpath.basename(path))
-    if part is None:
-        return None
-    try:
-        return part[0](content or _EMPTY.get(posixpath.basename(path), b""))
-    except _UNPARSABLE:
-        return content
+def _shadows(path: str, search: Collection[str]) -> bool:
+    """Whether Python would find a module of its own library here first."""
+    for folder in search:
+        below = path.removeprefix(f"{folder}/") if folder not in {"", "."} else path
+        match = _MODULE.fullmatch(below)
+        if match is not None and match[1] in _SHADOWING and (below != path or folder in {"", "."}):
+            return True
+    return False

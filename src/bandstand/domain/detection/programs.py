@@ -1,160 +1,179 @@
-"""Which tools and which files of the repository a shell command runs.
+"""Which tools and which files of the repository some shell commands run.
 
-`npm run` and `make` are followed into package.json and the Makefile. It is a reading, not a shell: what a command
-computes is not seen.
+Commands are followed into what they run: package.json, Makefiles, the files of tox, nox and task runners, shell
+scripts. It is a reading, not a shell: what a command computes is not seen, and where it is not clear, more is taken to
+run than does.
 """
 
-import json
 import posixpath
 import re
-import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
-Reader = Callable[[str], bytes | None]
-"""A file as it stands in a commit; `None` if it is not there."""
+from bandstand.domain.detection import makefiles, packages, runners
+from bandstand.domain.detection.interpreters import told
+from bandstand.domain.detection.makefiles import Reader
+from bandstand.domain.detection.shell import Simple, functions, simple_commands
+from bandstand.domain.detection.wrappers import unwrapped
 
-MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
-NODE_TOOLS = frozenset({"npm", "pnpm", "yarn", "bun", "npx"})
-
-_OPERATOR = re.compile(r"[();<>|&]+")
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-_WRAPPERS = frozenset({"env", "exec", "time", "nice", "command", "npx", "bunx", "xvfb-run", "sudo"})
-_RUNNERS = {
-    "uv": "run",
-    "poetry": "run",
-    "pipenv": "run",
-    "pdm": "run",
-    "hatch": "run",
-    "rye": "run",
-    "bundle": "exec",
-}
-_INTERPRETER = re.compile(r"(?:sh|bash|dash|zsh|ksh|python[\d.]*|node|deno|ruby|perl|php|tsx|ts-node|source|\.)")
-_NODE_SCRIPT = re.compile(r"\b(?:npm|pnpm|yarn|bun)\s+(?:run\s+|run-script\s+)?([\w:.-]+)")
-_NOT_OUR_SCRIPTS = frozenset({"install", "ci", "add", "exec", "dlx", "run"})
-_RULE = re.compile(r"^([\w./ -]+):(?!=)([^\n]*)\n((?:\t[^\n]*\n?)*)", re.MULTILINE)
+_MOST_TEXTS = 500
+_MOST_COMMANDS = 5_000
+_MOST_CHARACTERS = 100_000
+_SHEBANG = re.compile(rb"#![^\n]*\b(?:sh|bash|dash|zsh|ksh)\b")
+_GLOB = re.compile(r"[*?\[]")
+_LOADED = frozenset({"BASH_ENV", "ENV", "LD_PRELOAD", "RUSTC_WRAPPER", "RUSTC", "MAKEFILES", "COVERAGE_PROCESS_START"})
+_MODULES = frozenset({"PYTEST_PLUGINS", "PYTHONBREAKPOINT"})
+_OPTIONS = {"PYTEST_ADDOPTS": "pytest", "NODE_OPTIONS": "node"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programs:
-    """What commands run: names of tools, and paths that may be files of the repository."""
+    """What commands run: names of tools, and paths that may be files of the repository.
+
+    `search` are the folders where Python looks for modules before all others.
+    """
 
     tools: frozenset[str]
     paths: frozenset[str]
+    search: frozenset[str]
+
+    def runs(self, path: str) -> bool:
+        """Whether a path, or something below it where it should be a folder, is run."""
+        return any(one == path or one.startswith(f"{path}/") for one in self.paths) or any(
+            fnmatchcase(path, one) for one in self.paths if _GLOB.search(one)
+        )
+
+    def __or__(self, other: "Programs") -> "Programs":
+        """What either runs."""
+        return Programs(
+            tools=self.tools | other.tools, paths=self.paths | other.paths, search=self.search | other.search
+        )
 
 
 def programs(commands: Iterable[str], read: Reader) -> Programs:
-    """The programs of some commands, and of those that they run by `make` and `npm`."""
-    scripts, rules = _node_scripts(read("package.json")), _make_rules(read)
-    waiting = list(commands)
-    seen: set[str] = set()
-    tools: set[str] = set()
-    paths: set[str] = set()
-    while waiting:
-        command = waiting.pop()
-        if command in seen:
-            continue
-        seen.add(command)
-        for folder, words in _simple_commands(command):
-            tools.add(posixpath.basename(words[0]))
-            paths |= {posixpath.normpath(posixpath.join(folder, path)) for path in _files_run(words)}
-            if words[0] in {"make", "gmake"}:
-                waiting += _made(words, rules)
-        for name in _NODE_SCRIPT.findall(command):
-            if name not in _NOT_OUR_SCRIPTS:
-                waiting += [scripts[whole] for whole in (f"pre{name}", name, f"post{name}") if whole in scripts]
-    return Programs(tools=frozenset(tools), paths=frozenset(paths))
+    """The programs of some commands, and of those that they run by files of the repository."""
+    following = _Following(read=read, waiting=[(("",), command) for command in commands])
+    following.follow()
+    return following.found()
 
 
-def _simple_commands(command: str) -> Iterator[tuple[str, list[str]]]:
-    """Each simple command without assignments and wrappers, and the folder where it runs: where `cd` led."""
-    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    try:
-        words = list(lexer)
-    except ValueError:
-        words = _OPERATOR.sub(r" \g<0> ", command).split()
-    folder = ""
-    simple: list[str] = []
-    for word in (*words, ";"):
-        if not _OPERATOR.fullmatch(word):
-            simple.append(word)
-            continue
-        simple = _without_wrappers(simple)
-        if len(simple) == 2 and simple[0] == "cd":
-            folder = posixpath.join(folder, simple[1])
-        elif simple:
-            yield folder, simple
-        simple = []
+@dataclass(slots=True, kw_only=True)
+class _Following:
+    """What was found so far, and the texts that are still to be read, each with the folders where it may run."""
 
+    read: Reader
+    waiting: list[tuple[tuple[str, ...], str]]
+    seen: set[tuple[tuple[str, ...], str]] = field(default_factory=set)
+    count: int = 0
+    asked: set[str] = field(default_factory=set)
+    tools: set[str] = field(default_factory=set)
+    paths: set[str] = field(default_factory=set)
+    modules: set[str] = field(default_factory=set)
+    search: set[str] = field(default_factory=set)
+    bins: set[str] = field(default_factory=set)
 
-def _without_wrappers(words: list[str]) -> list[str]:
-    """The command itself: `env A=1 timeout 60 uv run x` is `x`."""
-    while words:
-        first = words[0]
-        if _ASSIGNMENT.match(first) or first in _WRAPPERS:
-            words = words[1:]
-        elif first == "timeout":
-            words = [word for word in words[1:] if not word.startswith("-")][1:]
-        elif len(words) > 2 and _RUNNERS.get(first) == words[1]:
-            words = words[2:]
-            while words and words[0].startswith("-"):
-                words = words[1:]
-        else:
-            break
-    return words
+    def follow(self) -> None:
+        """Read on until nothing is left, or so much was read that nobody wrote it by hand."""
+        while self.waiting and len(self.seen) < _MOST_TEXTS:
+            one = self.waiting.pop(0)
+            if one in self.seen:
+                continue
+            self.seen.add(one)
+            folders, text = one
+            named = functions(text)
+            for simple in simple_commands(text[:_MOST_CHARACTERS], folders=folders):
+                self._simple(simple, named)
 
+    def found(self) -> Programs:
+        """All of it. A module may lie wherever Python looks."""
+        paths = set(self.paths)
+        for module in self.modules:
+            file = module.replace(".", "/")
+            for folder in {"", "src", *self.search}:
+                paths |= {posixpath.join(folder, file + end) for end in (".py", "/__main__.py", "/__init__.py")}
+        paths |= {posixpath.join(folder, tool) for folder in self.bins for tool in self.tools if tool}
+        return Programs(
+            tools=frozenset(self.tools),
+            paths=frozenset(map(posixpath.normpath, paths - {""})) - {"."},
+            search=frozenset(self.search),
+        )
 
-def _files_run(words: Sequence[str]) -> Iterator[str]:
-    """The file that a simple command executes, if it could be one of the repository's."""
-    if not _INTERPRETER.fullmatch(posixpath.basename(words[0])):
-        if "/" in words[0]:
-            yield words[0]
-        return
-    for position, word in enumerate(words[1:], start=1):
-        if word == "-m" and position + 1 < len(words):
-            module = words[position + 1].replace(".", "/")
-            yield from (f"{module}.py", f"{module}/__main__.py")
+    def _simple(self, simple: Simple, named: frozenset[str]) -> None:
+        inner = unwrapped(simple.words, functions=named)
+        self.tools.update(inner.tools)
+        self._variables({**simple.variables, **inner.variables}, simple.folders)
+        self.waiting += [(simple.folders, text) for text in inner.texts]
+        for words in inner.commands:
+            self._command(words, simple)
+        for tool in (*inner.tools, *(posixpath.basename(words[0]) for words in inner.commands)):
+            if tool not in self.asked:
+                self.asked.add(tool)
+                self.waiting += [(("",), text) for text in runners.texts(tool, self.read)]
+
+    def _command(self, words: Sequence[str], simple: Simple) -> None:
+        self.count += 1
+        if not words or self.count > _MOST_COMMANDS:
             return
-        if word == "-c":
-            return
-        if not word.startswith("-"):
-            yield word
-            return
+        tool = posixpath.basename(words[0])
+        self.tools.add(tool)
+        run = told(words, inputs=simple.inputs)
+        paths = self._at(run.paths, simple.folders)
+        self.paths |= paths
+        self.modules.update(run.modules)
+        if run.here:
+            self.search |= {*simple.folders, *map(posixpath.dirname, paths)}
+        self._scripts(self._at(run.scripts, simple.folders), simple.folders, shell=run.scripts[:1] != [words[0]])
+        texts = [*run.texts, *packages.commands_given(words)]
+        if tool in {"eval", "trap"}:
+            texts.append(" ".join(words[1:]) if tool == "eval" else "".join(words[1:2]))
+        self.waiting += [(simple.folders, text) for text in texts]
+        self._followed(tool, words, simple.folders)
+        if run.command:
+            self._command(run.command, simple)
+
+    def _followed(self, tool: str, words: Sequence[str], folders: Sequence[str]) -> None:
+        """Into Makefiles and packages."""
+        for folder in folders:
+            if tool in {"make", "gmake"}:
+                made = makefiles.made(words, folder=folder, read=self.read)
+                self.paths.update(made.paths)
+                self.waiting += [((made.folder,), text) for text in made.recipes]
+            below, names = packages.scripts_run(words)
+            if names:
+                where = _joined(folder, below)
+                content = self.read(_joined(where, "package.json"))
+                self.waiting += [((where,), text) for text in packages.texts(content, names)]
+
+    def _scripts(self, paths: Iterable[str], folders: tuple[str, ...], *, shell: bool) -> None:
+        """Into shell scripts. They find their neighbours by their own folder as well."""
+        for path in paths:
+            content = self.read(path)
+            if content is not None and (shell or _SHEBANG.match(content) or path.endswith((".sh", ".bash"))):
+                where = tuple(dict.fromkeys((*folders, posixpath.dirname(path))))
+                self.waiting.append((where, content.decode(errors="replace")))
+
+    def _variables(self, variables: dict[str, str], folders: Sequence[str]) -> None:
+        for name, value in variables.items():
+            if name == "PYTHONPATH":
+                self.search |= self._at([part or "." for part in value.split(":")], folders)
+            elif name == "PATH":
+                self.bins |= self._at([part.lstrip("/") for part in value.split(":")[:1] if part], folders)
+            elif name in _MODULES:
+                self.modules.update(value.split(","))
+            elif name in _LOADED:
+                self.paths |= self._at([value], folders)
+            elif name in _OPTIONS:
+                self.waiting.append((tuple(folders), f"{_OPTIONS[name]} {value}"))
+
+    def _at(self, paths: Iterable[str], folders: Iterable[str]) -> set[str]:
+        """The paths seen from the top of the repository, for each folder that may be the current one."""
+        known = [path for path in paths if path and not path.startswith("/")]
+        return {_joined(folder, path) for folder in folders for path in known}
 
 
-def _node_scripts(content: bytes | None) -> dict[str, str]:
-    try:
-        package = json.loads((content or b"{}").decode(errors="replace"))
-    except (json.JSONDecodeError, RecursionError):
-        return {}
-    scripts = package.get("scripts") if isinstance(package, dict) else None
-    return {name: text for name, text in scripts.items() if isinstance(text, str)} if isinstance(scripts, dict) else {}
-
-
-def _make_rules(read: Reader) -> dict[str, tuple[list[str], list[str]]]:
-    """For each target of the Makefile what it depends on, and its recipe."""
-    content = next((content for name in MAKEFILES if (content := read(name)) is not None), b"")
-    rules: dict[str, tuple[list[str], list[str]]] = {}
-    for targets, needs, recipe in _RULE.findall(content.decode(errors="replace").replace("\\\n", " ")):
-        for target in targets.split():
-            needed, lines = rules.setdefault(target, ([], []))
-            needed += needs.split("#")[0].split(";")[0].split()
-            lines += [line.lstrip("\t@-+ ") for line in recipe.splitlines()]
-            lines += needs.partition(";")[2:]
-    return rules
-
-
-def _made(words: Sequence[str], rules: dict[str, tuple[list[str], list[str]]]) -> list[str]:
-    """The recipes that a call of make runs, prerequisites included."""
-    waiting = [word for word in words[1:] if word in rules] or list(rules)[:1]
-    seen: set[str] = set()
-    recipes: list[str] = []
-    while waiting:
-        target = waiting.pop()
-        if target not in seen and target in rules:
-            seen.add(target)
-            needs, lines = rules[target]
-            waiting += needs
-            recipes += lines
-    return recipes
+def _joined(folder: str, path: str) -> str:
+    joined = posixpath.normpath(posixpath.join(folder, path))
+    while joined.startswith("../"):
+        joined = joined[3:]
+    return "" if joined in {".", ".."} else joined

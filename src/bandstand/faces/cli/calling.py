@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bandstand.config.places import Places, places
+from bandstand.config.starts import too_many_crashes
 from bandstand.domain.errors import Refused, Unavailable
 from bandstand.faces.wire import Client, Json, Lost, NotRunning, Outlived
 
 _START_SECONDS = 30.0
 _END_SECONDS = 15.0
 _MOST_LOSSES, _LOSSES_SECONDS = 5, 60.0
-_QUESTIONS = ("ready", "plan", "ps", "show", "asks", "diff", "agents")
+_QUESTIONS = ("ready", "plan", "ps", "show", "asks", "diff", "look", "agents")
 """Operations that change nothing: they are simply asked again when the daemon was lost."""
 _BEGIN_SECONDS = 2.0
 
@@ -33,10 +34,9 @@ def here() -> Places:
 def call(op: str, *, at: Path | None = None, **args: Json) -> Json:
     """The result of an operation in the caller's folder, or `at` another. Starts the daemon if none is running."""
     where = here()
-    client = Client(where.socket)
     path = folder(at)
     try:
-        return client.call(op, path=path, **args)
+        return client(where).call(op, path=path, **args)
     except NotRunning:
         start(where)
     except Outlived:
@@ -46,27 +46,37 @@ def call(op: str, *, at: Path | None = None, **args: Json) -> Json:
         if op not in _QUESTIONS:
             raise
         start(where)
-    return client.call(op, path=path, **args)
+    return client(where).call(op, path=path, **args)
 
 
 def stream(op: str, *, at: Path | None = None, lost: Callable[[], None] = lambda: None, **args: Json) -> Iterator[Json]:
     """The items of an operation in the caller's folder, or `at` another. Starts the daemon if none is running.
 
-    If the daemon is lost in the middle, `lost` is called, another one is started, and the items go on as the last one
-    that has `again` says; without, they come from the beginning. Raises `Lost` when that happens again and again.
+    If the daemon is lost in the middle, `lost` is called, another one is started, and the items come from the
+    beginning. Raises `Lost` when that happens again and again.
     """
     path = folder(at)
+    return going_on(lambda: client(here()).stream(op, path=path, **args), at=at, lost=lost)
+
+
+def going_on(
+    begin: Callable[[], Iterator[Json]], *, at: Path | None = None, lost: Callable[[], None] = lambda: None
+) -> Iterator[Json]:
+    """The items of `begin`, and of another `begin` each time that the daemon is lost: then another one is started.
+
+    Raises `Lost` when that happens again and again, `Unavailable` when daemons die one after the other.
+    """
     call("ready", at=at)
     losses: deque[float] = deque(maxlen=_MOST_LOSSES)
     while True:
         try:
-            for item in Client(here().socket).stream(op, path=path, **args):
-                args |= item.pop("again", {})
-                yield item
+            yield from begin()
         except (Lost, NotRunning):
             losses.append(time.monotonic())
             if len(losses) == _MOST_LOSSES and losses[-1] - losses[0] < _LOSSES_SECONDS:
                 raise
+            if (loop := _crash_loop(here())) is not None:
+                raise loop from None
             lost()
             call("ready", at=at)
         else:
@@ -102,17 +112,45 @@ def held(lock: Path) -> bool:
     return False
 
 
+def client(where: Places) -> Client:
+    """Asks the daemon where it says that it listens: it may have been started with another runtime folder."""
+    _, socket = _lock_lines(where)
+    return Client(Path(socket) if socket else where.socket)
+
+
+def api_socket() -> Path:
+    """Where the daemon serves the HTTP API: beside the socket where it says that it listens."""
+    where = here()
+    _, socket = _lock_lines(where)
+    return (Path(socket) if socket else where.socket).with_name(where.api_socket.name)
+
+
 def running(where: Places) -> str:
     """What to do about a daemon that holds the lock and does not answer."""
-    pid = where.lock.read_text(errors="replace").strip() if where.lock.exists() else ""
+    pid, _ = _lock_lines(where)
     return f"See {where.daemon_log}, or end it: kill {pid}" if pid else f"See {where.daemon_log}."
+
+
+def _lock_lines(where: Places) -> tuple[str, str]:
+    """The process of the last daemon, and the socket where it listened; empty as long as nothing is said of them."""
+    try:
+        lines = os.fsdecode(where.lock.read_bytes()).split("\n")
+    except (FileNotFoundError, NotADirectoryError):
+        return "", ""
+    # A line counts once it has its end: the daemon may be writing it right now.
+    pid, socket = ([*lines[:-1], "", ""])[:2]
+    return pid, socket
 
 
 def start(where: Places) -> None:
     """Start the daemon, detached, and return when it takes commands. Raises `Unavailable` with what it said instead.
 
-    It inherits nothing of the terminal, and lives on when the command ends.
+    It inherits nothing of the terminal, and lives on when the command ends. A person who sees that daemons die one
+    after the other may have another try.
     """
+    if (loop := _crash_loop(where)) is not None:
+        hint = loop.hint.replace("\n", "\n      ")
+        sys.stderr.write(f"band: {loop.message} This command starts one even so.\n      {hint}\n")
     read_end, write_end = os.pipe()
     where.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     complaints = where.state / "daemon.start"
@@ -144,6 +182,11 @@ def start(where: Places) -> None:
     raise Unavailable(f"The daemon did not start. {reason}".strip(), hint=running(where))
 
 
+def _crash_loop(where: Places) -> Unavailable | None:
+    """Why no daemon should be started now but by a person, if so."""
+    return None if held(where.lock) else too_many_crashes(where, now=time.time())
+
+
 def _environment(where: Places) -> dict[str, str]:
     """The caller's, with a state folder that does not depend on where it is read."""
     moved = {"BAND_STATE_DIR": str(where.state)} if os.environ.get("BAND_STATE_DIR") else {}
@@ -163,7 +206,7 @@ def _answers(where: Places) -> bool:
     deadline = time.monotonic() + _BEGIN_SECONDS
     while True:
         try:
-            return not Client(where.socket).call("hello")["outlived"]
+            return not client(where).call("hello")["outlived"]
         except Unavailable:
             if time.monotonic() > deadline:
                 return False

@@ -17,10 +17,11 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
-from bandstand.faces.cli.calling import call, here, stream
+from bandstand.faces.cli.calling import call, here
 from bandstand.faces.cli.live import LiveView
 from bandstand.faces.cli.looking import ask_lines, dump
 from bandstand.faces.cli.terminal import Paint, width
+from bandstand.faces.cli.watching import watch
 from bandstand.faces.wire import Json
 
 TESTS = ("python3", "-m", "unittest", "discover", "-q")
@@ -110,7 +111,7 @@ def _watch(repository: Path, submitted: Json, arguments: argparse.Namespace) -> 
     view = None if arguments.json else LiveView()
     lost = view.lost if view is not None else lambda: None
     with view if view is not None else contextlib.nullcontext():
-        for item in stream("watch", at=repository, tasks=submitted["tasks"], after=submitted["after"], lost=lost):
+        for item in watch(submitted["tasks"], at=repository, after=submitted["after"], lost=lost):
             if view is not None:
                 view.take(item)
             rows = item.get("rows", rows)
@@ -191,28 +192,39 @@ def _alias() -> list[str]:
 def _clean(arguments: argparse.Namespace) -> int:
     """Remove every repository that a demo made, and what is kept of it. One that is still at work stays.
 
-    One that waits for a human is given up.
+    One that waits for a human is given up. Of one that was cut short before it was a repository only the folder goes.
     """
     root = here().cache / "demo"
     removed: list[str] = []
     kept: list[str] = []
-    for repository in sorted(root.iterdir()) if root.is_dir() else ():
+    folders = (one for one in root.iterdir() if one.is_dir() and not one.is_symlink()) if root.is_dir() else ()
+    for repository in sorted(folders):
         try:
-            _give_up(repository)
-            call("forget", at=repository)
-            removed.append(str(repository))
+            if _is_one(repository):
+                _give_up(repository)
+                call("forget", at=repository)
         except BandstandError as error:
             kept.append(str(repository))
             if not arguments.json:
                 sys.stderr.write(f"{repository}: {error.message} {error.hint}\n")
             continue
         shutil.rmtree(repository)
+        removed.append(str(repository))
     if arguments.json:
         json.dump({"removed": removed, "kept": kept}, sys.stdout)
         sys.stdout.write("\n")
     else:
         sys.stdout.write(f"Removed {len(removed)} demo{'' if len(removed) == 1 else 's'}.\n")
     return 1 if kept else 0
+
+
+def _is_one(folder: Path) -> bool:
+    """Whether a folder is a repository with a commit, so that no order reaches one that it merely lies in."""
+    try:
+        _git(folder, f"--git-dir={folder / '.git'}", "rev-parse", "--verify", "HEAD")
+    except Broken:
+        return False
+    return True
 
 
 def _give_up(repository: Path) -> None:
@@ -223,5 +235,5 @@ def _give_up(repository: Path) -> None:
     live = [row["id"] for row in fleet["tasks"] if row["mark"] not in ("landed", "stopped")]
     for task in live:
         call("cancel", at=repository, task=task, reason="the demo is cleaned up", by="the demo")
-    for _ in stream("watch", at=repository, tasks=live):
+    for _ in watch(live, at=repository) if live else ():
         pass

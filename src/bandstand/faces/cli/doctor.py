@@ -13,10 +13,10 @@ from bandstand.bootstrap import Bandstand
 from bandstand.config.known_agents import KNOWN_AGENTS
 from bandstand.config.places import Places
 from bandstand.domain.errors import BandstandError
-from bandstand.faces.cli.calling import folder, here
+from bandstand.faces.cli.calling import client, folder, held, here, running
 from bandstand.faces.cli.looking import dump
 from bandstand.faces.cli.terminal import Paint
-from bandstand.faces.wire import Client, NotRunning
+from bandstand.faces.wire import NotRunning
 
 _LEAST_FREE_GIB = 1.0
 
@@ -125,8 +125,10 @@ def _disk(where: Places) -> Finding:
 
 def _daemon(where: Places) -> Finding:
     try:
-        said = Client(where.socket).call("hello")
+        said = client(where).call("hello")
     except NotRunning:
+        if held(where.lock):
+            return Finding(level="missing", what="daemon: it is running, but it does not answer", cure=running(where))
         return Finding(level="ok", what="daemon: not running; the first command starts it")
     except BandstandError as error:
         return Finding(level="missing", what=f"daemon: {error}", cure="band down")

@@ -96,8 +96,8 @@ def ask_lines(ask: Json, paint: Paint) -> list[str]:
     head = f"▲ {ask['id']}  {ask['task']}  {ask['kind']}, {ago(ask['raised'])} ago"
     lines = [paint.mark(cut(head, width()), "needs-you"), *wrap(ask["title"], width(), indent="  ")]
     detail = wrap(ask["detail"], width(), indent="  | ")
-    # Whoever permits something sees all of it; of evidence the end is what counts.
-    whole = ask["kind"] in ("permission", "question")
+    # Whoever permits or confirms something sees all of it; of evidence the end is what counts.
+    whole = ask["kind"] in ("permission", "question", "policy")
     lines += [paint.dim(line) for line in (detail if whole else detail[-_DETAIL_SHOWN:])]
     if ask["kind"] == "review":
         lines.append(paint.dim(f"  look: band review {ask['task']}"))

@@ -16,7 +16,7 @@ def send(arguments: argparse.Namespace) -> int:
         first = said["asks"][0]
         words = f"{arguments.task} gets it once you have answered {first}: band asks"
     else:
-        words = f"{arguments.task} gets it as soon as no turn runs."
+        words = f"{arguments.task} gets it as its next turn, after a turn or review that runs now."
     return _done(arguments, said, words)
 
 
@@ -40,24 +40,25 @@ def review(arguments: argparse.Namespace) -> int:
     """Look at a change, or give a verdict on it."""
     if not arguments.approve and not arguments.request_changes:
         return _look(arguments)
-    said = call("review", task=arguments.task, approve=arguments.approve, text=arguments.message, by=me())
+    said = call(
+        "review",
+        task=arguments.task,
+        approve=arguments.approve,
+        text=arguments.message,
+        commit=arguments.commit,
+        by=me(),
+    )
     words = "approved" if arguments.approve else "sent back to its agent"
     return _done(arguments, said, f"{arguments.task} is {words}.")
 
 
 def _look(arguments: argparse.Namespace) -> int:
-    from bandstand.faces.cli.showing import page, paint_patch, task_lines
+    from bandstand.faces.cli.showing import page, review_text
 
-    task = call("show", task=arguments.task)
-    patch = call("diff", task=arguments.task)
+    seen = call("look", task=arguments.task)
     if arguments.json:
-        return dump({"task": task, "patch": patch})
-    paint = Paint(sys.stdout)
-    lines = task_lines(task, paint)[:-2]
-    ended = task["row"]["owner"] == "nobody"
-    offered = ["--approve", '--request-changes -m "…"'] if not ended else []
-    verdicts = ["", *(paint.dim(f"band review {arguments.task} {one}") for one in offered), *([""] if offered else [])]
-    return page("\n".join([*lines, *verdicts]) + paint_patch(patch, paint))
+        return dump(seen)
+    return page(review_text(seen, Paint(sys.stdout)))
 
 
 def _done(arguments: argparse.Namespace, said: Json, words: str) -> int:

@@ -38,7 +38,7 @@ examples:
 _REVIEW = """\
 examples:
   band review docs                look at the change with its evidence
-  band review docs --approve
+  band review docs --approve --commit 1f2e3d4c5b6a
   band review docs --request-changes -m "app.py:12: handle the empty list"
 """
 
@@ -92,7 +92,7 @@ def _add_work(verbs: "Verbs") -> None:
     run.add_argument("-d", "--detach", action="store_true", help="submit and return at once")
     run.add_argument("-v", "--verbose", action="store_true", help="show more of what goes on")
     _json(run)
-    send = _verb(verbs, "send", "say something to a task's agent: its next turn, as soon as none runs")
+    send = _verb(verbs, "send", "say something to a task's agent, in a turn of its own")
     send.add_argument("task", metavar="TASK")
     send.add_argument("text", metavar="TEXT")
     _json(send)
@@ -139,6 +139,12 @@ def _add_deciding(verbs: "Verbs") -> None:
     verdict = review.add_mutually_exclusive_group()
     verdict.add_argument("--approve", action="store_true", help="let it land, once its checks are green")
     verdict.add_argument("--request-changes", action="store_true", help="send it back, with -m")
+    review.add_argument(
+        "--commit",
+        default="",
+        metavar="COMMIT",
+        help="what you have seen; refused if the change has moved since. Without it: what the open ask is about",
+    )
     review.add_argument("-m", "--message", default="", metavar="TEXT", help="what you have to say")
     _json(review)
 
@@ -151,7 +157,10 @@ def _add_machine(verbs: "Verbs") -> None:
     demo.add_argument("--clean", action="store_true", help="remove what demos left behind")
     demo.add_argument("--sandbox", choices=["bubblewrap", "none"], default="bubblewrap", help="what keeps agents in")
     _json(demo)
-    _verb(verbs, "up", "run the daemon in the foreground; otherwise the first command starts it")
+    up = _verb(verbs, "up", "run the daemon in the foreground; otherwise the first command starts it")
+    where = up.add_mutually_exclusive_group()
+    where.add_argument("--port", type=int, metavar="N", help="the HTTP API on 127.0.0.1 too; 0 takes any port")
+    where.add_argument("--listen", metavar="HOST:N", help="the same on another loopback address, such as [::1]:N")
     _json(_verb(verbs, "down", "stop the daemon; agents go on, and the next command finds them"))
 
 
@@ -159,6 +168,7 @@ def build_daemon_parser() -> argparse.ArgumentParser:
     """The parser of `band daemon`, which commands call and no person does."""
     parser = argparse.ArgumentParser(prog="band daemon")
     parser.add_argument("--ready", type=int, metavar="FD", help="where to say that commands may connect")
+    parser.add_argument("--woken", action="store_true", help="a holder wants it, and no person")
     parser.set_defaults(verb="daemon")
     return parser
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from bandstand.domain.errors import Refused
-from bandstand.faces.cli.calling import call, me, stream
+from bandstand.faces.cli.calling import call, me
 from bandstand.faces.cli.looking import dump
 from bandstand.faces.cli.terminal import Paint, clean, table, width
 from bandstand.faces.wire import Json
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
             return dump({"tasks": submitted["tasks"], "target": submitted["target"]})
         sys.stdout.write(f"Submitted: {', '.join(submitted['tasks'])}\nWatch: band ps -f · Overview: band ps\n")
         return 0
-    return follow(submitted["tasks"], arguments, after=submitted["after"])
+    return follow(submitted["tasks"], arguments, repository=submitted["repository"], after=submitted["after"])
 
 
 def _order(arguments: argparse.Namespace) -> dict[str, Json]:
@@ -133,19 +133,22 @@ def watch(arguments: argparse.Namespace) -> int:
     return follow(arguments.tasks, arguments)
 
 
-def follow(tasks: list[str], arguments: argparse.Namespace, *, after: int | None = None) -> int:
+def follow(tasks: list[str], arguments: argparse.Namespace, *, repository: str = "", after: int | None = None) -> int:
     """Watch tasks to their end; 0 if all of them landed. Ctrl-C stops watching, and nothing else."""
     try:
-        rows = _print_json(tasks, after) if arguments.json else _live(tasks, arguments, after)
+        watching = {"repository": repository, "after": after}
+        rows = _print_json(tasks, **watching) if arguments.json else _live(tasks, arguments, **watching)
     except KeyboardInterrupt:
         sys.stderr.write("\nNo longer watching; the tasks go on. Look again: band ps -f\n")
         return INTERRUPTED
     return 0 if all(row["mark"] == "landed" for row in rows) else NOT_LANDED
 
 
-def _print_json(tasks: list[str], after: int | None) -> list[Json]:
+def _print_json(tasks: list[str], **watching: Json) -> list[Json]:
+    from bandstand.faces.cli.watching import watch as events
+
     rows: list[Json] = []
-    for item in stream("watch", tasks=tasks, after=after):
+    for item in events(tasks, **watching):
         if item["kind"] == "state":
             rows = item["rows"]
         if item["kind"] == "fact":
@@ -155,11 +158,12 @@ def _print_json(tasks: list[str], after: int | None) -> list[Json]:
     return rows
 
 
-def _live(tasks: list[str], arguments: argparse.Namespace, after: int | None) -> list[Json]:
+def _live(tasks: list[str], arguments: argparse.Namespace, **watching: Json) -> list[Json]:
     from bandstand.faces.cli.live import LiveView
+    from bandstand.faces.cli.watching import watch as events
 
     with LiveView(verbose=arguments.verbose) as view:
-        for item in stream("watch", tasks=tasks, after=after, lost=view.lost):
+        for item in events(tasks, lost=view.lost, **watching):
             view.take(item)
         rows = view.rows
     lines = view.summary() if rows else ["Nothing is going on."]

@@ -60,7 +60,7 @@ def _facts(task: Json) -> list[tuple[str, str]]:
     facts += [("branch", task["branch"]), ("since", f"{ago(row['since'])} ago")]
     facts += _change(task) + _checks(task) + _reviews(task)
     if task["landed"]:
-        facts.append(("landed", task["landed"][:12]))
+        facts.append(("landed", _short(task["landed"])))
     if task["rescue"]:
         facts.append(("kept at", task["rescue"]))
     facts += [("gate", gate) for gate in task["gates"]]
@@ -77,11 +77,16 @@ def _change(task: Json) -> list[tuple[str, str]]:
         return []
     row = task["row"]
     files, commits = counted(row["files"], "file"), counted(change["commits"], "commit")
-    facts = [("change", f"{files}, +{row['added']} -{row['deleted']}, {commits}")]
+    facts = [("change", f"{files}, +{row['added']} -{row['deleted']}, {commits}, at {_short(change['head'])}")]
     facts += [("", f"{one['status']} {one['path']} +{one['added']} -{one['deleted']}") for one in change["files"][:20]]
     if len(change["files"]) > 20:
         facts.append(("", f"and {len(change['files']) - 20} more files"))
     return facts
+
+
+def _short(commit: str) -> str:
+    """Enough of a commit's name to name it."""
+    return commit[:12]
 
 
 def _checks(task: Json) -> list[tuple[str, str]]:
@@ -104,6 +109,18 @@ def _review(review: Json) -> str:
     verdict = review["verdict"].replace("_", " ")
     current = "" if review["current"] else ", of an earlier commit"
     return f"{verdict} by {review['name']}{current}{': ' if review['summary'] else ''}{review['summary']}"
+
+
+def review_text(seen: Json, paint: Paint) -> str:
+    """A change with its evidence, and the orders that give a verdict on exactly what is shown."""
+    task = seen["task"]
+    row = task["row"]
+    lines = task_lines(task, paint)[:-2]
+    if row["owner"] != "nobody":
+        order, commit = f"band review {row['id']}", f"--commit {_short(task['change']['head'])}"
+        offered = [f"{order} --approve {commit}", f'{order} --request-changes {commit} -m "…"']
+        lines += ["", *(paint.dim(line) for line in offered), ""]
+    return "\n".join([*lines, ""]) + paint_patch(seen["patch"], paint)
 
 
 def log(arguments: argparse.Namespace) -> int:

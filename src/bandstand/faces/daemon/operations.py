@@ -3,25 +3,29 @@
 `path` is the caller's folder; the repository that it is in is the one that is meant.
 """
 
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 from bandstand.bootstrap import Bandstand
-from bandstand.domain.agent import Said, Thought
 from bandstand.domain.ask import Ask
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import AskId, RunId, TaskId
 from bandstand.faces.daemon import submitting
-from bandstand.faces.daemon.watching import row, watch
+from bandstand.faces.daemon.rows import row
 from bandstand.faces.text import transcribed
 from bandstand.faces.wire import Json, plain
-from bandstand.services.commands import known
+from bandstand.ports.agents import TranscriptEntry
 from bandstand.services.desk import Desk
+from bandstand.services.fleet import Notices, Told
+from bandstand.services.views import RECENT
 
 Args = Mapping[str, Json]
 Answering = Callable[[Bandstand, Args], Awaitable[Json]]
 Streaming = Callable[[Bandstand, Args], AsyncIterator[Json]]
+
+
+_ALL = 1_000_000_000
+"""More tasks than there can be."""
 
 
 async def desk_of(band: Bandstand, args: Args) -> Desk:
@@ -35,15 +39,15 @@ async def desk_of(band: Bandstand, args: Args) -> Desk:
 async def list_tasks(band: Bandstand, args: Args) -> Json:
     """The fleet at a glance."""
     desk = await desk_of(band, args)
-    named = [known(desk.fleet.state, task).spec.id for task in _tasks(args)]
-    view = {**plain(desk.views.list_tasks(named)), "trouble": desk.brain.trouble}
+    found = await desk.views.list_tasks(_tasks(args), past=_ALL if args.get("all") else RECENT)
+    view = {**plain(found), "trouble": desk.brain.trouble}
     return {**view, "tasks": [row(one) for one in view["tasks"]]}
 
 
 async def show_task(band: Bandstand, args: Args) -> Json:
     """One task, whole."""
     desk = await desk_of(band, args)
-    view = plain(desk.views.show_task(_task(args)))
+    view = plain(await desk.views.show_task(_task(args)))
     return {**view, "row": row(view["row"])}
 
 
@@ -55,6 +59,13 @@ async def list_asks(band: Bandstand, args: Args) -> Json:
 async def diff(band: Bandstand, args: Args) -> Json:
     """A task's change as a patch."""
     return await (await desk_of(band, args)).views.diff(_task(args))
+
+
+async def look(band: Bandstand, args: Args) -> Json:
+    """A task, whole, with its change as a patch: what a reviewer looks at, all of it of one commit."""
+    view, patch = await (await desk_of(band, args)).views.look(_task(args))
+    task = plain(view)
+    return {"task": {**task, "row": row(task["row"])}, "patch": patch}
 
 
 async def answer(band: Bandstand, args: Args) -> Json:
@@ -80,10 +91,16 @@ def _matter(ask: Ask) -> tuple[str, str, str]:
 
 
 async def review(band: Bandstand, args: Args) -> Json:
-    """A human's verdict on a change."""
+    """A human's verdict on a change, that at `commit` if it says which was seen."""
     desk = await desk_of(band, args)
     task = _task(args)
-    await desk.commands.review(task, approve=bool(args.get("approve")), text=str(args.get("text", "")), by=_by(args))
+    await desk.commands.review(
+        task,
+        approve=bool(args.get("approve")),
+        text=str(args.get("text", "")),
+        by=_by(args),
+        commit=str(args.get("commit") or ""),
+    )
     return {"task": task}
 
 
@@ -103,55 +120,46 @@ async def cancel(band: Bandstand, args: Args) -> Json:
 
 
 async def forget(band: Bandstand, args: Args) -> Json:
-    """Let go of a repository, and remove what is kept of it outside of it. Refused while anything goes on in it."""
+    """Let go of a repository, and remove what is kept of it outside of it. Refused while anything goes on in it.
+
+    It has to be named itself: what is removed must not be that of a repository which merely encloses the folder.
+    """
     desk = await desk_of(band, args)
+    if not _same(_text(args, "path"), desk.repository.path):
+        raise Refused(f"{args['path']} is no repository of its own; it lies in {desk.repository.path}.")
     await band.forget(desk)
     return {"path": str(desk.repository.path)}
+
+
+def _same(named: str, path: Path) -> bool:
+    return Path(named).resolve() == path.resolve()
 
 
 async def transcript(band: Bandstand, args: Args) -> AsyncIterator[Json]:
     """What was said and done in a task; with `follow`, also what is going to be."""
     desk = await desk_of(band, args)
     task = _task(args)
-    known(desk.fleet.state, task)
-    shown: Counter[RunId] = Counter()
-    if not args.get("follow"):
-        async for item in _entries(desk, task, shown, growing=False):
-            yield item
-        return
+    said = await desk.views.transcript(task)
     async with desk.fleet.watch() as notices:
-        while not desk.fleet.state.tasks[task].ended:
-            async for item in _entries(desk, task, shown, growing=True):
-                yield item
-            await anext(notices)
-    async for item in _entries(desk, task, shown, growing=False):
-        yield item
+        while args.get("follow") and not desk.fleet.state.has_ended(task):
+            for run, one in await said.news():
+                yield entry(run, one)
+            await _stirred(task, notices)
+    for run, one in await said.whole():
+        yield entry(run, one)
 
 
-async def _entries(desk: Desk, task: TaskId, shown: Counter[RunId], *, growing: bool) -> AsyncIterator[Json]:
-    """The entries behind those that were `shown`. What is being said while it is `growing` comes when it is whole."""
-    entries = [pair async for pair in desk.views.transcript(task)]
-    whole = Counter(run for run, _ in entries)
-    count: Counter[RunId] = Counter()
-    for run, entry in entries:
-        count[run] += 1
-        unfinished = growing and count[run] == whole[run] and isinstance(entry.update, Said | Thought)
-        if count[run] <= shown[run] or unfinished:
-            continue
-        shown[run] = count[run]
-        kind, text = transcribed(entry.update)
-        yield {"run": run, "at_ms": entry.at_ms, "offset": entry.offset, "kind": kind, "text": text}
+async def _stirred(task: TaskId, notices: Notices) -> None:
+    """Return when a task may have gone on. However much was told meanwhile, it is one look."""
+    while isinstance(notice := await anext(notices), Told) and notice.task != task:
+        pass
+    notices.skip()
 
 
-async def watch_tasks(band: Bandstand, args: Args) -> AsyncIterator[Json]:
-    """Watch tasks to their end; all live ones if none is named. With `after`, all since that version comes again."""
-    desk = await desk_of(band, args)
-    named = _tasks(args)
-    for task in named:
-        known(desk.fleet.state, task)
-    live = [task.spec.id for task in desk.fleet.state.tasks.values() if not task.ended]
-    async for item in watch(desk, frozenset(named or live), after=args.get("after")):
-        yield item
+def entry(run: RunId, one: TranscriptEntry) -> Json:
+    """One thing said or done in a run."""
+    kind, text = transcribed(one.update)
+    return {"run": run, "at_ms": one.at_ms, "offset": one.offset, "kind": kind, "text": text}
 
 
 def _text(args: Args, name: str) -> str:
@@ -184,10 +192,11 @@ ANSWERING: Mapping[str, Answering] = {
     "show": show_task,
     "asks": list_asks,
     "diff": diff,
+    "look": look,
     "answer": answer,
     "review": review,
     "send": send,
     "cancel": cancel,
     "forget": forget,
 }
-STREAMING: Mapping[str, Streaming] = {"log": transcript, "watch": watch_tasks}
+STREAMING: Mapping[str, Streaming] = {"log": transcript}

@@ -6,7 +6,6 @@ The socket is bound before anything heavy is imported: the first command waits f
 import argparse
 import asyncio
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -21,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from bandstand import __version__
 from bandstand.config.places import Places, places
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
+from bandstand.faces.daemon.http.doors import Door, Doorway, address, tcp_door, unix_door
+from bandstand.faces.daemon.starts import keeps_down, on_record, stay_down, take
 from bandstand.faces.wire import INSTALL, Json, Outlived, encode, error_message
 
 if TYPE_CHECKING:
@@ -32,23 +33,34 @@ _STOPPED = Unavailable("The daemon was stopped.", hint="Agents go on; the next c
 _log = logging.getLogger(__name__)
 
 
-def serve(places: Places, environment: dict[str, str], *, ready: Callable[[], None]) -> None:
-    """Be the daemon until told to end. `ready` is called once commands may connect.
+def serve(
+    places: Places,
+    environment: dict[str, str],
+    *,
+    ready: Callable[[tuple[Door, ...]], None],
+    listen: tuple[str, int] | None = None,
+    woken: bool = False,
+) -> None:
+    """Be the daemon until told to end. `ready` is called once commands may connect, with the doors of the HTTP API.
 
-    Raises `Unavailable` if another one is running, `Refused` if the runtime folder belongs to somebody else.
+    There is a door over TCP if there is an address to `listen` at. Raises `Unavailable` if another one is running or
+    that address is taken, `Refused` if the runtime folder belongs to somebody else or others could reach the address.
+    A `woken` daemon may find a reason not to stay, and ends at once.
     """
     places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with places.lock.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Unavailable("A daemon is running already.", hint="`band down` stops it.") from None
+    with places.lock.open("ab") as lock:
+        take(lock)
+        if woken and (reason := keeps_down(places)) is not None:
+            _log.info("a holder wanted this daemon, and it does not stay. %s %s", reason, reason.hint)
+            return
         lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
+        lock.write(b"%d\n%s\n" % (os.getpid(), os.fsencode(places.socket)))
         lock.flush()
         listener = _bind(places)
-        ready()
-        asyncio.run(_serve(places, environment, listener, os.fstat(lock.fileno())))
+        doors = (unix_door(places), *([tcp_door(places, *listen)] if listen is not None else []))
+        with on_record(places):
+            ready(doors)
+            asyncio.run(_serve(places, environment, listener, doors, os.fstat(lock.fileno())))
 
 
 def _bind(places: Places) -> socket.socket:
@@ -67,19 +79,27 @@ def _bind(places: Places) -> socket.socket:
     return listener
 
 
-async def _serve(places: Places, environment: dict[str, str], listener: socket.socket, lock: os.stat_result) -> None:
+async def _serve(
+    places: Places,
+    environment: dict[str, str],
+    listener: socket.socket,
+    doors: tuple[Door, ...],
+    lock: os.stat_result,
+) -> None:
     from bandstand.bootstrap import Bandstand
 
     band = Bandstand(places, environment)
     over = asyncio.Event()
-    bound = places.socket.stat()
+    bound = {path: path.stat() for path in (places.socket, places.api_socket)}
+    doorway = Doorway(doors)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, over.set)
+        loop.add_signal_handler(number, _end_for_good, places, over)
     try:
         await band.start()
         _log.info("bandstand %s is up, process %d", __version__, os.getpid())
         desk = Reception(band, over, lock)
+        doorway.open(band)
         server = await asyncio.start_unix_server(desk.receive, sock=listener, limit=_LONGEST_REQUEST)
         async with server:
             while not over.is_set():
@@ -87,13 +107,21 @@ async def _serve(places: Places, environment: dict[str, str], listener: socket.s
                     await asyncio.wait_for(over.wait(), _LOOK_SECONDS)
                 desk.look()
             server.close()
+            await doorway.close(None if desk.makes_way else _STOPPED)
             await desk.close()
     finally:
         await band.stop()
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(bound, places.socket.stat()):
-                places.socket.unlink()
+        for path, standing in bound.items():
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(standing, path.stat()):
+                    path.unlink()
         _log.info("bandstand is down")
+
+
+def _end_for_good(places: Places, over: asyncio.Event) -> None:
+    """End on purpose: no holder is to start another daemon."""
+    stay_down(places)
+    over.set()
 
 
 class Reception:
@@ -105,6 +133,11 @@ class Reception:
         self._lock = lock
         self._makes_way = False
         self._serving: set[asyncio.Task[Any]] = set()
+
+    @property
+    def makes_way(self) -> bool:
+        """Whether another daemon is to take over."""
+        return self._makes_way
 
     async def receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection to its end."""
@@ -180,7 +213,7 @@ class Reception:
             await _send(writer, {"result": told})
         elif op == "down":
             await _send(writer, {"result": {"pid": os.getpid()}})
-            self._over.set()
+            _end_for_good(self._band.places, self._over)
         elif outlived:
             self._make_way(outlived)
         elif op == "ready":
@@ -255,16 +288,24 @@ def log_to(path: Path) -> None:
     )
 
 
-def up(_arguments: argparse.Namespace) -> int:
-    """Run the daemon in the foreground."""
+def up(arguments: argparse.Namespace) -> int:
+    """Run the daemon in the foreground, with the HTTP API over TCP if that is asked for."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     where = places(os.environ, uid=os.getuid())
 
-    def ready() -> None:
+    listen = address(arguments.listen) if arguments.listen else None
+    if arguments.port is not None:
+        listen = ("127.0.0.1", arguments.port)
+
+    def ready(doors: tuple[Door, ...]) -> None:
+        for door in doors:
+            if door.token:
+                sys.stdout.write(f"The HTTP API is at {door.url}\n  Authorization: Bearer {door.token}\n")
+                sys.stdout.write(f"  (the token is kept in {where.api_token}; whoever has it can do what you can)\n")
         sys.stdout.write(f"The daemon listens at {where.socket}. Ctrl-C ends it; agents go on.\n")
         sys.stdout.flush()
 
-    serve(where, dict(os.environ), ready=ready)
+    serve(where, dict(os.environ), ready=ready, listen=listen)
     return 0
 
 
@@ -273,11 +314,18 @@ def daemon(arguments: argparse.Namespace) -> int:
     where = places(os.environ, uid=os.getuid())
     log_to(where.daemon_log)
 
-    def ready() -> None:
+    def ready(_doors: tuple[Door, ...]) -> None:
         if arguments.ready is not None:
             with contextlib.suppress(OSError):
                 os.write(arguments.ready, b"!")
                 os.close(arguments.ready)
 
-    serve(where, dict(os.environ), ready=ready)
+    try:
+        serve(where, dict(os.environ), ready=ready, woken=arguments.woken)
+    except BandstandError as error:
+        _log.error("the daemon ends. %s %s", error, error.hint)
+        raise
+    except BaseException:
+        _log.exception("the daemon dies")
+        raise
     return 0

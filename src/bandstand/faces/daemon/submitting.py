@@ -2,11 +2,12 @@
 
 import compileall
 import hashlib
+import os
 import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +15,13 @@ from bandstand import rehearsal
 from bandstand.bootstrap import Bandstand
 from bandstand.config.known_agents import KNOWN_AGENTS
 from bandstand.config.score import parse
-from bandstand.config.settings import explain, profiles
+from bandstand.config.settings import REPOSITORY_FILE, explain, profiles
 from bandstand.config.tasks import read_tasks, single_task
 from bandstand.domain.agent import AgentProfile
-from bandstand.domain.errors import Refused
-from bandstand.domain.ids import AgentName
+from bandstand.domain.errors import Refused, Stale
+from bandstand.domain.ids import AgentName, TaskId
 from bandstand.domain.policy import Policy
-from bandstand.domain.task import Budget, TaskSpec
+from bandstand.domain.task import Budget, TaskSpec, in_the_way
 from bandstand.faces.wire import Json
 from bandstand.services.commands import Submission
 from bandstand.services.desk import Desk
@@ -47,6 +48,7 @@ class Order:
     agents: tuple[AgentProfile, ...]
     profiles: Mapping[AgentName, AgentProfile]
     sandbox: str
+    foreign: tuple[str, ...]  # what to say of environments that import the repository from a checkout
 
 
 async def plan(band: Bandstand, args: Args) -> Json:
@@ -70,7 +72,7 @@ async def plan(band: Bandstand, args: Args) -> Json:
         "agents": [
             {"name": one.name, "command": list(one.command), "reads": list(one.reads)} for one in order.policy.agents
         ],
-        "warnings": await _warnings(order, _finding(args)),
+        "warnings": await _warnings(order, _finding(args), home=band.home),
     }
 
 
@@ -78,7 +80,7 @@ async def submit(band: Bandstand, args: Args) -> Json:
     """Take up the tasks of an order under the rules whose digest the caller has seen and confirmed."""
     order = await _understand(band, args)
     if args.get("digest") != order.policy.digest:
-        raise Refused("The rules of this repository changed while you looked at them.", hint="Run the command again.")
+        raise Stale("The rules of this repository changed while you looked at them.", hint="Run the command again.")
     desk = order.desk
     await band.sandbox(order.sandbox, desk.repository.path).probe()
     await desk.repository.user()
@@ -92,11 +94,11 @@ async def submit(band: Bandstand, args: Args) -> Json:
         agents=order.agents,
     )
     switched = desk.fleet.state.sandbox != order.sandbox
-    version = desk.fleet.state.version
+    after = await band.broadcast.latest()
     tasks = await desk.commands.submit(submission)
     if switched:
         await band.reseat(desk)
-    return {"tasks": list(tasks), "target": order.policy.target, "after": version}
+    return {"tasks": list(tasks), "target": order.policy.target, "repository": desk.repository.id, "after": after}
 
 
 async def agents(band: Bandstand, args: Args) -> Json:
@@ -138,13 +140,23 @@ async def _understand(band: Bandstand, args: Args) -> Order:
     sandbox = str(args.get("sandbox") or "bubblewrap")
     if sandbox not in ("bubblewrap", "none"):
         raise Refused(f"There is no sandbox {sandbox!r}.", hint="Use bubblewrap, or none by name.")
+    given = {name: str(value) for name, value in (args.get("variables") or {}).items()}
+    branches = await desk.repository.branches("band")
+    specs = _specs(args, desk, default, profiles, await desk.policies.budget(target), branches)
+    for spec in specs:
+        if (branch := in_the_way(spec.id, branches)) is not None:
+            raise Refused(
+                f"Your branch {branch} is in the way of band/{spec.id}, the branch of task {spec.id}.",
+                hint=f"Rename it: git branch -m {branch} OTHER-NAME",
+            )
     return Order(
         desk=desk,
-        specs=_specs(args, desk, default, profiles, await desk.policies.budget(target)),
+        specs=specs,
         policy=policy,
         agents=brought,
         profiles=profiles,
         sandbox=sandbox,
+        foreign=await band.foreign_imports(sandbox, desk.repository.path, given),
     )
 
 
@@ -154,8 +166,9 @@ def _specs(
     default: AgentName | None,
     profiles: Mapping[AgentName, AgentProfile],
     budget: Budget,
+    branches: Sequence[str],
 ) -> tuple[TaskSpec, ...]:
-    taken = tuple(desk.fleet.state.tasks)
+    taken = (*desk.fleet.state.tasks, *desk.fleet.state.past)
     document = args.get("tasks")
     if document is not None:
         return read_tasks(
@@ -172,7 +185,11 @@ def _specs(
     if default is None:
         raise _no_agent(profiles)
     priority = int(args.get("priority") or 0)
-    return (single_task(goal, agent=default, known=taken, id=args.get("id"), priority=priority, budget=budget),)
+    id = args.get("id")
+    if id is None:
+        # A name that is made up is one whose branch is free.
+        taken += tuple(TaskId(branch.split("/")[1]) for branch in branches if "/" in branch)
+    return (single_task(goal, agent=default, known=taken, id=id, priority=priority, budget=budget),)
 
 
 def _default_agent(args: Args, policy: Policy, profiles: Mapping[AgentName, AgentProfile]) -> AgentName | None:
@@ -253,23 +270,38 @@ def _variables(order: Order, args: Args) -> dict[str, str]:
     return {name: str(value) for name, value in given.items() if name in wanted}
 
 
-async def _warnings(order: Order, which: Callable[[str], str | None]) -> list[str]:
+async def _warnings(order: Order, which: Callable[[str], str | None], *, home: Path) -> list[str]:
     """What a person should know before they say yes."""
     found: list[str] = []
     for check in order.policy.checks:
         program = _first_program(check.command)
         if program and which(program) is None:
             found.append(f"{program} is not on your PATH: activate its environment first, or `{check.command}` fails.")
+    found += [f"`reads` names {path}, and it is not there: agents do without it." for path in _missing(order, home)]
+    found += order.foreign
     if order.sandbox == "none":
         found.append("Unsandboxed: nothing keeps the agents inside their workspaces.")
     if not order.policy.checks:
         found.append("No check commands: changes land untested.")
-    settings = order.desk.repository.path / "bandstand.toml"
+    settings = order.desk.repository.path / REPOSITORY_FILE
     tip = await order.desk.repository.tip(order.policy.target)
-    landed = await order.desk.repository.read(tip, "bandstand.toml")
+    landed = await order.desk.repository.read(tip, REPOSITORY_FILE)
     if settings.is_file() and settings.read_bytes() != landed:
-        found.append(f"bandstand.toml in your checkout is not what {order.policy.target} has; the one there counts.")
+        found.append(f"{REPOSITORY_FILE} in your checkout is not what {order.policy.target} has; the one there counts.")
     return found
+
+
+def _missing(order: Order, home: Path) -> list[str]:
+    """What somebody lets the agents of an order read, and is not there. An agent that we know looks in many places."""
+    missing: dict[str, None] = {}
+    named = dict.fromkeys([*(spec.agent for spec in order.specs), order.policy.reviewer])
+    for profile in (order.profiles[name] for name in named if name is not None and name in order.profiles):
+        usual = KNOWN_AGENTS[profile.name].profile().reads if profile.name in KNOWN_AGENTS else ()
+        for text in profile.reads:
+            path = home / text[2:] if text.startswith("~/") else Path(text)
+            if text not in usual and not os.access(path, os.F_OK):
+                missing[text] = None
+    return list(missing)
 
 
 def _first_program(command: str) -> str:

@@ -1,0 +1,42 @@
+"""Tasks that are over, made again from their own facts."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from bandstand.domain import events as e
+from bandstand.domain.past import PastTask
+from bandstand.domain.progress import Task, task_after
+from bandstand.domain.stage import Cancelled, Landed
+from bandstand.domain.state import State, apply
+
+
+def at_its_end(facts: Iterable[tuple[datetime, e.Event]]) -> Task | None:
+    """A task as it was when it left the state, from the facts that speak of it; none if it never did.
+
+    Its number and its place in the queue are among these facts only, not what they were in the fleet.
+    """
+    state = State()
+    for at, event in facts:
+        if isinstance(event, e.WorkspaceRetired) and event.task in state.tasks:
+            return task_after(state.tasks[event.task], event, at=at)
+        state = apply(state, event, at=at)
+    return None
+
+
+def summary(task: Task) -> PastTask:
+    """A task that has ended, in short."""
+    change = task.change
+    return PastTask(
+        id=task.spec.id,
+        number=task.number,
+        title=task.spec.title,
+        agent=task.spec.agent,
+        ended=task.since,
+        landed=task.stage.commit if isinstance(task.stage, Landed) else None,
+        reason=task.stage.reason if isinstance(task.stage, Cancelled) else "",
+        turns=task.turns,
+        files=len(change.files) if change is not None else 0,
+        added=change.added if change is not None else 0,
+        deleted=change.deleted if change is not None else 0,
+        rescue=task.rescue,
+    )

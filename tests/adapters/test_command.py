@@ -1,0 +1,66 @@
+"""How processes are named to a person when they fail."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from bandstand.adapters.git.capture import Capture
+from bandstand.adapters.git.command import OutOfTime, Output, TooMuch, execute, failure
+from bandstand.adapters.git.confined import ConfinedGit
+from bandstand.adapters.git.layout import Layout
+from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
+from bandstand.domain.errors import Refused
+from bandstand.ports.hosts import Launch
+from tests.real_git import Folder
+
+
+def confined(tmp_path: Path) -> ConfinedGit:
+    """git behind real walls, in a workspace with no repository in it."""
+    layout = Layout(folder=tmp_path / "t1")
+    layout.tree.mkdir(parents=True, exist_ok=True)
+    walls = BubblewrapSandbox("bwrap", tmp_path / "home", ())
+    return ConfinedGit(walls, layout, objects=(), search_path="/usr/bin:/bin")
+
+
+def test_what_takes_too_long_is_named_and_not_its_walls(tmp_path: Path) -> None:
+    """A person knows what `sleep` is, and cares little for how it was started."""
+    with pytest.raises(OutOfTime, match=r"^sleep did not end within 2 seconds\.$"):
+        asyncio.run(execute(confined(tmp_path).reading("sleep", "600"), deadline_seconds=2.0))
+    with pytest.raises(TooMuch, match=r"^yes gave more than 1 MB\.$"):
+        asyncio.run(execute(confined(tmp_path).reading("yes"), limit=1024 * 1024))
+
+
+@pytest.mark.parametrize(
+    ("argv", "name"),
+    [
+        (("git", "-c", "a.b=c", "--no-pager", "merge-tree", "x"), "git merge-tree"),
+        (("git", "-C", "/x", "log", "--", "a"), "git log"),
+        (("/usr/bin/rm", "-rf", "--", "/x"), "rm"),
+        (("sh", "-c", 'ulimit -d 1; exec "$@"', "sh", "git", "check-ignore", "-z"), "git check-ignore"),
+        (("sh", "-c", "\n# git add, and more\ngit x\n", "sh", "--more"), "git add"),
+        (("sh", "-c", "true"), "sh"),
+    ],
+)
+def test_a_command_is_named_by_its_verb(argv: tuple[str, ...], name: str, tmp_path: Path) -> None:
+    """On the host and behind walls, with the folder that it saw."""
+    said = Output(code=3, out=b"", err=b"no")
+    outside = Launch(argv=argv, cwd=tmp_path, environment={})
+    assert failure(outside, said).message == f"{name} failed in {tmp_path}: no."
+    inside = confined(tmp_path).reading(*argv)
+    assert failure(inside, said).message == f"{name} failed in /workspace: no."
+
+
+def test_the_agents_git_is_named_when_it_does_not_answer(tmp_path: Path) -> None:
+    """Through both shells that are around it."""
+    git = confined(tmp_path)
+    tree = tmp_path / "t1" / "tree"
+    Folder.init(tree)
+    (tree / ".git").rename(tree / "moved")
+    (tree / ".git").write_text("gitdir: moved\n")
+    (tree / "moved" / "HEAD").unlink()
+    os.mkfifo(tree / "moved" / "HEAD")
+    capture = Capture(git, Layout(folder=tmp_path / "t1"), patience_seconds=2.0)
+    with pytest.raises(Refused, match="git rev-parse did not end"):
+        asyncio.run(capture.agents())

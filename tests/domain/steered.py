@@ -1,0 +1,115 @@
+"""The human's part in the life of a fleet: asks answered, tasks steered, rules changed, at any moment."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from bandstand.domain import events as e
+from bandstand.domain import stage as s
+from bandstand.domain import steering
+from bandstand.domain.ask import Answer, Ask, AskKind
+from bandstand.domain.asking import Reason, answer, ask_policy
+from bandstand.domain.check import CheckCommand
+from bandstand.domain.errors import Refused
+from bandstand.domain.state import State, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A fact and the time at which it was recorded."""
+
+    at: datetime
+    event: e.Event
+
+
+class Steered(RuleBasedStateMachine):
+    """A fleet that a human steers. What a fact brings about is the business of who makes this whole."""
+
+    state: State
+    now: datetime
+    log: list[Written]
+
+    def record(self, *events: e.Event) -> None:
+        """Facts become known."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """All that follows is recorded."""
+        raise NotImplementedError
+
+    def rarely(self) -> bool:
+        """Whether enough has happened for a rare thing to happen."""
+        return len(self.log) > 30 and len(self.log) % 3 == 0
+
+    @precondition(lambda self: self.state.open_asks())
+    @rule(data=st.data())
+    def answer_ask(self, data: st.DataObject) -> None:
+        ask: Ask = data.draw(st.sampled_from(self.state.open_asks()))
+        change = self.state.tasks[ask.task].change
+        assert ask.commit in (None, change.head if change is not None else None), "an open ask is about what there is"
+        choice = data.draw(st.sampled_from(ask.choices)).id if ask.choices else ""
+        self.record(*answer(self.state, ask, Answer(choice=choice, text="please", by="you")))
+        self.settle()
+
+    @precondition(lambda self: self.rarely())
+    @rule(data=st.data(), do=st.sampled_from(["send", "send", "cancel", "approve", "request-changes"]))
+    def interfere(self, data: st.DataObject, do: str) -> None:
+        live = [task for task in self.state.tasks.values() if not task.ended]
+        if live:
+            self.order(data.draw(st.sampled_from(live)), do, "please")
+            self.settle()
+
+    @precondition(lambda self: any(task.landing for task in self.state.tasks.values()) and len(self.log) % 2 == 0)
+    @rule(do=st.sampled_from(["send", "cancel", "request-changes", "approve"]))
+    def step_in(self, do: str) -> None:
+        """Somebody has second thoughts about what lands."""
+        (task,) = (task for task in self.state.tasks.values() if task.landing)
+        taken = self.order(task, do, "please")
+        assert taken is not isinstance(task.stage, s.Moving), "a landing can be given up until main is being moved"
+        self.settle()
+        after = self.state.tasks[task.spec.id]
+        if taken and do != "approve":
+            assert not after.landing, "what a human stops does not land as it was"
+
+    def order(self, task: Task, do: str, text: str) -> bool:
+        """Give an order on a task; whether it was taken."""
+        head = task.change.head if task.change is not None else ""
+        try:
+            match do:
+                case "send":
+                    self.record(*steering.send(task, text, by="you"))
+                case "cancel":
+                    self.record(*steering.cancel(task, reason=text, by="you"))
+                case _:
+                    given = Answer(choice=do, text=text, by="you")
+                    self.record(*steering.review(self.state, task, given, commit=head))
+        except Refused:
+            return False
+        return True
+
+    def looked_at(self) -> list[Task]:
+        """The tasks whose change is checked or merged: before that the rules are read anew."""
+        stages = s.Checking | s.Testing | s.Building
+        return [task for task in self.state.tasks.values() if isinstance(task.stage, stages)]
+
+    @precondition(lambda self: self.looked_at() and len(self.log) % 2 == 0)
+    @rule(data=st.data(), command=st.sampled_from(["make test", "make lint", "make all"]))
+    def rules_are_found(self, data: st.DataObject, command: str) -> None:
+        """The target branch has other rules than those that were confirmed."""
+        policy = self.state.policy
+        assert policy is not None
+        found = replace(policy, checks=(CheckCommand(name="test", command=command),))
+        if found.digest != policy.digest:
+            task = data.draw(st.sampled_from(self.looked_at()))
+            self.record(*ask_policy(self.state, task, found, Reason(title="New rules."), now=self.now))
+            self.settle()
+
+    @invariant()
+    def new_rules_are_confirmed_as_they_were_shown(self) -> None:
+        """Every open ask about rules is about those that were found last: any answer puts these into force."""
+        asked = {ask.policy for ask in self.state.open_asks() if ask.kind is AskKind.POLICY}
+        if asked:
+            known = {rules.digest for rules in (self.state.found, self.state.policy) if rules is not None}
+            assert len(asked) == 1 and asked <= known

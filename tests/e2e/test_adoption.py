@@ -1,0 +1,155 @@
+"""Agents outlive the daemon, and see to it that there is one again: no command is typed where none is shown."""
+
+import subprocess
+
+from bandstand.faces.wire import Json
+from tests.e2e.processes import end
+from tests.e2e.stage import HOLD, PATIENCE_SECONDS, RULES, Stage, kill, wait_for
+
+HELD = f"""\
+parts:
+  - when: start
+    steps:
+      - {HOLD}
+      - edit: {{path: "{{task}}.txt", content: "hello\\n"}}
+      - commit: Say hello
+      - run: touch .git/done
+  - when: "broke off"
+    steps:
+      - edit: {{path: "{{task}}.txt", content: "hello again\\n"}}
+      - commit: Say hello again
+"""
+"""Goes on when the test says so, and says that it is done; after a crash it does it at once."""
+
+FETCHES = HELD.replace("      - edit", "      - ask_permission: {title: Fetch the news, kind: fetch}\n      - edit", 1)
+"""The same, with a permission to ask for."""
+
+
+def kill_the_daemon(stage: Stage) -> int:
+    """End the daemon without a word, once it is at work; which process it was."""
+    pid: int = stage.answers("hello")["pid"]
+    kill(pid)
+    stage.gone(pid)
+    return pid
+
+
+def another(stage: Stage, old: int) -> None:
+    """Wait until a daemon answers that is not the old one, and that no person has started."""
+    wait_for(lambda: stage.answers("hello")["pid"] != old)
+    assert "--woken" in stage.processes()[stage.daemon()]
+
+
+def asks(stage: Stage) -> list[Json]:
+    """The open asks, once there are any."""
+    found: list[Json] = wait_for(lambda: stage.answers("asks"))
+    return found
+
+
+def woken(stage: Stage) -> None:
+    """Start a daemon as a holder does, and wait for its end."""
+    command = stage.command("daemon", "--woken")
+    subprocess.run(command, cwd="/", env=stage.environment, timeout=PATIENCE_SECONDS, check=True, capture_output=True)
+
+
+def test_a_task_lands_although_its_daemon_was_killed_and_nobody_came(stage: Stage) -> None:
+    """In the middle of its turn: its holder starts another daemon, which lands it."""
+    repository = stage.repository()
+    stage.submit("tasks: [{id: one, goal: Say hello}]", HELD)
+    stage.begun("one")
+    old = kill_the_daemon(stage)
+    stage.go_on("one")
+    another(stage, old)
+    wait_for(lambda: "one.txt" in repository.git("ls-tree", "--name-only", "main").splitlines())
+    assert stage.prompts("one.1") == ["turn-1"]
+    assert stage.runs() == ["one.1"]
+
+
+def test_what_an_agent_asks_while_no_daemon_lives_is_shown(stage: Stage) -> None:
+    """A daemon is started for it; it is asked once, also when that one is killed with the question open."""
+    repository = stage.repository()
+    stage.submit("tasks: [{id: one, goal: Fetch the news}]", FETCHES)
+    stage.begun("one")
+    old = kill_the_daemon(stage)
+    stage.go_on("one")
+    another(stage, old)
+    (before,) = asks(stage)
+    assert before["kind"] == "permission"
+    another(stage, kill_the_daemon(stage))
+    assert asks(stage) == [before]
+    stage.band("answer", before["id"], "1")
+    stage.landed("one")
+    assert len([line for line in stage.sent("one.1") if b'"optionId"' in line.payload]) == 1
+    assert repository.text("one.txt") == "hello\n"
+
+
+def test_what_an_agent_asks_while_no_daemon_lives_is_answered_by_the_rules(stage: Stage) -> None:
+    """Nobody has to come for what the rules allow."""
+    repository = stage.repository(rules=f'{RULES}\n[permissions]\nfetch = "allow"\n')
+    stage.submit("tasks: [{id: one, goal: Fetch the news}]", FETCHES)
+    stage.begun("one")
+    old = kill_the_daemon(stage)
+    stage.go_on("one")
+    another(stage, old)
+    wait_for(lambda: "one.txt" in repository.git("ls-tree", "--name-only", "main").splitlines())
+    assert len([line for line in stage.sent("one.1") if b'"optionId"' in line.payload]) == 1
+
+
+def test_a_daemon_that_was_ended_on_purpose_stays_down(stage: Stage) -> None:
+    """Agents go on, and what they say waits for the next command: their holders' rings start nothing."""
+    stage.repository()
+    stage.submit("tasks: [{id: one, goal: Say hello}]", HELD)
+    stage.begun("one")
+    said = stage.band("down").out
+    assert said == "The daemon is down. 1 agent goes on; what it asks waits until the next command.\n"
+    assert stage.band_json("down") == {"running": False, "agents": 1}
+    stage.go_on("one")
+    wait_for((stage.workspace("one") / ".git" / "done").exists)
+    woken(stage)
+    assert "does not stay" in (stage.state / "daemon.log").read_text()
+    assert not [command for command in stage.processes().values() if "bandstand daemon" in command]
+    stage.landed("one")
+    assert not (stage.state / "down").exists()
+    assert stage.prompts("one.1") == ["turn-1"]
+
+
+def test_daemons_that_die_one_after_the_other_are_left_alone_for_a_while(stage: Stage) -> None:
+    """Neither a holder nor a command that watches starts a fourth one; a person may, and is told what goes on."""
+    stage.repository()
+    stage.submit("tasks: [{id: one, goal: Say hello}]", HELD)
+    stage.begun("one")
+    watching = stage.start("ps", "-f")
+    for _ in range(3):
+        kill_the_daemon(stage)
+    code, said = stage.ended(watching)
+    assert code == 3
+    assert "3 daemons have died within a minute" in said
+    assert f"The end of {stage.state / 'daemon.log'}:\n" in said and "is up" in said
+    wait_for(lambda: "does not stay. 3 daemons have died" in (stage.state / "daemon.log").read_text())
+    assert not [command for command in stage.processes().values() if command.endswith("bandstand daemon")]
+
+    warned = stage.band("ps")
+    assert "3 daemons have died within a minute" in warned.err
+    assert "This command starts one even so." in warned.err
+    stage.go_on("one")
+    stage.landed("one")
+    assert stage.prompts("one.1") == ["turn-1"]
+
+
+def test_after_a_power_cut_everything_is_taken_up_again_once(stage: Stage) -> None:
+    """Every process is gone: a turn that broke off is taken up in a new run of its session, one that ended is not."""
+    repository = stage.repository(rules=RULES.replace("python3", "test ! -e .wait && python3"))
+    stage.submit("tasks: [{id: one, goal: Say hello}, {id: two, goal: Fetch the news}]", FETCHES)
+    stage.begun("one", "two")
+    stage.go_on("two")
+    (before,) = asks(stage)
+    assert before["task"] == "two"
+    while alive := stage.processes():
+        end(alive)
+    stage.band("ps")
+    for name in ("one", "two"):
+        assert stage.landed(name)["row"]["turns"] <= 2
+        assert any(b'"session/load"' in line.payload for line in stage.sent(f"{name}.2")), "the session was taken up"
+        assert (stage.prompts(f"{name}.1"), stage.prompts(f"{name}.2")) == (["turn-1"], ["turn-2"])
+        assert repository.text(f"{name}.txt") == "hello again\n"
+    assert stage.runs() == ["one.1", "one.2", "two.1", "two.2"]
+    assert stage.band_json("asks") == []

@@ -1,6 +1,7 @@
 """What is measured, what was found, and what follows from that: met, falls short, or could not be measured.
 
-What stays true: a figure is judged by medians, and one that nothing was found for is never passed.
+What stays true: a figure is judged by its median, one of losses by its worst, and one that nothing was found for is
+never passed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ class Judged(StrEnum):
     """What of a figure is held against its target."""
 
     OURS = "ours"
+    WORST = "worst"
     RATIO = "ratio"
     DIFFERENCE = "difference"
 
@@ -66,11 +68,13 @@ class Row:
     def compared(self) -> float | None:
         """What is held against the target; nothing when a part of it is missing."""
         ours, floor = self.found.ours, self.found.floor
-        if not ours or (self.figure.judged is not Judged.OURS and not floor):
+        if not ours or (self.figure.judged in (Judged.RATIO, Judged.DIFFERENCE) and not floor):
             return None
         match self.figure.judged:
             case Judged.OURS:
                 return median(ours)
+            case Judged.WORST:
+                return max(ours)
             case Judged.RATIO:
                 return self.ratio
             case Judged.DIFFERENCE:
@@ -78,7 +82,7 @@ class Row:
 
     @property
     def verdict(self) -> Verdict:
-        """By the medians."""
+        """By what is compared."""
         if self.compared is None:
             return Verdict.UNKNOWN
         if self.figure.target is None:

@@ -93,9 +93,9 @@ class Ground:
         return ("run", "-f", plan, "--detach", "--agent", "rehearsal", "--score", play, "--yes")
 
     @property
-    def socket(self) -> Path:
-        """Where the daemon listens."""
-        return places(self.environment, uid=os.getuid()).socket
+    def api(self) -> Path:
+        """Where the daemon serves its HTTP API."""
+        return places(self.environment, uid=os.getuid()).api_socket
 
     def _said(self, words: Sequence[str | Path], path: Path) -> str:
         done = subprocess.run(

@@ -55,6 +55,7 @@ def _open_all(place: Ground) -> None:
     place.band("down", at=repositories[0])
     for repository in repositories:
         history.write(place, model, repository, ended=ENDED // REPOSITORIES)
-    shown = [len(place.band_json("ps", "--all", at=repository)["tasks"]) for repository in repositories]
-    if sum(shown) != ENDED:
-        raise RuntimeError(f"the daemon knows {sum(shown)} tasks, not {ENDED}")
+    fleets = [place.band_json("ps", at=repository) for repository in repositories]
+    known = sum(len(fleet["tasks"]) + fleet["omitted"] for fleet in fleets)
+    if known != ENDED:
+        raise RuntimeError(f"the daemon knows {known} tasks, not {ENDED}")

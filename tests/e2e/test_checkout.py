@@ -1,6 +1,6 @@
 """Law 11: the user's checkout is never surprised. Main is checked out, and the user is in the middle of something."""
 
-from tests.e2e.stage import HELLO, Stage, task
+from tests.e2e.stage import HELLO, HOLD, Stage, task
 from tests.real_git import Folder
 
 EDIT_CALC = """\
@@ -111,14 +111,16 @@ def test_cancelling_instead_keeps_the_work_and_the_edits(stage: Stage) -> None:
 def test_branches_that_are_not_landed_on_are_left_alone(stage: Stage) -> None:
     """With a branch of the user's checked out, main moves and no file of the checkout does.
 
-    Another one, `band`, leaves no room for ours below it: that is said, and mended by a new name for it and `retry`;
-    the agent does not have to do its turn again.
+    Another one, `band`, made while the agent works, leaves no room for ours below it: that is said, and mended by a new
+    name for it and `retry`; the agent does not have to do its turn again.
     """
     repository = stage.repository()
-    repository.git("branch", "band")
     repository.git("checkout", "-q", "-b", "mine")
     repository.write({"calc.py": "# mine\n"})
-    stage.play("subtract", EDIT_CALC, "--id", "sub", "--detach")
+    stage.play("subtract", EDIT_CALC.replace("  - steps:", f"  - steps:\n      - {HOLD}"), "--id", "sub", "--detach")
+    stage.begun("sub")
+    repository.git("branch", "band")
+    stage.go_on("sub")
     ask = stage.ask()
     assert "refs/heads/band" in ask["detail"] and "agent rehearsal" not in ask["title"]
     repository.git("branch", "-m", "band", "brass")

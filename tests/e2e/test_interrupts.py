@@ -48,7 +48,7 @@ def test_the_daemon_may_be_ended_while_agents_work(stage: Stage) -> None:
     for how in (signal.SIGTERM, signal.SIGINT, None):
         old = stage.daemon()
         if how is None:
-            assert "Agents go on" in stage.band("down").out
+            assert "1 agent goes on" in stage.band("down").out
         else:
             os.kill(old, how)
         wait_for(partial(_is_gone, stage, old))

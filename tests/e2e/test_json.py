@@ -110,7 +110,7 @@ def read_what_landed(stage: Stage) -> None:
     assert not any(lacks(finding, {"level", "what", "cure"}) for finding in doctor["findings"])
     assert doctor["ok"] is not any(finding["level"] == "missing" for finding in doctor["findings"])
     assert stage.band_json("down").keys() >= {"pid"}
-    assert stage.band_json("down") == {"running": False}
+    assert stage.band_json("down") == {"running": False, "agents": 0}
 
 
 def test_an_error_can_be_read_by_a_program_too(stage: Stage) -> None:

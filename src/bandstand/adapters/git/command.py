@@ -14,7 +14,7 @@ import re
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ DEADLINE_SECONDS = 120.0
 MOST_OUTPUT = 512 * 1024 * 1024
 MOST_COMPLAINT = 64 * 1024
 CHUNK = 256 * 1024
+_LAST_WORDS_SECONDS = 1.0
 
 
 class OutOfTime(Unavailable):
@@ -190,6 +191,16 @@ async def _started(launch: Launch, *, fed: bool, pass_fds: tuple[int, ...] = ())
     finally:
         _end(process)
         await process.wait()
+        await _hang_up(process)
+
+
+async def _hang_up(process: Process) -> None:
+    """Read what is left in the pipes of an ended process, so that they are closed; somebody else may hold them."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_WORDS_SECONDS):
+            for pipe in (process.stdout, process.stderr):
+                while pipe is not None and await pipe.read(CHUNK):
+                    pass
 
 
 def _missing(launch: Launch) -> BandstandError:

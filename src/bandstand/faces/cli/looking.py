@@ -20,7 +20,7 @@ _WORDS = {("review", False): " -m …", ("blocked", True): " [-m …]"}
 
 def ps(arguments: argparse.Namespace) -> int:
     """The fleet at a glance."""
-    fleet = call("ps", tasks=arguments.tasks)
+    fleet = call("ps", tasks=arguments.tasks, all=arguments.all)
     if arguments.json:
         return dump(fleet)
     paint = Paint(sys.stdout)
@@ -35,13 +35,14 @@ def fleet_lines(fleet: Json, paint: Paint, *, every: bool) -> list[str]:
         return ["No tasks here yet.", paint.dim('Start one: band run "add dark mode", or see a whole job: band demo')]
     live = [task for task in tasks if task["mark"] not in _ENDED]
     ended = [task for task in tasks if task["mark"] in _ENDED]
-    hidden = 0 if every else max(0, len(ended) - _ENDED_SHOWN)
+    folded = 0 if every else max(0, len(ended) - _ENDED_SHOWN)
+    hidden = folded + fleet.get("omitted", 0)
     lines = [counts(tasks, paint)]
     if fleet["trouble"]:
         lines.append(paint.red(cut(f"nothing goes on: {fleet['trouble']}", width())))
     if not fleet["walled"]:
         lines.append(paint.red(UNSANDBOXED))
-    lines += task_lines(live + ended[hidden:], paint)
+    lines += task_lines(live + ended[folded:], paint)
     if hidden:
         lines.append(paint.dim(f"and {hidden} more that have ended: band ps --all"))
     if fleet["asks"]:

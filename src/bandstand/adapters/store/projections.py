@@ -82,10 +82,10 @@ _OPEN_FACTS = """
     WHERE repository = :repository AND task IS NULL
     UNION ALL
     SELECT f.sequence, f.repository, f.version, f.at, f.type, f.type_version, f.payload
-    FROM tasks AS t JOIN events AS f ON f.repository = t.repository AND f.task = t.task
+    FROM tasks AS t CROSS JOIN events AS f ON f.repository = t.repository AND f.task = t.task
     WHERE t.repository = :repository AND t.closed IS NULL
-    ORDER BY version
 """
+"""Neither joined the other way round nor put in order by SQLite, which would then look at every fact there is."""
 
 Row = tuple[int, str, int, str, str, int, str]
 
@@ -135,7 +135,8 @@ def index(
 
 def open_facts(connection: sqlite3.Connection, repository: RepositoryId) -> list[Row]:
     """The facts about the repository as a whole and about live tasks, in order."""
-    return connection.execute(_OPEN_FACTS, {"repository": repository}).fetchall()
+    found: list[Row] = connection.execute(_OPEN_FACTS, {"repository": repository}).fetchall()
+    return sorted(found, key=lambda row: row[2])
 
 
 def past(connection: sqlite3.Connection, repository: RepositoryId) -> dict[TaskId, bool]:

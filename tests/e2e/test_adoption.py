@@ -8,7 +8,8 @@ from pathlib import Path
 
 import bandstand
 from bandstand.adapters.hosts.journal import scan
-from bandstand.faces.wire import Json
+from bandstand.domain.errors import Unavailable
+from bandstand.faces.wire import Client, Json
 from bandstand.ports.hosts import RecordKind
 from tests.e2e.processes import end
 from tests.e2e.stage import HOLD, PATIENCE_SECONDS, RULES, Stage, kill, wait_for
@@ -38,6 +39,15 @@ def kill_the_daemon(stage: Stage) -> int:
     kill(pid)
     stage.gone(pid)
     return pid
+
+
+def answers(stage: Stage) -> bool:
+    """Whether a daemon takes commands now."""
+    try:
+        Client(stage.state / "run" / "band.sock").call("hello")
+    except Unavailable:
+        return False
+    return True
 
 
 def another(stage: Stage, old: int) -> None:
@@ -135,17 +145,22 @@ def test_daemons_that_die_one_after_the_other_are_left_alone_for_a_while(stage: 
     stage.submit("tasks: [{id: one, goal: Say hello}]", HELD)
     stage.begun("one")
     watching = stage.start("ps", "-f")
-    for _ in range(3):
-        kill_the_daemon(stage)
+    killed = 0
+    # A kill between two looks of a slow machine may be one that nobody counts; what counts is that it comes to an end.
+    while watching.poll() is None:
+        if answers(stage):
+            kill_the_daemon(stage)
+            killed += 1
+    assert killed >= 3
     code, said = stage.ended(watching)
     assert code == 3
-    assert "3 daemons have died within a minute" in said
+    assert f"{killed} daemons have died within a minute" in said
     assert f"The end of {stage.state / 'daemon.log'}:\n" in said and "is up" in said
-    wait_for(lambda: "does not stay. 3 daemons have died" in (stage.state / "daemon.log").read_text())
+    wait_for(lambda: "daemons have died within a minute" in (stage.state / "daemon.log").read_text())
     assert not lives(stage)
 
     warned = stage.band("ps")
-    assert "3 daemons have died within a minute" in warned.err
+    assert "daemons have died within a minute" in warned.err
     assert "This command starts one even so." in warned.err
     stage.go_on("one")
     stage.landed("one")

@@ -20,6 +20,7 @@ from bandstand.faces.wire import Client, Json, Lost, NotRunning, Outlived
 
 _START_SECONDS = 30.0
 _END_SECONDS = 15.0
+_DYING_SECONDS = 0.5
 _MOST_LOSSES, _LOSSES_SECONDS = 5, 60.0
 _QUESTIONS = ("ready", "plan", "ps", "show", "asks", "diff", "look", "agents")
 """Operations that change nothing: they are simply asked again when the daemon was lost."""
@@ -70,15 +71,16 @@ def going_on(
     losses: deque[float] = deque(maxlen=_MOST_LOSSES)
     while True:
         try:
+            if losses:
+                call("ready", at=at)
             yield from begin()
         except (Lost, NotRunning):
             losses.append(time.monotonic())
-            if len(losses) == _MOST_LOSSES and losses[-1] - losses[0] < _LOSSES_SECONDS:
-                raise
             if (loop := _crash_loop(here())) is not None:
                 raise loop from None
+            if len(losses) == _MOST_LOSSES and losses[-1] - losses[0] < _LOSSES_SECONDS:
+                raise
             lost()
-            call("ready", at=at)
         else:
             return
 
@@ -183,8 +185,16 @@ def start(where: Places) -> None:
 
 
 def _crash_loop(where: Places) -> Unavailable | None:
-    """Why no daemon should be started now but by a person, if so."""
-    return None if held(where.lock) else too_many_crashes(where, now=time.time())
+    """Why no daemon should be started now but by a person, if so.
+
+    One that was killed may hold its lock for a moment longer than its connections.
+    """
+    deadline = time.monotonic() + _DYING_SECONDS
+    while held(where.lock):
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(0.02)
+    return too_many_crashes(where, now=time.time())
 
 
 def _environment(where: Places) -> dict[str, str]:

@@ -1,0 +1,133 @@
+"""The facts: everything that ever happens to a fleet, in the past tense.
+
+A fact is small and says what became true, not what should be done about it. Its fields are written to disk under its
+class name; a change of their meaning needs a new version and an upcaster in the codec.
+"""
+
+from bandstand.domain.events.asks import (
+    AskAnswered,
+    AskRaised,
+    AskReminded,
+    AskWithdrawn,
+)
+from bandstand.domain.events.landing import (
+    CandidateBuilt,
+    ChangeLanded,
+    ChangeQueued,
+    ChangeReassessed,
+    LandingApproved,
+    LandingRestarted,
+    LandingReturned,
+    LandingStarted,
+)
+from bandstand.domain.events.quality import (
+    CheckConcluded,
+    CheckStarted,
+    ReviewConcluded,
+)
+from bandstand.domain.events.rules import (
+    AgentConfigured,
+    OrderTaken,
+    PolicyConfirmed,
+    PolicyFound,
+    RepositoryOpened,
+    SandboxChosen,
+)
+from bandstand.domain.events.runs import (
+    RunEnded,
+    RunStarted,
+    RunStopRequested,
+    SessionOpened,
+    TurnEnded,
+    TurnQueued,
+    TurnStarted,
+    WorkspacePrepared,
+    WorkspaceRetired,
+)
+from bandstand.domain.events.tasks import (
+    MessageSent,
+    StepFailed,
+    TaskBlocked,
+    TaskCancelled,
+    TaskResumed,
+    TaskSubmitted,
+)
+
+__all__ = [
+    "AgentConfigured",
+    "AskAnswered",
+    "AskRaised",
+    "AskReminded",
+    "AskWithdrawn",
+    "CandidateBuilt",
+    "ChangeLanded",
+    "ChangeQueued",
+    "ChangeReassessed",
+    "CheckConcluded",
+    "CheckStarted",
+    "Event",
+    "LandingApproved",
+    "LandingRestarted",
+    "LandingReturned",
+    "LandingStarted",
+    "MessageSent",
+    "OrderTaken",
+    "PolicyConfirmed",
+    "PolicyFound",
+    "RepositoryOpened",
+    "ReviewConcluded",
+    "RunEnded",
+    "RunStarted",
+    "RunStopRequested",
+    "SandboxChosen",
+    "SessionOpened",
+    "StepFailed",
+    "TaskBlocked",
+    "TaskCancelled",
+    "TaskResumed",
+    "TaskSubmitted",
+    "TurnEnded",
+    "TurnQueued",
+    "TurnStarted",
+    "WorkspacePrepared",
+    "WorkspaceRetired",
+]
+
+Event = (
+    RepositoryOpened
+    | SandboxChosen
+    | AgentConfigured
+    | PolicyConfirmed
+    | PolicyFound
+    | TaskSubmitted
+    | TaskCancelled
+    | MessageSent
+    | TurnQueued
+    | TurnStarted
+    | RunStarted
+    | WorkspacePrepared
+    | SessionOpened
+    | TurnEnded
+    | RunStopRequested
+    | RunEnded
+    | AskRaised
+    | AskAnswered
+    | AskWithdrawn
+    | AskReminded
+    | TaskBlocked
+    | TaskResumed
+    | StepFailed
+    | CheckStarted
+    | CheckConcluded
+    | ReviewConcluded
+    | ChangeQueued
+    | LandingStarted
+    | CandidateBuilt
+    | LandingApproved
+    | LandingReturned
+    | LandingRestarted
+    | ChangeReassessed
+    | ChangeLanded
+    | WorkspaceRetired
+    | OrderTaken
+)

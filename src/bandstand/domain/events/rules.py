@@ -1,0 +1,53 @@
+"""Facts about a repository: where it is, and the rules that hold in it."""
+
+from dataclasses import dataclass
+
+from bandstand.domain.agent import AgentProfile
+from bandstand.domain.policy import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryOpened:
+    """The repository is at this path."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxChosen:
+    """From now on agents and checks of this repository run in this kind of sandbox. `none` is chosen by name only."""
+
+    name: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentConfigured:
+    """An order brought an agent of its own, such as a rehearsal of a score. It stands until one of its name comes."""
+
+    profile: AgentProfile
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyConfirmed:
+    """Somebody lets these rules run commands on this machine: they were shown them, or said yes to them unseen."""
+
+    policy: Policy
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyFound:
+    """The target branch has other rules than those that were confirmed."""
+
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderTaken:
+    """An order with a key was carried out: the `facts` facts before this one followed. `digest` tells what it was."""
+
+    key: str
+    digest: str
+    facts: int

@@ -1,0 +1,71 @@
+"""Facts about tasks: what was asked for, what a human says to it, and what keeps it from going on."""
+
+from dataclasses import dataclass
+
+from bandstand.domain.ask import Ask
+from bandstand.domain.ids import TaskId
+from bandstand.domain.run import Turn
+from bandstand.domain.task import TaskSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSubmitted:
+    """Someone asked for something."""
+
+    spec: TaskSpec
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCancelled:
+    """The task will not go on. Its work is kept."""
+
+    task: TaskId
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSent:
+    """A human has something to say to the task's agent.
+
+    It becomes a turn once the present one, or a reviewing agent, has come to its end. Checks and a landing of the
+    change give way to it.
+    """
+
+    task: TaskId
+    text: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskBlocked:
+    """The task waits for a human to answer `ask`. With `turn`, that is what the agent does next when it goes on.
+
+    `messages` is how many waiting messages that turn's text takes up. `without` are cancelled tasks that it needs:
+    going on means going on without them.
+    """
+
+    task: TaskId
+    ask: Ask
+    turn: Turn | None = None
+    messages: int = 0
+    without: tuple[TaskId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskResumed:
+    """The task goes on where it was blocked, with its counts of repairs and failures at zero."""
+
+    task: TaskId
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFailed:
+    """Something that Bandstand itself does for the task did not work. It is tried again, a few times."""
+
+    task: TaskId
+    step: str
+    message: str
+    hint: str = ""

@@ -15,7 +15,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "cli.md"
 BEGINNING = """\
 # The command line
 
-<!-- Written by scripts/cli_reference.py from src/bandstand/faces/cli/parser.py. Change that. -->
+<!-- Written by scripts/cli_reference.py from the verbs in src/bandstand/faces/cli/verbs. Change that. -->
 
 A command is about the repository that you are in; `demo`, `doctor`, `up` and `down` work anywhere.
 The first one starts the daemon if none is running; `doctor` and `down` do not.

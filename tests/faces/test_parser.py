@@ -8,10 +8,10 @@ import shlex
 import pytest
 from inline_snapshot import snapshot
 
-from bandstand.faces.cli.main import VERBS
-from bandstand.faces.cli.parser import EPILOG, build_daemon_parser, build_parser
+from bandstand.faces.cli.parser import EPILOG, build_parser, verb_parser
+from bandstand.faces.cli.verbs import every, find
 
-FOR_PEOPLE = sorted(set(VERBS) - {"daemon"})
+FOR_PEOPLE = sorted(verb.name for verb in every())
 
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
@@ -46,9 +46,10 @@ def test_the_verbs_and_what_they_say_of_themselves(monkeypatch: pytest.MonkeyPat
 def test_every_verb_is_there_and_can_be_carried_out() -> None:
     """One function for each, which takes the arguments."""
     assert sorted(parsers()) == FOR_PEOPLE
-    for verb, place in VERBS.items():
-        module, name = place.split(":")
-        assert callable(getattr(importlib.import_module(module), name)), verb
+    for verb in every():
+        assert find(verb.name) is not None
+        module, name = verb.does.split(":")
+        assert callable(getattr(importlib.import_module(module), name)), verb.name
 
 
 @pytest.mark.parametrize("verb", FOR_PEOPLE)
@@ -114,6 +115,7 @@ def test_what_holds_unless_it_is_said() -> None:
     assert arguments == snapshot(
         {
             "verb": "run",
+            "does": "bandstand.faces.cli.run:run",
             "goal": "a goal",
             "file": None,
             "agent": None,
@@ -134,4 +136,20 @@ def test_what_holds_unless_it_is_said() -> None:
 def test_the_daemon_is_called_by_commands_only() -> None:
     """It stands in no list."""
     assert "daemon" not in parsers()
-    assert build_daemon_parser().parse_args(["--ready", "5"]).ready == 5
+    verb = find("daemon")
+    assert verb is not None
+    assert verb_parser(verb).parse_args(["--ready", "5"]).ready == 5
+
+
+@pytest.mark.parametrize("name", FOR_PEOPLE)
+def test_a_verb_alone_is_what_it_is_among_all(name: str) -> None:
+    """Whoever types it gets the parser of the verb alone; help and documents show that of all."""
+    verb = find(name)
+    assert verb is not None
+    assert verb_parser(verb).format_help() == parsers()[name].format_help()
+
+
+def test_following_is_another_thing_than_looking() -> None:
+    """`ps --follow` needs more than a quick `ps`, which does not pay for it."""
+    assert build_parser().parse_args(["ps"]).does == "bandstand.faces.cli.looking:ps"
+    assert build_parser().parse_args(["ps", "-f"]).does == "bandstand.faces.cli.run:watch"

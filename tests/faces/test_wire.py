@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable, Unknown
 from bandstand.domain.standing import Mark
-from bandstand.faces.wire import Client, Lost, NotRunning, Outlived, encode, error_message, plain, raise_error
+from bandstand.faces.wire import Client, Lost, NotRunning, Outlived, encode, error_message, raise_error
+from bandstand.faces.wire.plain import plain
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

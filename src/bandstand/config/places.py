@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_LONGEST_SOCKET_PATH = 107
+from bandstand.config.folders import LOCK, SOCKET, folders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Places:
     @property
     def socket(self) -> Path:
         """The daemon's socket."""
-        return self.runtime / "band.sock"
+        return self.runtime / SOCKET
 
     @property
     def api_socket(self) -> Path:
@@ -47,7 +47,7 @@ class Places:
     @property
     def lock(self) -> Path:
         """Held by the daemon for as long as it lives. Its lines are the process and the socket where it listens."""
-        return self.state / "daemon.lock"
+        return self.state / LOCK
 
     @property
     def wake_lock(self) -> Path:
@@ -71,35 +71,6 @@ class Places:
 
 
 def places(environment: Mapping[str, str], *, uid: int) -> Places:
-    """The places of a user, by their environment. `BAND_STATE_DIR` moves the state, and everything else with it.
-
-    A runtime folder whose path is too long for a socket gives way to one under `/tmp`.
-    """
-    home = Path(environment.get("HOME") or "/")
-    own = environment.get("BAND_STATE_DIR")
-    if own:
-        state = Path(own).absolute()
-        runtime, cache = state / "run", state / "cache"
-    else:
-        state = Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state") / "bandstand"
-        cache = Path(environment.get("XDG_CACHE_HOME") or home / ".cache") / "bandstand"
-        base = environment.get("XDG_RUNTIME_DIR")
-        shared = Path(base) / "bandstand" if base and Path(base).is_dir() else Path(f"/tmp/band-{uid}")
-        runtime = _runtime(shared, state)
-    if len(str(runtime / "band.sock").encode()) > _LONGEST_SOCKET_PATH:
-        runtime = _runtime(Path(f"/tmp/band-{uid}"), state)
-    settings = Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "bandstand" / "config.toml"
-    return Places(state=state, runtime=runtime, settings=settings, cache=cache)
-
-
-def _runtime(shared: Path, state: Path) -> Path:
-    """A folder beside all those of the user's other states."""
-    return shared.with_name(f"{shared.name}-{hash_of(str(state)):08x}")
-
-
-def hash_of(text: str) -> int:
-    """A number for a text, the same in every process (FNV-1a, 32 bits)."""
-    value = 0x811C9DC5
-    for byte in text.encode():
-        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
-    return value
+    """The places of a user, by their environment, as `folders` knows them."""
+    state, runtime, settings, cache = map(Path, folders(environment, uid=uid))
+    return Places(state=state, runtime=runtime, settings=settings / "config.toml", cache=cache)

@@ -17,9 +17,10 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
-from bandstand.faces.cli.calling import call, here
+from bandstand.faces.cli.calling import call
 from bandstand.faces.cli.live import LiveView
 from bandstand.faces.cli.looking import ask_lines, dump
+from bandstand.faces.cli.starting import here
 from bandstand.faces.cli.terminal import Paint, width
 from bandstand.faces.cli.watching import watch
 from bandstand.faces.wire import Json

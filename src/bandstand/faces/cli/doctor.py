@@ -13,8 +13,9 @@ from bandstand.bootstrap import Bandstand
 from bandstand.config.known_agents import KNOWN_AGENTS
 from bandstand.config.places import Places
 from bandstand.domain.errors import BandstandError
-from bandstand.faces.cli.calling import client, folder, held, here, running
 from bandstand.faces.cli.looking import dump
+from bandstand.faces.cli.reaching import client, folder
+from bandstand.faces.cli.starting import held, here, running
 from bandstand.faces.cli.terminal import Paint
 from bandstand.faces.wire import NotRunning
 
@@ -125,7 +126,7 @@ def _disk(where: Places) -> Finding:
 
 def _daemon(where: Places) -> Finding:
     try:
-        said = client(where).call("hello")
+        said = client().call("hello")
     except NotRunning:
         if held(where.lock):
             return Finding(level="missing", what="daemon: it is running, but it does not answer", cure=running(where))

@@ -1,13 +1,15 @@
 """Looking: lists of tasks, asks and agents. The quickest commands: they import next to nothing."""
 
-import argparse
 import json
 import os
 import sys
 
 from bandstand.faces.cli.calling import call
 from bandstand.faces.cli.terminal import UNSANDBOXED, Paint, ago, cut, table, width, wrap
-from bandstand.faces.wire import Json
+from bandstand.faces.wire import TYPE_CHECKING, Json
+
+if TYPE_CHECKING:
+    import argparse
 
 _ENDED_SHOWN = 10
 _DETAIL_SHOWN = 6
@@ -18,7 +20,7 @@ _WORDS = {("review", False): " -m …", ("blocked", True): " [-m …]"}
 """How the words that go with a choice are given, by the kind of ask and whether the choice lets the task go on."""
 
 
-def ps(arguments: argparse.Namespace) -> int:
+def ps(arguments: "argparse.Namespace") -> int:
     """The fleet at a glance."""
     fleet = call("ps", tasks=arguments.tasks, all=arguments.all)
     if arguments.json:
@@ -79,7 +81,7 @@ def tally(tasks: list[Json]) -> list[tuple[str, str]]:
     return found
 
 
-def asks(arguments: argparse.Namespace) -> int:
+def asks(arguments: "argparse.Namespace") -> int:
     """What needs a human."""
     found = call("asks")
     if arguments.json:
@@ -112,7 +114,7 @@ def ask_lines(ask: Json, paint: Paint) -> list[str]:
     return lines
 
 
-def agents(arguments: argparse.Namespace) -> int:
+def agents(arguments: "argparse.Namespace") -> int:
     """The agents that are here, and those that could be."""
     found = call("agents", variables={"PATH": os.environ.get("PATH", "")})
     if arguments.json:

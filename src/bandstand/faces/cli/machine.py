@@ -5,8 +5,9 @@ import sys
 
 from bandstand.config.places import Places
 from bandstand.domain.errors import Unavailable
-from bandstand.faces.cli.calling import client, held, here, running, wait_for_its_end
 from bandstand.faces.cli.looking import dump
+from bandstand.faces.cli.reaching import client
+from bandstand.faces.cli.starting import held, here, running, wait_for_its_end
 from bandstand.faces.wire import NotRunning
 
 
@@ -14,7 +15,7 @@ def down(arguments: argparse.Namespace) -> int:
     """Stop the daemon, and return when it has gone. Holders of live agents start none before the next command does."""
     where = here()
     try:
-        said = client(where).call("down")
+        said = client().call("down")
         words = "The daemon is down."
         wait_for_its_end(where)
     except NotRunning:

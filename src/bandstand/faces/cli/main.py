@@ -3,55 +3,28 @@
 What a warm command needs is imported here; everything heavier is imported by the verb that needs it.
 """
 
-import argparse
 import io
 import os
 import sys
-from importlib import import_module
 
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
+from bandstand.faces.cli.verbs import find
+from bandstand.faces.wire import TYPE_CHECKING
 
-VERBS = {
-    "run": "bandstand.faces.cli.run:run",
-    "send": "bandstand.faces.cli.orders:send",
-    "cancel": "bandstand.faces.cli.orders:cancel",
-    "answer": "bandstand.faces.cli.orders:answer",
-    "review": "bandstand.faces.cli.orders:review",
-    "ps": "bandstand.faces.cli.looking:ps",
-    "show": "bandstand.faces.cli.showing:show",
-    "log": "bandstand.faces.cli.showing:log",
-    "diff": "bandstand.faces.cli.showing:diff",
-    "asks": "bandstand.faces.cli.looking:asks",
-    "agents": "bandstand.faces.cli.looking:agents",
-    "doctor": "bandstand.faces.cli.doctor:doctor",
-    "demo": "bandstand.faces.cli.demo:demo",
-    "up": "bandstand.faces.daemon.server:up",
-    "down": "bandstand.faces.cli.machine:down",
-    "daemon": "bandstand.faces.daemon.server:daemon",
-}
-WATCHING = "bandstand.faces.cli.run:watch"
-"""What `ps --follow` is. It needs more than a quick `ps`."""
+if TYPE_CHECKING:
+    import argparse
 
 REFUSED, UNAVAILABLE, BROKEN, INTERRUPTED = 2, 3, 70, 130
 
 
 def run(words: list[str]) -> int:
     """Carry out one command; its exit code."""
-    from bandstand.faces.cli.parser import build_daemon_parser, build_parser
-
     _prepare_streams()
-    if words[:1] == ["daemon"]:
-        parser, words = build_daemon_parser(), words[1:]
-    else:
-        parser = build_parser()
-    arguments = parser.parse_args(words)
-    if arguments.verb is None:
-        parser.print_help()
-        return 0
-    watched = arguments.verb == "ps" and arguments.follow
-    module, name = (WATCHING if watched else VERBS[arguments.verb]).split(":")
+    arguments = _understood(words)
+    module, name = arguments.does.split(":")
     try:
-        return _flushed(int(getattr(import_module(module), name)(arguments)))
+        # `importlib` would be one more module to load.
+        return _flushed(int(getattr(__import__(module, fromlist=(name,)), name)(arguments)))
     except BandstandError as error:
         return _tell(error, arguments)
     except KeyboardInterrupt:
@@ -63,6 +36,20 @@ def run(words: list[str]) -> int:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _tell(Broken(f"{place}{error.strerror or error}."), arguments)
+
+
+def _understood(words: list[str]) -> "argparse.Namespace":
+    """The words of a command, by the parser of its verb alone, or by that of all if it names none. Ends if they say
+    nothing that could be done."""
+    from bandstand.faces.cli.parser import build_parser, verb_parser
+
+    verb = find(words[0]) if words else None
+    if verb is not None:
+        return verb_parser(verb).parse_args(words[1:])
+    parser = build_parser()
+    parser.parse_args(words)
+    parser.print_help()
+    parser.exit()
 
 
 def _prepare_streams() -> None:
@@ -90,7 +77,7 @@ def _write_no_more() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _tell(error: BandstandError, arguments: argparse.Namespace) -> int:
+def _tell(error: BandstandError, arguments: "argparse.Namespace") -> int:
     """Say what is wrong and what to do about it."""
     if getattr(arguments, "json", False):
         from bandstand.faces.wire import encode, error_message

@@ -3,8 +3,9 @@
 import argparse
 import sys
 
-from bandstand.faces.cli.calling import call, me
+from bandstand.faces.cli.calling import call
 from bandstand.faces.cli.looking import dump
+from bandstand.faces.cli.reaching import me
 from bandstand.faces.cli.terminal import Paint
 from bandstand.faces.wire import Json
 

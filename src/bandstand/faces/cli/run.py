@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from bandstand.domain.errors import Refused
-from bandstand.faces.cli.calling import call, me
+from bandstand.faces.cli.calling import call
 from bandstand.faces.cli.looking import dump
+from bandstand.faces.cli.reaching import me
 from bandstand.faces.cli.terminal import Paint, clean, table, width
 from bandstand.faces.wire import Json
 

@@ -8,7 +8,8 @@ import sys
 from collections import Counter
 from datetime import datetime
 
-from bandstand.faces.cli.calling import call, stream
+from bandstand.faces.cli.calling import call
+from bandstand.faces.cli.following import stream
 from bandstand.faces.cli.looking import ask_lines, dump
 from bandstand.faces.cli.terminal import UNSANDBOXED, Paint, ago, clean, counted, cut, width, wrap
 from bandstand.faces.wire import Json

@@ -1,13 +1,13 @@
 """What a terminal can do: colours where they are wanted, and its width. Light enough for every command."""
 
 import os
-import shutil
 import sys
-import textwrap
 import time
-import unicodedata
-from datetime import UTC, datetime
-from typing import TextIO
+
+from bandstand.faces.wire import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 COLOURS = {
     "needs-you": "1;33",
@@ -28,7 +28,7 @@ UNSANDBOXED = "unsandboxed: laws 2 and 4 not enforced"
 class Paint:
     """Colours for one stream: none if it is no terminal, `NO_COLOR` is set, or the terminal is dumb."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: "TextIO") -> None:
         plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
         self.on = bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and not plain)
 
@@ -60,12 +60,18 @@ class Paint:
 def width() -> int:
     """The columns of the terminal; 100 where there is none."""
     if sys.stdout.isatty():
+        import shutil
+
         return max(40, shutil.get_terminal_size().columns)
     return int(os.environ.get("COLUMNS") or 100)
 
 
 def clean(text: str) -> str:
     """Text that others wrote, without control characters: it cannot move the cursor or hide what stands there."""
+    if text.isprintable():
+        return text
+    import unicodedata
+
     return "".join(char if char in "\n\t" or unicodedata.category(char)[0] != "C" else "�" for char in text)
 
 
@@ -77,6 +83,8 @@ def cut(text: str, columns: int) -> str:
 
 def wrap(text: str, columns: int, *, indent: str = "", first: str | None = None) -> list[str]:
     """Text in lines of at most so many columns, behind an indent; the lines that it has stay apart."""
+    import textwrap
+
     lines: list[str] = []
     for line in clean(text).strip().splitlines():
         begin = indent if lines or first is None else first
@@ -88,6 +96,8 @@ def wrap(text: str, columns: int, *, indent: str = "", first: str | None = None)
 
 def ago(moment: str) -> str:
     """How long ago a time in ISO 8601 was: `4s`, `12m`, `3h`, `2d`."""
+    from datetime import UTC, datetime
+
     seconds = max(0, int(time.time() - datetime.fromisoformat(moment).astimezone(UTC).timestamp()))
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= 2 * size or (unit != "d" and seconds >= size):

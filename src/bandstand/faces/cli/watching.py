@@ -7,7 +7,8 @@ daemon is lost another one is started, and the stream goes on where it was: no f
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from bandstand.faces.cli.calling import api_socket, folder, going_on
+from bandstand.faces.cli.following import api_socket, going_on
+from bandstand.faces.cli.reaching import folder
 from bandstand.faces.stream import Api, Said
 from bandstand.faces.wire import Json
 

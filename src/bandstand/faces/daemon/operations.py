@@ -13,7 +13,8 @@ from bandstand.domain.ids import AskId, RunId, TaskId
 from bandstand.faces.daemon import submitting
 from bandstand.faces.daemon.rows import row
 from bandstand.faces.text import transcribed
-from bandstand.faces.wire import Json, plain
+from bandstand.faces.wire import Json
+from bandstand.faces.wire.plain import plain
 from bandstand.ports.agents import TranscriptEntry
 from bandstand.services.desk import Desk
 from bandstand.services.fleet import Notices, Told

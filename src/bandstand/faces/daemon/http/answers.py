@@ -19,7 +19,8 @@ from bandstand.domain.errors import Refused
 from bandstand.domain.ids import RepositoryId, RunId, TaskId
 from bandstand.domain.past import subject
 from bandstand.faces.daemon.operations import ANSWERING, entry
-from bandstand.faces.wire import Json, plain
+from bandstand.faces.wire import Json
+from bandstand.faces.wire.plain import plain
 from bandstand.services.desk import Desk
 from bandstand.services.fleet import Recording
 from bandstand.services.orders import Receipt

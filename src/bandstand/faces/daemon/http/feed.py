@@ -20,7 +20,8 @@ from bandstand.domain.past import subject
 from bandstand.domain.state import State
 from bandstand.faces.daemon.rows import row
 from bandstand.faces.text import GLYPHS, doing, told
-from bandstand.faces.wire import Json, encode, error_message, plain
+from bandstand.faces.wire import Json, encode, error_message
+from bandstand.faces.wire.plain import plain
 from bandstand.ports.log import Recorded
 from bandstand.services.broadcast import Broadcast
 from bandstand.services.desk import Desk

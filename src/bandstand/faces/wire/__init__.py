@@ -9,24 +9,27 @@ One connection carries one operation. Closing it ends the operation, never what 
 """
 
 import json
+import os
 import socket
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-from datetime import datetime
-from enum import Enum
-from pathlib import Path
-from typing import Any
 
-from bandstand import __version__
+import bandstand
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable, Unknown
 
-Json = Any
-"""A value of JSON."""
+# Importing `typing` takes longer than answering does; type checkers take a constant of this name for the real one.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    Json: TypeAlias = Any
+    """A value of JSON."""
+else:
+    Json = object
 
 ANSWER_SECONDS = 60.0
 """How long an operation that does not stream may take. Those that do may be silent for any time."""
 
-INSTALL = f"{__version__} {Path(__file__).parents[1]}"
+INSTALL = f"{bandstand.__version__} {os.path.dirname(bandstand.__file__)}"
 """Which code this is: its version and where it lies."""
 
 
@@ -49,21 +52,6 @@ _KINDS: dict[str, type[BandstandError]] = {
     "unavailable": Unavailable,
     "broken": Broken,
 }
-
-
-def plain(value: object) -> Json:
-    """A read model as JSON: dataclasses as objects, times as ISO 8601, sets and tuples as lists."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    return value
 
 
 def encode(message: Json) -> bytes:
@@ -89,8 +77,8 @@ class Client:
     Raises `NotRunning` when nobody is there, `Lost` when the daemon ends meanwhile, and whatever the daemon raises.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: "os.PathLike[str] | str") -> None:
+        self._path = os.fspath(path)
 
     def call(self, op: str, **args: Json) -> Json:
         """The result of an operation that does not stream."""
@@ -128,7 +116,7 @@ class Client:
     def _connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection.connect(str(self._path))
+            connection.connect(self._path)
         except (FileNotFoundError, ConnectionRefusedError):
             connection.close()
             raise NotRunning("No daemon is running.", hint="`band up` starts one.") from None

@@ -1,0 +1,48 @@
+"""Where the daemon is, as a quick command finds out: from the caller's folder and the daemon's own lock file."""
+
+import os
+
+from bandstand.config.folders import LOCK, SOCKET, folders
+from bandstand.domain.errors import Refused
+from bandstand.faces.wire import TYPE_CHECKING, Client
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def folder(at: "Path | None" = None) -> str:
+    """The folder that is meant. Raises `Refused` if the caller's own is gone."""
+    try:
+        return os.getcwd() if at is None else str(at)
+    except FileNotFoundError:
+        raise Refused("The folder that you are in is gone.", hint="Go to another one: cd ~") from None
+
+
+def client() -> Client:
+    """Asks the daemon where it says that it listens: it may have been started with another runtime folder."""
+    _, runtime, *_ = folders(os.environ, uid=os.getuid())
+    _, socket = lock_lines()
+    return Client(socket or os.path.join(runtime, SOCKET))
+
+
+def lock_lines() -> tuple[str, str]:
+    """The process of the last daemon, and the socket where it listened; empty as long as nothing is said of them."""
+    state, *_ = folders(os.environ, uid=os.getuid())
+    try:
+        with open(os.path.join(state, LOCK), "rb") as lock:
+            lines = os.fsdecode(lock.read()).split("\n")
+    except (FileNotFoundError, NotADirectoryError):
+        return "", ""
+    # A line counts once it has its end: the daemon may be writing it right now.
+    pid, socket = ([*lines[:-1], "", ""])[:2]
+    return pid, socket
+
+
+def me() -> str:
+    """The name of the user who gave the command."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

@@ -1,0 +1,70 @@
+"""The verbs of `band`, one module for each theme. Adding one touches the list `VERBS` of its theme, and nothing else.
+
+A theme is imported when a verb is looked for in it, and a verb's options are made when it is the one that was typed: a
+command that only looks pays for no other. The themes stand here in that order, what is looked for most often first.
+"""
+
+from collections.abc import Callable, Iterator
+
+from bandstand.faces.wire import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+THEMES = ("looking", "work", "deciding", "machine")
+SHOWN = ("work", "looking", "deciding", "machine")
+"""The order in which help lists them."""
+
+
+class Verb:
+    """What stands behind one word of the command line. A plain class, for `dataclasses` takes longer than an answer.
+
+    `words` say what it does, in small letters and without a full stop; `does` is the function that carries it out, as
+    "module:function", and is imported only then; `options` adds what may stand behind the verb, `--json` included;
+    `examples` teach it. A `hidden` one is called by programs and is in no list.
+    """
+
+    __slots__ = ("does", "examples", "hidden", "name", "options", "words")
+
+    def __init__(
+        self,
+        name: str,
+        words: str,
+        *,
+        does: str,
+        options: "Callable[[argparse.ArgumentParser], None]",
+        examples: str = "",
+        hidden: bool = False,
+    ) -> None:
+        self.name = name
+        self.words = words
+        self.does = does
+        self.options = options
+        self.examples = examples
+        self.hidden = hidden
+
+
+def find(name: str) -> Verb | None:
+    """The verb of that name, if there is one."""
+    for theme in THEMES:
+        for verb in _of(theme):
+            if verb.name == name:
+                return verb
+    return None
+
+
+def every() -> Iterator[Verb]:
+    """All verbs that a person may type, in the order of help."""
+    for theme in SHOWN:
+        yield from (verb for verb in _of(theme) if not verb.hidden)
+
+
+def _of(theme: str) -> tuple[Verb, ...]:
+    """The verbs of a theme. `importlib` would be one more module to load."""
+    found: tuple[Verb, ...] = __import__(f"{__name__}.{theme}", fromlist=("VERBS",)).VERBS
+    return found
+
+
+def json_option(parser: "argparse.ArgumentParser") -> None:
+    """The option that every verb has which has something to say."""
+    parser.add_argument("--json", action="store_true", help="print JSON")

@@ -1,0 +1,48 @@
+"""Verbs that look: nothing changes by them."""
+
+from bandstand.faces.cli.verbs import Verb, json_option
+from bandstand.faces.wire import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+
+def _ps(parser: "ArgumentParser") -> None:
+    parser.add_argument("tasks", nargs="*", metavar="TASK", help="these tasks only")
+    parser.add_argument("-a", "--all", action="store_true", help="ended tasks too, however many")
+    parser.add_argument(
+        "-f",
+        "--follow",
+        action="store_const",
+        dest="does",
+        const="bandstand.faces.cli.run:watch",
+        help="watch them to their end; all live ones if none is named",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="with --follow: show more of what goes on")
+    json_option(parser)
+
+
+def _show(parser: "ArgumentParser") -> None:
+    parser.add_argument("task", metavar="TASK")
+    json_option(parser)
+
+
+def _log(parser: "ArgumentParser") -> None:
+    parser.add_argument("task", metavar="TASK")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the task has ended")
+    parser.add_argument("--full", action="store_true", help="prompts and outputs whole, not their first lines")
+    json_option(parser)
+
+
+def _diff(parser: "ArgumentParser") -> None:
+    parser.add_argument("task", metavar="TASK")
+    parser.add_argument("--stat", action="store_true", help="files and lines only")
+    json_option(parser)
+
+
+VERBS = (
+    Verb("ps", "the fleet at a glance", does="bandstand.faces.cli.looking:ps", options=_ps),
+    Verb("show", "one task, whole", does="bandstand.faces.cli.showing:show", options=_show),
+    Verb("log", "what was said and done in a task", does="bandstand.faces.cli.showing:log", options=_log),
+    Verb("diff", "a task's change as a patch", does="bandstand.faces.cli.showing:diff", options=_diff),
+)

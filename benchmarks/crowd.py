@@ -59,7 +59,7 @@ def measure() -> Findings:
 
 def _memory(place: Ground) -> dict[str, Found]:
     daemon = processes.memory(place.daemon())
-    holders = [processes.memory(pid).pss for pid in processes.named("holder.py")]
+    holders = [processes.memory(pid).pss for pid in processes.named("hosts/holder")]
     bare, library = (
         _sleeping(place, "-I", "-S", "-c", "import time; time.sleep(600)"),
         _sleeping(place, "-c", LIBRARIES),

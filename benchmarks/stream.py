@@ -197,7 +197,7 @@ def _end(path: Path) -> bytes:
 
 def _used(place: Ground, subscriber: int) -> dict[str, float]:
     """The processor time until now of everybody, in seconds."""
-    holders, daemon = set(processes.named("holder.py")), place.daemon()
+    holders, daemon = set(processes.named("hosts/holder")), place.daemon()
     others = set(processes.below(os.getpid())) - holders - {daemon, subscriber}
     return {
         "daemon": processes.seconds_of([daemon]),

@@ -27,12 +27,12 @@ MOST_METHODS = 20
 
 BROAD_EXCEPT_MODULES = {
     "services/reconcile.py",  # the guard around every performer: the failure becomes a fact
-    "adapters/hosts/holder.py",  # it must outlive whatever its run does
+    "adapters/hosts/holder/",  # it must outlive whatever its run does
     "faces/daemon/server.py",  # the boundary of the socket: one bad request ends alone
     "faces/cli/main.py",  # the boundary of the terminal: a sentence instead of a traceback
 }
 MAY_PRINT = ("faces/", "rehearsal/")
-STANDARD_LIBRARY_ONLY = ("rehearsal/", "adapters/hosts/holder.py")
+STANDARD_LIBRARY_ONLY = ("rehearsal/", "adapters/hosts/holder/")
 BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "manager", "managers", "misc"}
 
 # What the first instant of every command may load: these modules, and of the heavy ones none.
@@ -247,12 +247,12 @@ def skips() -> Problems:
 
 
 def foreign_imports() -> Problems:
-    """The rehearsal agent and the holder start alone in milliseconds: they import the standard library only."""
-    for path in python_files(PACKAGE):
-        if inside(path, STANDARD_LIBRARY_ONLY):
+    """The rehearsal agent and the holder start alone in milliseconds: the standard library and themselves, no more."""
+    for folder in STANDARD_LIBRARY_ONLY:
+        package = f"bandstand/{folder}".replace("/", ".")
+        for path in python_files(PACKAGE / folder):
             for name, node in imported(path):
-                own = name.startswith("bandstand.rehearsal") and inside(path, ["rehearsal/"])
-                if name.partition(".")[0] not in sys.stdlib_module_names and not own:
+                if name.partition(".")[0] not in sys.stdlib_module_names and not f"{name}.".startswith(package):
                     yield f"{shown(path, node)} imports {name}"
 
 

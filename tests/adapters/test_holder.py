@@ -231,7 +231,7 @@ def test_the_lock_is_held_for_life(ground: Ground) -> None:
 
 def second_holder(ground: Ground, lock: int) -> dict[str, object]:
     """Start another holder by hand in the folder of the run; what it answers."""
-    program = Path(sys.modules[LocalHost.__module__].__file__ or "").with_name("holder.py")
+    program = Path(sys.modules[LocalHost.__module__].__file__ or "").with_name("holder")
     spec = {"lock": lock, "argv": ["cat"], "cwd": "/", "env": {}}
     ran = subprocess.run(
         [sys.executable, "-I", "-S", str(program)],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandstand.adapters.hosts import holder
+from bandstand.adapters.hosts.holder.journal import record as written
 from bandstand.adapters.hosts.journal import RecordStream, ends, find, note, scan, written_key
 from bandstand.domain.errors import Broken
 from bandstand.ports.hosts import RecordKind
@@ -27,7 +27,7 @@ KEYS = ["", "turn-1", "", "", "", "", ""]
 def journal() -> bytes:
     """A journal with a record of every kind."""
     return b"".join(
-        holder.record(kind, payload, written_key(key) if key else "-")
+        written(kind, payload, written_key(key) if key else "-")
         for kind, payload, key in zip(KINDS, PAYLOADS, KEYS, strict=True)
     )
 
@@ -50,9 +50,9 @@ def test_a_torn_end_is_not_seen(tmp_path: Path) -> None:
     """Cut at any byte of its last records, a journal has exactly those that are whole."""
     path = tmp_path / "journal"
     records = [
-        holder.record(b"<", b"one"),
-        holder.record(b">", b"two\n3", "re:7"),
-        holder.record(b"!", b'{"note": "exit"}'),
+        written(b"<", b"one"),
+        written(b">", b"two\n3", "re:7"),
+        written(b"!", b'{"note": "exit"}'),
     ]
     whole = b"".join(records)
     borders = [sum(map(len, records[:count])) for count in range(len(records) + 1)]
@@ -100,7 +100,7 @@ def test_damage_is_told(tmp_path: Path) -> None:
 @given(st.lists(st.integers(min_value=0, max_value=400), max_size=30))
 def test_a_stream_may_come_in_any_pieces(cuts: list[int]) -> None:
     """Each record is given out with the piece that completes it."""
-    data = b"".join(holder.record(b"<", payload) for payload in PAYLOADS[:5])
+    data = b"".join(written(b"<", payload) for payload in PAYLOADS[:5])
     stream = RecordStream(after=1000)
     found = []
     start = 0
@@ -119,5 +119,5 @@ def test_any_key_is_one_word(key: str) -> None:
     assert word.isascii()
     assert word.split() == [word]
     assert word != "-"
-    (record,) = RecordStream(after=0).feed(holder.record(b">", b"payload", word))
+    (record,) = RecordStream(after=0).feed(written(b">", b"payload", word))
     assert record.key == key

@@ -213,7 +213,7 @@ def an_older_installation(place: Path) -> Path:
     shutil.copytree(Path(bandstand.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     for name, said, instead in (
         ("__init__.py", f'"{bandstand.__version__}"', '"0.0.1"'),
-        ("adapters/hosts/holder.py", "\nVERSION = 1\n", "\nVERSION = 0\n"),
+        ("adapters/hosts/holder/__init__.py", "\nVERSION = 1\n", "\nVERSION = 0\n"),
     ):
         text = (copy / name).read_text()
         assert said in text

@@ -41,7 +41,7 @@ def kill_the_daemon(stage: Stage) -> int:
 
 def innermost(stage: Stage, run: str, words: str) -> int:
     """The process of a run whose command has these words in it, and that has no such process below it."""
-    holders = [pid for pid, command in stage.processes().items() if command.endswith("hosts/holder.py")]
+    holders = [pid for pid, command in stage.processes().items() if command.endswith("hosts/holder")]
     (holder,) = (pid for pid in holders if works_in(pid, run) and not set(holders) & children(pid).keys())
     found = {holder: stage.processes()[holder], **children(holder)}
     named = [pid for pid, command in found.items() if words in command]
@@ -99,7 +99,7 @@ def test_a_new_run_takes_up_the_session_of_a_killed_one(stage: Stage) -> None:
     repository = stage.repository()
     stage.submit(TWO, HELD)
     stage.begun("one", "two")
-    victims = innermost(stage, "one.1", "rehearsal/__main__.py"), innermost(stage, "two.1", "hosts/holder.py")
+    victims = innermost(stage, "one.1", "rehearsal/__main__.py"), innermost(stage, "two.1", "hosts/holder")
     for victim in victims:
         kill(victim)
     for name in ("one", "two"):

@@ -213,7 +213,7 @@ class LocalHost:
         *,
         waking: Waking | None = None,
         trees: Sequence[Tree] = (),
-        program: str = holder.__file__,
+        program: str = str(Path(holder.__file__).parent),
     ) -> None:
         usual = (Tree.USER_NAMESPACE, Tree.SUBREAPER)
         self._root = root

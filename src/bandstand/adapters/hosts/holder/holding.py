@@ -1,0 +1,192 @@
+"""Holding an agent: its pipes, what clients may have done to it, and its end, with the last word kept."""
+# ruff: noqa: PTH104, PTH123 - pathlib would be a tenth of the start of a process that every run starts
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from typing import IO, Any
+
+from bandstand.adapters.hosts.holder import STDIN_LIMIT, VERSION
+from bandstand.adapters.hosts.holder.bell import Bell
+from bandstand.adapters.hosts.holder.clients import Clients, Command
+from bandstand.adapters.hosts.holder.journal import Journal
+from bandstand.adapters.hosts.holder.loop import READ, WRITE, Loop
+from bandstand.adapters.hosts.holder.tree import kill_tree, signal_tree
+
+CHUNK = 1 << 16  # bytes of one read: what a pipe holds
+STDERR_LIMIT = 8 << 20  # bytes kept of stderr
+TICK, RETRY = 0.05, 0.5  # seconds between looks at an end, at a full disk
+MUTE, SETTLE, LINGER = 5.0, 10.0, 2.0  # seconds: an agent without stdout, the end with pipe or disk stuck, slow tails
+
+
+class Holder:
+    """The loop: the agent on one side, clients on the other, the journal between. It ends with the last word kept."""
+
+    def __init__(self, journal: Journal, agent: subprocess.Popen[bytes], server: socket.socket, bell: Bell) -> None:
+        self.journal, self.agent, self.bell = journal, agent, bell
+        self.stdin, self.stdout, self.stderr = (pipe for pipe in (agent.stdin, agent.stdout, agent.stderr) if pipe)
+        os.set_blocking(self.stdin.fileno(), False)
+        self.queue, self.farewell = bytearray(), False  # what waits for stdin; whether that is closed behind it
+        self.loop = Loop()
+        self.clients = Clients(server, self.loop, journal, self.perform)
+        self.epoch = self.code = self.acked = self.cap = 0  # the last: bytes that the journal may run ahead; 0 is any
+        self.reason = ""  # why it ends, once it does
+        self.told = False  # the exit record is kept
+        self.muted = self.deadline = 0.0  # the last is 0 while any of the tree lives
+
+    def run(self) -> None:
+        """Hold the agent until it and all that it said are at their end."""
+        self.knell, toll = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(toll)
+        os.write(toll, b"!")  # a child may be dead already
+        self.loop.watch(self.knell, READ, self.reap)
+        self.loop.watch(self.stderr, READ, self.overhear)
+        now = time.monotonic()
+        self.tick(now)
+        while not self.clients.over or (self.clients.tails and now < self.deadline):
+            self.loop.wait(self.pause(now))
+            now = time.monotonic()
+            self.tick(now)
+            self.clients.flush()
+        if self.clients.attend:
+            self.bell.farewell()
+
+    def pause(self, now: float) -> float | None:
+        """How long to wait at most for something to happen."""
+        if self.clients.attend:
+            self.bell.attended()
+            ring = None
+        else:
+            ring = self.bell.alone(now)
+        if self.reason:
+            return TICK
+        return RETRY if self.stdout.closed or self.journal.waiting else ring
+
+    def tick(self, now: float) -> None:
+        """Look at what is pending."""
+        if self.journal.waiting:
+            self.journal.keep()
+        lags = self.cap and not self.reason and self.journal.size - self.acked > self.cap
+        if not self.stdout.closed:  # with the disk full, or the reader far behind, the agent waits in its pipe
+            self.loop.watch(self.stdout, 0 if self.journal.waiting or lags else READ, self.hear)
+        elif now > self.muted + MUTE:
+            self.end("stdout-closed")
+        if self.deadline and not self.clients.over:
+            self.settle(now)
+        elif self.reason:
+            kill_tree()
+
+    def hear(self, pipe: IO[bytes]) -> None:
+        """Journal what the agent says."""
+        data = os.read(pipe.fileno(), CHUNK)
+        if not data:
+            self.loop.close(pipe)
+            self.muted = time.monotonic()
+        self.journal.hear(data)
+
+    def overhear(self, pipe: IO[bytes]) -> None:
+        """Keep the last of what the agent says on stderr."""
+        data = os.read(pipe.fileno(), CHUNK)
+        if not data:
+            return self.loop.close(pipe)
+        with contextlib.suppress(OSError):
+            if os.fstat(2).st_size > STDERR_LIMIT:
+                os.ftruncate(2, 0)
+            os.write(2, data)
+
+    def feed(self, _file: Any = None) -> None:
+        """Give the agent what waits for its stdin, and close that if it is to be closed."""
+        if self.stdin.closed:
+            return
+        try:
+            while self.queue:
+                del self.queue[: os.write(self.stdin.fileno(), self.queue[:CHUNK])]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.journal.note("stdin-closed", undelivered=len(self.queue))
+            self.queue.clear()
+            self.farewell = True
+        self.loop.watch(self.stdin, WRITE if self.queue else 0, self.feed)
+        if self.farewell and not self.queue:
+            self.loop.close(self.stdin)
+
+    def perform(self, client: socket.socket, command: Command, payload: bytes) -> Command:  # noqa: C901 - a match
+        """Do what a command says: the answer to it. All but the first two are for the newest hello only."""
+        op, epochs = command["op"], self.clients.epochs
+        if op == "hello" and (epoch := int(command.get("epoch", self.epoch + 1))) >= self.epoch:
+            if epoch > self.epoch and not self.reason:
+                self.journal.note("attach", epoch=epoch)
+            self.epoch = epochs[client] = epoch
+        fenced = epochs[client] < max(1, self.epoch)
+        if op == "status" or (op == "hello" and not fenced):
+            return {"version": VERSION, "epoch": self.epoch, "size": self.journal.size, "reason": self.reason}
+        match op:
+            case _ if fenced:
+                return {"error": "fenced"}
+            case "write":
+                return self.write(command["key"], payload)
+            case "eof":
+                self.farewell = True
+                self.feed()
+            case "signal":
+                signal_tree(int(command["number"]), spare="bwrap")  # it would die of it, and the agent with it
+            case "stop":
+                self.end("stopped")
+            case "ack":
+                self.acked, self.cap = int(command["off"]), int(command.get("cap", self.cap))
+            case _:
+                return {"error": "unknown"}
+        return {}
+
+    def write(self, key: str, line: bytes) -> Command:
+        """Send the agent a line, once: in the journal first, then in the pipe."""
+        if key.split() != [key]:
+            raise ValueError(key)
+        if key in self.journal.keys:
+            return {"off": self.journal.keys[key], "dup": True}
+        if self.farewell or len(self.queue) + len(line) > STDIN_LIMIT:
+            return {"error": "ended" if self.reason else "stdin-closed" if self.farewell else "stdin-full"}
+        if not self.journal.send(key, line):
+            return {"error": "journal-full"}
+        self.queue += line + b"\n"
+        self.feed()
+        return {"error": "stdin-closed"} if self.stdin.closed else {"off": self.journal.keys[key]}
+
+    def reap(self, _file: Any = None) -> None:
+        """Bury the dead, orphans of the tree too."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.knell, CHUNK)
+        try:
+            while (dead := os.waitpid(-1, os.WNOHANG))[0]:
+                if dead[0] == self.agent.pid:
+                    self.code = self.agent.returncode = os.waitstatus_to_exitcode(dead[1])
+                    self.end("exited")
+        except ChildProcessError:
+            self.deadline = self.deadline or time.monotonic() + SETTLE
+
+    def end(self, reason: str) -> None:
+        """Begin the end, once: nobody is spoken to any more, and the tree is killed."""
+        if not self.reason:
+            self.reason, self.farewell = reason, True
+            self.queue.clear()
+
+    def settle(self, now: float) -> None:
+        """The tree is dead: keep its last words and the exit record, then leave the exit file; each but for so long."""
+        late = now > self.deadline
+        if not self.told and (late or (self.stdout.closed and not self.journal.waiting)):
+            self.told = True
+            self.journal.note("exit", code=self.code, reason=self.reason)
+        if self.told and (late or not self.journal.waiting):
+            self.journal.flush()
+            # Its room was taken at the start, so that a full disk has it too.
+            with open("exit.tmp", "r+b", buffering=0) as file:
+                file.write(json.dumps({"code": self.code, "reason": self.reason}).encode())
+                os.fsync(file.fileno())
+            os.rename("exit.tmp", "exit")
+            os.fsync(os.open(".", os.O_RDONLY))
+            self.clients.over, self.deadline = True, now + LINGER

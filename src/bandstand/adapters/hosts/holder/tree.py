@@ -1,0 +1,63 @@
+"""The agent and all its offspring: how they begin, and how a signal reaches every one of them."""
+# ruff: noqa: PTH123, PTH208 - pathlib would be a tenth of the start of a process that every run starts
+
+import contextlib
+import os
+import signal
+import subprocess
+from typing import Any
+
+
+def set_process_option(option: int, value: int) -> None:
+    """Call prctl(2)."""
+    __import__("ctypes").CDLL(None).prctl(option, value)  # the usual holder does without
+
+
+def adopt_orphans() -> None:
+    """Be the new parent of whatever below us loses its own; the first process of a namespace is anyway."""
+    if os.getpid() != 1:
+        set_process_option(36, 1)  # PR_SET_CHILD_SUBREAPER
+
+
+def signal_tree(number: int, *, spare: str = "") -> None:
+    """Send a signal to every process below us but those of one name."""
+    known: dict[int, list[tuple[int, str]]] = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as file:
+            name, _, rest = file.read().rpartition(")")
+            known.setdefault(int(rest.split()[1]), []).append((int(entry), name.partition("(")[2]))
+    below = known.get(os.getpid(), [])
+    for pid, name in below:
+        below += known.get(pid, [])
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number if name != spare else 0)
+
+
+def kill_tree() -> None:
+    """Send SIGKILL to every process below us. To be repeated until none is left: one may be forking."""
+    if os.getpid() == 1:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+    else:
+        signal_tree(signal.SIGKILL)
+
+
+def spawn(spec: dict[str, Any], umask: int) -> subprocess.Popen[bytes]:
+    """The agent, started. It inherits nothing: Popen resets SIGPIPE and SIGXFSZ, exec resets what we handle."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ}:
+        signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+    def prepare() -> None:
+        if os.getppid() != 1:
+            set_process_option(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("500")  # when memory runs out the agent has to go, not its holder
+
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        spec["argv"], cwd=spec["cwd"], env=spec["env"], umask=umask, start_new_session=True, preexec_fn=prepare,
+        bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe,
+    )  # fmt: skip

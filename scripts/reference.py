@@ -6,6 +6,7 @@ from pathlib import Path
 from bandstand.config.reference import settings_reference, task_reference
 from bandstand.config.score_reference import describe
 from bandstand.faces.daemon.http.document import reference
+from bandstand.faults import DEEDS
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 MARK = " A test holds it equal. -->\n\n"
@@ -23,12 +24,20 @@ def api_page() -> str:
     return f"{by_hand}{mark}{reference()}"
 
 
+def fault_page() -> str:
+    """The page on fault points: what was written by hand, down to the mark, and the table below it."""
+    by_hand, mark, _ = (FOLDER / "faults.md").read_text(encoding="utf-8").partition(MARK)
+    rows = "".join(f"| `{deed}` | {words} |\n" for deed, words in DEEDS.items())
+    return f"{by_hand}{mark}| deed | what is done between its two points |\n|---|---|\n{rows}"
+
+
 def main() -> int:
     pages = {
         "tasks.md": task_reference(),
         "settings.md": settings_reference(),
         "scores.md": score_page(),
         "api.md": api_page(),
+        "faults.md": fault_page(),
     }
     paths = {FOLDER / name: text for name, text in pages.items()}
     stale = [path for path, text in paths.items() if not path.exists() or path.read_text(encoding="utf-8") != text]

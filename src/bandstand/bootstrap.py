@@ -162,7 +162,7 @@ class Bandstand:
 
     def _waking(self) -> Waking:
         """A daemon like this one, for holders that nobody attends to."""
-        environment = {name: value for name, value in self._environment.items() if name != "BAND_FAULT"}
+        environment = dict(self._environment)
         if environment.get("BAND_STATE_DIR"):
             environment["BAND_STATE_DIR"] = str(self.places.state)  # it may have been said relative to a folder
         return Waking(

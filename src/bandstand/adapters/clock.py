@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from bandstand.faults import wall_seconds
+
 _SECOND = 1_000_000_000
 GRACE = timedelta(minutes=1)
 """How long nothing expires after the machine has woken."""
@@ -12,7 +14,7 @@ _NAP_NS = 2 * _SECOND  # less than that is no sleep: the two clocks are not read
 
 
 def _wall() -> datetime:
-    return datetime.now(UTC)
+    return datetime.now(UTC) + timedelta(seconds=wall_seconds())
 
 
 def _since_boot_ns() -> int:

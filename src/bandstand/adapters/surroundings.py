@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from bandstand.faults import fault
+
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -36,4 +38,6 @@ class FileEnvironment:
         draft.unlink(missing_ok=True)
         draft.touch(mode=0o600, exist_ok=False)
         draft.write_text(json.dumps(variables))
+        fault("environment.save.before")
         draft.replace(self._path)
+        fault("environment.save.after")

@@ -8,6 +8,7 @@ from bandstand.domain.check import CheckOutcome
 from bandstand.domain.policy import Policy
 from bandstand.domain.stage import Checking, Testing
 from bandstand.domain.state import State
+from bandstand.faults import fault
 from bandstand.ports.checks import CheckRunner
 from bandstand.ports.environment import CallerEnvironment
 from bandstand.services.fleet import Fleet
@@ -32,7 +33,9 @@ class Checks:
         policy = confirmed(self.fleet.state)
         variables = base_environment(await self.environment.load())
         gates = await self._gates(activity, policy)
+        fault("check.run.before")
         results = await self.runner.run(activity.name, activity.commit, policy.checks, variables)
+        fault("check.run.after")
         outcome = CheckOutcome(
             name=activity.name,
             commit=activity.commit,

@@ -12,6 +12,7 @@ from bandstand.domain.policy import LandingMethod, Policy
 from bandstand.domain.run import Cause
 from bandstand.domain.stage import Building, Candidate, Moving
 from bandstand.domain.state import State, Task
+from bandstand.faults import fault
 from bandstand.ports.git import CheckoutInTheWay, Conflicted, MergeOrder, Repository, TargetMoved
 from bandstand.services.fleet import Fleet
 from bandstand.services.launching import Launching
@@ -50,7 +51,9 @@ class Landing:
             at=task.since,
             squash=policy.landing is LandingMethod.SQUASH,
         )
+        fault("merge.build.before")
         merged = await self.repository.merge(order)
+        fault("merge.build.after")
         fact: e.Event
         if isinstance(merged, Conflicted):
             evidence = f"Files in conflict: {', '.join(merged.paths)}\n{merged.detail}"

@@ -23,6 +23,7 @@ from bandstand.adapters.agents.translate import Passage, words
 from bandstand.domain.agent import AgentProfile, AgentUpdate, Said, Thought, TurnResult
 from bandstand.domain.errors import Refused
 from bandstand.domain.ids import SessionId
+from bandstand.faults import fault
 from bandstand.ports.agents import PromptFailed, TranscriptEntry
 from bandstand.ports.hosts import Channel, Record
 
@@ -67,7 +68,9 @@ class AcpProtocol:
             undo.push_async_callback(connection.stop)
             connection.start()
             greeting = _Greeting(connection=connection, profile=profile, cwd=cwd, deadline=deadline_seconds)
+            fault("agent.greet.before")
             opened = await greeting.open(resume)
+            fault("agent.greet.after")
             resumed = opened.loaded or bool(feed.dialogue.turns)
             undo.pop_all()
         return AcpSession(channel, connection=connection, feed=feed, session=opened.session, resumed=resumed)

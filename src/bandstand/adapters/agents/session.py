@@ -29,6 +29,7 @@ from bandstand.domain.agent import (
 )
 from bandstand.domain.errors import BandstandError, Broken, Unknown
 from bandstand.domain.ids import SessionId
+from bandstand.faults import fault
 from bandstand.ports.agents import PromptFailed
 from bandstand.ports.hosts import Channel
 
@@ -289,7 +290,9 @@ class AcpSession:
         waiting = self._feed.dialogue.open.get(request)
         if waiting is not None:
             result = waiting.asked.reply(choice, said=text)
+            fault("agent.answer.before")
             await self._connection.reply(Reply(request=request, result=result))
+            fault("agent.answer.after")
         elif not self._connection.known(request):
             raise Unknown(f"The agent has made no request {request!r} in this run.")
 
@@ -305,7 +308,9 @@ class AcpSession:
                 return
             if known is not None and known.end is not None:
                 return
+            fault("agent.cancel.before")
             await self._connection.notify(cancel_key(turn), "session/cancel", {"sessionId": self._id})
+            fault("agent.cancel.after")
         for request, waiting in list(self._feed.dialogue.open.items()):
             if waiting.turn is not None and waiting.turn.key == turn_key(turn):
                 await self._connection.reply(Reply(request=request, result=waiting.asked.withdrawal()))
@@ -327,7 +332,9 @@ class AcpSession:
             if self._latest not in ("", key) and not self._connection.answered(self._latest):
                 return self._latest
             blocks = [{"type": "text", "text": text}]
+            fault("agent.prompt.before")
             await self._connection.request(key, "session/prompt", {"sessionId": self._id, "prompt": blocks})
+            fault("agent.prompt.after")
             self._latest = key
             return key
 

@@ -20,6 +20,7 @@ from bandstand.adapters.checks.processes import MARK, run_to_end, sweep
 from bandstand.domain.check import CheckCommand, CommandResult, Conclusion
 from bandstand.domain.errors import BandstandError, Refused, Unavailable
 from bandstand.domain.ids import CommitId
+from bandstand.faults import fault
 from bandstand.ports.git import Signature
 from bandstand.ports.sandbox import Confinement, Mount, Sandbox
 from bandstand.ports.workspaces import Workspace, Workspaces
@@ -159,7 +160,9 @@ class SandboxedChecks:
             )
         )
         began = time.monotonic()
+        fault("check.command.before")
         code = await run_to_end(launch, mark=mark, limit_seconds=command.limit_seconds, on_output=listener.write)
+        fault("check.command.after")
         seconds = time.monotonic() - began
         listener.flush()
         if code is not None and code < 0:

@@ -13,6 +13,7 @@ from bandstand.adapters.git.capture import Capture
 from bandstand.adapters.git.command import TooMuch, execute, stream
 from bandstand.adapters.git.layout import ARCHIVE
 from bandstand.domain.errors import Broken, Unavailable
+from bandstand.faults import fault
 from bandstand.ports.hosts import Launch
 
 REBUILT = ("node_modules", "__pycache__", ".venv", ".tox", ".mypy_cache", ".pytest_cache", ".ruff_cache")
@@ -62,11 +63,14 @@ class Archives:
         making = self._folder / f".{name}.making"
         try:
             await _fill(_archiving(capture, without=without, gnu=gnu), making, names, needed=needed, most=usable)
-            return making.rename(self._folder / f"{name}.tar.gz")
+            fault("rescue.archive.before")
+            made = making.rename(self._folder / f"{name}.tar.gz")
+            fault("rescue.archive.after")
         except TooMuch as error:
             raise await self._no_room(capture, name, usable) from error
         finally:
             making.unlink(missing_ok=True)
+        return made
 
     async def _no_room(self, capture: Capture, name: str, needed: int) -> Unavailable:
         largest = ", ".join(await _largest(capture))

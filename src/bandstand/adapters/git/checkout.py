@@ -19,6 +19,7 @@ from typing import Self
 from bandstand.adapters.git.command import Git, Output, failure
 from bandstand.domain.errors import Broken, Unavailable
 from bandstand.domain.ids import CommitId
+from bandstand.faults import fault
 from bandstand.ports.git import CheckoutInTheWay
 
 PATIENCE = 100  # times
@@ -116,8 +117,10 @@ class CheckoutMove:
 
         Raises `Unavailable` if another git is at work there for too long.
         """
+        fault("checkout.lock.before")
         for _ in range(PATIENCE):
             if self._try_hold():
+                fault("checkout.lock.after")
                 self._held = True
                 return
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -130,7 +133,9 @@ class CheckoutMove:
         """Let the user's git in again. May be repeated."""
         if self._held:
             self._clean()
+            fault("checkout.release.before")
             self._checkout.lock.unlink(missing_ok=True)
+            fault("checkout.release.after")
             self._held = False
 
     async def look(self) -> None:
@@ -259,10 +264,14 @@ class CheckoutMove:
         return (await self._run("write-tree", index=index)).text
 
     async def _swap_index(self, old: str, new: str) -> None:
+        fault("checkout.files.before")
         said = await self._run("read-tree", "-m", "-u", old, new, ok=(0, 128))
         if said.code != 0:
             raise self._in_the_way(said)
+        fault("checkout.files.after")
+        fault("checkout.index.before")
         self._scratch.replace(self._checkout.index)
+        fault("checkout.index.after")
 
     def _in_the_way(self, said: Output) -> Exception:
         """What `read-tree` refused: files that it names, or a fault of another kind."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bandstand.domain.errors import Refused
 from bandstand.domain.ids import RepositoryId
+from bandstand.faults import fault
 
 FILE = "bandstand-id"
 
@@ -65,7 +66,9 @@ def _write_first(git_dir: Path, card: _Card) -> _Card:
     """Write the card unless somebody else has just done so; whichever stands there counts."""
     written = _written(git_dir, card)
     try:
+        fault("repository.identify.before")
         (git_dir / FILE).hardlink_to(written)
+        fault("repository.identify.after")
     except FileExistsError:
         card = _read(git_dir) or card
     finally:

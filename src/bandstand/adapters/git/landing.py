@@ -22,6 +22,7 @@ from bandstand.adapters.git.checkout import Checkout, CheckoutMove, Entry, Mark,
 from bandstand.adapters.git.store import Store
 from bandstand.domain.errors import BandstandError, Refused, Unavailable
 from bandstand.domain.ids import CommitId
+from bandstand.faults import fault
 from bandstand.ports.git import CheckoutInTheWay, TargetMoved
 
 PATIENCE = 400  # times
@@ -101,7 +102,9 @@ class Landing:
             if old is None:
                 await self._store.create(ref, new, why="publish", pass_fds=(alone,))
             else:
+                fault("landing.move.before")
                 await self._store.point(ref, new, old=old, why="land", pass_fds=(alone,))
+                fault("landing.move.after")
         except BandstandError:
             if await self._store.resolve(ref) != old:
                 raise TargetMoved from None

@@ -9,6 +9,7 @@ from bandstand.adapters.git.layout import Facts, Layout
 from bandstand.adapters.git.neutral import fill
 from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.vault import lines
+from bandstand.faults import fault
 from bandstand.ports.git import Signature
 
 DEADLINE_SECONDS = 900.0
@@ -21,10 +22,14 @@ async def furnish(repository: GitRepository, layout: Layout, facts: Facts) -> No
     layout.folder.mkdir(mode=0o700)
     layout.home.mkdir(mode=0o700)
     excludes = await repository.git.excludes(at=repository.path) + _read(repository.git_dir / "info" / "exclude")
+    fault("workspace.furnish.before")
     await _furnish_tree(repository, layout, facts, excludes)
+    fault("workspace.furnish.after")
     settings, shallow = await repository.settings(), repository.shallow()
     await asyncio.to_thread(_furnish_capture, layout, settings, shallow, excludes)
+    fault("workspace.note.before")
     facts.write(layout.facts)
+    fault("workspace.note.after")
 
 
 async def _furnish_tree(repository: GitRepository, layout: Layout, facts: Facts, excludes: bytes) -> None:

@@ -23,6 +23,7 @@ from bandstand.adapters.git.store import BANDSTAND, NewCommit
 from bandstand.adapters.git.vault import Checkpoint, Vault
 from bandstand.domain.errors import Broken, Refused
 from bandstand.domain.ids import CommitId, TreeId
+from bandstand.faults import fault
 from bandstand.ports.hosts import Launch
 
 DEADLINE_SECONDS = 1800.0
@@ -136,7 +137,9 @@ class Retirement:
                 return ref
         numbers = [int(ref.removeprefix(place)) for ref in there if ref.removeprefix(place).isdigit()]
         ref = f"{place}{max(numbers, default=0) + 1}"
+        fault("rescue.point.before")
         await store.create(ref, commit, why="rescue")
+        fault("rescue.point.after")
         if await store.resolve(ref) != commit or await store.tree(commit) != last.tree:
             raise Broken(f"The rescue of workspace {facts.name} cannot be read back from {ref}; nothing was removed.")
         return ref

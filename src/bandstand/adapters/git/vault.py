@@ -23,6 +23,7 @@ from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.store import BANDSTAND, NewCommit, Store
 from bandstand.domain.errors import Broken, Refused, Unavailable
 from bandstand.domain.ids import CommitId, TreeId
+from bandstand.faults import fault
 from bandstand.ports.hosts import Launch
 
 MOST_BYTES = 4 * 1024 * 1024 * 1024
@@ -68,7 +69,9 @@ class Vault:
             # An object that is large is written as it comes, not unpacked in memory.
             fill(making, settings=settings + "[core]\n\tbigFileThreshold = 16m\n", shallow=shallow)
             (making / "objects" / "info").mkdir()
+            fault("snapshot.vault.before")
             making.rename(self._folder)
+            fault("snapshot.vault.after")
         _write_if_new(self._folder / "objects" / "info" / "alternates", lines(objects))
         if shallow:
             _write_if_new(self._folder / "shallow", shallow)
@@ -83,6 +86,7 @@ class Vault:
         stdin = "".join([*(f"{one}\n" for one in wanted), *(f"^{one}\n" for one in known)]).encode()
         argv = ("index-pack", "--stdin", "--fix-thin", "--strict", "--keep=bandstand")
         sink = self.store.command(*argv, f"--max-input-size={MOST_BYTES}")
+        fault("snapshot.receive.before")
         async with self._receiving():
             gave, took = await pipe(source, sink, stdin=stdin, deadline_seconds=DEADLINE_SECONDS, limit=MOST_BYTES)
         if _TOO_LARGE in took.complaint:
@@ -95,6 +99,7 @@ class Vault:
         kind, _, pack = took.text.partition("\t")
         if not await self.store.complete(wanted=wanted, known=known):
             raise Refused("What the workspace holds is not complete: objects of its history are missing.")
+        fault("snapshot.receive.after")
         return self._folder / "objects" / "pack" / f"pack-{pack}.keep" if kind == "keep" else None
 
     @asynccontextmanager
@@ -119,7 +124,9 @@ class Vault:
         new = NewCommit(tree=tree, parents=(head,), message=message, author=BANDSTAND, committer=BANDSTAND)
         commit = await self.store.write_commit(new)
         refs = {f"refs/heads/{name}/{number}": head, f"refs/checkpoints/{name}/{number}": commit}
+        fault("snapshot.keep.before")
         await self.store.point_all(refs, why="snapshot")
+        fault("snapshot.keep.after")
         return (await self.checkpoints(name))[-1]
 
     async def checkpoints(self, name: str) -> list[Checkpoint]:
@@ -148,7 +155,9 @@ class Vault:
 
     async def forget(self, name: str) -> None:
         """Drop the refs of a workspace whose content is kept elsewhere, and tidy up if much has come together."""
+        fault("snapshot.forget.before")
         await self.store.drop(*await self.store.refs(*_places(name)))
+        fault("snapshot.forget.after")
         packs = list((self._folder / "objects" / "pack").glob("*.pack"))
         if len(packs) > MANY_PACKS:
             # Packs that are being taken in have their .keep file and stay out of it.
@@ -166,7 +175,9 @@ class Vault:
         few = listed.out.count(b"\n") < FEW_OBJECTS
         source = self.store.command("pack-objects", "--revs", "--stdout", "--thin", "--delta-base-offset", "-q")
         sink = user.command(*(("unpack-objects", "-q") if few else ("index-pack", "--stdin", "--fix-thin")))
+        fault("branch.send.before")
         gave, took = await pipe(source, sink, stdin=stdin, deadline_seconds=DEADLINE_SECONDS, limit=MOST_BYTES)
+        fault("branch.send.after")
         for launch, said in ((source, gave), (sink, took)):
             if said.code != 0:
                 raise failure(launch, said)

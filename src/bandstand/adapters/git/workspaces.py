@@ -18,6 +18,7 @@ from bandstand.adapters.git.store import NewCommit
 from bandstand.adapters.git.vault import Vault
 from bandstand.domain.errors import Refused, Unavailable, Unknown
 from bandstand.domain.ids import CommitId, TaskId
+from bandstand.faults import fault
 from bandstand.ports.git import CheckoutInTheWay, Signature
 from bandstand.ports.sandbox import Sandbox
 from bandstand.ports.workspaces import Snapshot, Workspace
@@ -45,7 +46,9 @@ class GitWorkspaces:
                 await store.require(base)
                 await self._vault.open()
                 # Before anything borrows from the user's objects, what is borrowed is kept from being pruned.
+                fault("workspace.pin.before")
                 await store.point(_pin(name), base, why="pin")
+                fault("workspace.pin.after")
                 facts = Facts(name=name, base=base, target=target, author=author, committer=committer)
                 await self._make(layout, facts)
             return self._workspace(layout)
@@ -72,7 +75,9 @@ class GitWorkspaces:
         await self._vault.store.require(commit)
         await self._vault.send(commit)
         try:
+            fault("branch.publish.before")
             await self._repository.publish(f"band/{task}", commit)
+            fault("branch.publish.after")
         except CheckoutInTheWay as edits:
             raise Unavailable(
                 f"Branch band/{task} is checked out at {edits.checkout}, with edits in the way: {edits}.",
@@ -94,8 +99,10 @@ class GitWorkspaces:
             committer=facts.committer,
             at=at,
         )
+        fault("snapshot.commit.before")
         head = await self._vault.store.write_commit(new)
         await self._vault.store.point(f"refs/leftovers/{name}/{snapshot.number}", head, why="leftovers")
+        fault("snapshot.commit.after")
         return replace(snapshot, head=head, head_tree=snapshot.tree, uncommitted=(), contents=())
 
     async def show_commit(self, name: str, *, ref: str, commit: CommitId) -> None:
@@ -108,7 +115,9 @@ class GitWorkspaces:
             if valid.code != 0 or not ref.startswith("refs/"):
                 raise Refused(f"{ref!r} is not the full name of a ref.")
             await store.point(f"{shown_place(name)}{commit}", commit, why="pin")
+            fault("workspace.show.before")
             await self._snapshots.capture(layout).show(ref, commit)
+            fault("workspace.show.after")
 
     async def retire(self, name: str, *, landed: bool) -> str | None:
         """Remove a workspace. What has not landed is kept and read back first; returns the rescue ref, if one was made.
@@ -143,18 +152,26 @@ class GitWorkspaces:
         name = layout.folder.name
         if layout.folder.exists():
             await destroy(_gone(layout))
+            fault("workspace.remove.before")
             layout.folder.rename(_gone(layout))
+            fault("workspace.remove.after")
+        fault("workspace.destroy.before")
         await destroy(_gone(layout))
         await destroy(_new(layout))
+        fault("workspace.destroy.after")
         await self._vault.open()
         await self._vault.forget(name)
+        fault("workspace.unpin.before")
         await self._repository.store.drop(_pin(name), *await self._repository.store.refs(shown_place(name)))
+        fault("workspace.unpin.after")
 
     async def _make(self, layout: Layout, facts: Facts) -> None:
         new = Layout(folder=_new(layout))
         await destroy(new.folder)
         await furnish(self._repository, new, facts)
+        fault("workspace.make.before")
         new.folder.rename(layout.folder)
+        fault("workspace.make.after")
 
     def _layout(self, name: str) -> Layout:
         return Layout(folder=self._root / require_name(name))

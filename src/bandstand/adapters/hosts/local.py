@@ -41,6 +41,7 @@ from bandstand.adapters.hosts.journal import note, scan
 from bandstand.adapters.hosts.waking import BELL, LOCK, Waking, hang, outside
 from bandstand.domain.errors import Broken, Refused, Unavailable
 from bandstand.domain.ids import RunId
+from bandstand.faults import fault
 from bandstand.ports.hosts import Launch, Record, RunState, RunStatus
 
 START_SECONDS = 30.0  # a first start on a busy machine takes seconds
@@ -90,8 +91,10 @@ def _runs(folder: Path) -> bool:
 def _prepare(run: RunId, folder: Path, waking: Waking | None) -> Path | None:
     """Make the run's folder and its lock, where they are not there; a new bell in it, if there is to be one."""
     try:
+        fault("run.prepare.before")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / "lock").touch(mode=0o600)
+        fault("run.prepare.after")
         return hang(folder, waking)
     except OSError as error:
         if error.errno in _NO_ROOM:
@@ -248,7 +251,9 @@ class LocalHost:
         """What a new holder answers that owns its tree in the best way that this machine allows."""
         said = []
         for tree in self._trees:
+            fault("run.start.before")
             answer, words = await self._spawn(run, folder, tree, launch)
+            fault("run.start.after")
             if answer:
                 return answer
             said.append(f"{tree}: {words.strip() or 'no answer'}")
@@ -336,6 +341,7 @@ class LocalHost:
         """End the process and everything it started; see the port. Raises `Broken` if something cannot be ended."""
         folder = self._folder(run)
         deadline = time.monotonic() + START_SECONDS + KILL_SECONDS + 2 * grace_seconds
+        fault("run.stop.before")
         while (found := await self.status(run)).state is RunState.LIVE:
             if time.monotonic() > deadline:
                 raise Broken(
@@ -351,6 +357,7 @@ class LocalHost:
                     if await _end(connection, process, grace=grace_seconds):
                         await released(folder, within=KILL_SECONDS)
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        fault("run.stop.after")
         return found
 
     async def errors(self, run: RunId) -> str:

@@ -34,6 +34,7 @@ from bandstand.domain.errors import Broken, Unavailable
 from bandstand.domain.events import Event
 from bandstand.domain.ids import RepositoryId, TaskId
 from bandstand.domain.past import PastTask, Totals, subject
+from bandstand.faults import fault
 from bandstand.ports.log import Opening, OutOfDate, Recorded
 
 LONGEST_PAYLOAD = 2**27
@@ -131,8 +132,10 @@ class SqliteLog:
         """As the port says."""
 
         def write(connection: sqlite3.Connection) -> None:
+            fault("log.summarise.before")
             with transaction(connection):
                 projections.summarise(connection, repository, summaries)
+            fault("log.summarise.after")
 
         if summaries:
             await self._open_lanes().writer.run(write)
@@ -196,7 +199,7 @@ class SqliteLog:
         async with self._turn:
             # The group before this one is on the disk. What comes from here on is for the next one.
             self._forming = None
-            return await lanes.writer.run(lambda connection: _commit(connection, batches))
+            return await lanes.writer.run(lambda connection: _append(connection, batches))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +237,13 @@ def _encoded(event: Event) -> Stored:
     if len(stored.payload) > LONGEST_PAYLOAD:
         raise Broken(f"This {stored.type} is too long to be recorded: {len(stored.payload)} characters.")
     return stored
+
+
+def _append(connection: sqlite3.Connection, batches: Sequence[_Batch]) -> list[_Outcome]:
+    fault("log.append.before")
+    outcomes = _commit(connection, batches)
+    fault("log.append.after")
+    return outcomes
 
 
 def _commit(connection: sqlite3.Connection, batches: Sequence[_Batch]) -> list[_Outcome]:

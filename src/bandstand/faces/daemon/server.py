@@ -17,12 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bandstand import __version__
+from bandstand import __version__, faults
 from bandstand.config.places import Places, places
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
 from bandstand.faces.daemon.http.doors import Door, Doorway, address, tcp_door, unix_door
 from bandstand.faces.daemon.starts import keeps_down, on_record, stay_down, take
 from bandstand.faces.wire import INSTALL, Json, Outlived, encode, error_message
+from bandstand.faults import fault
 
 if TYPE_CHECKING:
     from bandstand.bootstrap import Bandstand
@@ -56,7 +57,9 @@ def serve(
         lock.truncate(0)
         lock.write(b"%d\n%s\n" % (os.getpid(), os.fsencode(places.socket)))
         lock.flush()
+        fault("daemon.listen.before")
         listener = _bind(places)
+        fault("daemon.listen.after")
         doors = (unix_door(places), *([tcp_door(places, *listen)] if listen is not None else []))
         with on_record(places):
             ready(doors)
@@ -279,6 +282,14 @@ def _peer(writer: asyncio.StreamWriter) -> int:
     return int(uid)
 
 
+def _environment() -> dict[str, str]:
+    """The environment of this process, without what is for this process alone."""
+    if orders := os.environ.pop(faults.VARIABLE, ""):
+        faults.arm(orders)
+        _log.warning("faults are armed: %s", orders)
+    return dict(os.environ)
+
+
 def log_to(path: Path) -> None:
     """Send what the daemon has to say to a file for its owner alone."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -305,7 +316,7 @@ def up(arguments: argparse.Namespace) -> int:
         sys.stdout.write(f"The daemon listens at {where.socket}. Ctrl-C ends it; agents go on.\n")
         sys.stdout.flush()
 
-    serve(where, dict(os.environ), ready=ready, listen=listen)
+    serve(where, _environment(), ready=ready, listen=listen)
     return 0
 
 
@@ -321,7 +332,7 @@ def daemon(arguments: argparse.Namespace) -> int:
                 os.close(arguments.ready)
 
     try:
-        serve(where, dict(os.environ), ready=ready, woken=arguments.woken)
+        serve(where, _environment(), ready=ready, woken=arguments.woken)
     except BandstandError as error:
         _log.error("the daemon ends. %s %s", error, error.hint)
         raise

@@ -15,6 +15,7 @@ from typing import IO
 from bandstand.config.places import Places
 from bandstand.config.starts import KEPT, end_of, line, too_many_crashes
 from bandstand.domain.errors import BandstandError, Unavailable
+from bandstand.faults import fault
 
 _PROBE_SECONDS, _LOOK_AGAIN_SECONDS = 0.3, 0.01
 
@@ -48,7 +49,9 @@ def on_record(places: Places) -> Iterator[None]:
     try:
         _locked(wake_lock)  # if a holder rang for this daemon it has inherited it locked
         places.down.unlink(missing_ok=True)
+        fault("daemon.record.before")
         _begin(places.starts)
+        fault("daemon.record.after")
         yield
         _note(places.starts, "end")
     finally:

@@ -195,7 +195,7 @@ class User:
 
     def _may_be_woken(self, born: float) -> bool:
         """Whether there is a holder that will see to it that there is a daemon, in time."""
-        holders = [command for command in self.stage.processes().values() if "hosts/holder.py" in command]
+        holders = [command for command in self.stage.processes().values() if "hosts/holder" in command]
         return bool(holders) and time.monotonic() < born
 
     def _in_time(self, deadline: float, words: str) -> None:

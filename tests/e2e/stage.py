@@ -186,6 +186,10 @@ class Stage:
         self._started.append(process)
         return process
 
+    def take(self, process: "subprocess.Popen[str]") -> None:
+        """See to it that a process which somebody else has started is waited for in the end."""
+        self._started.append(process)
+
     def ended(self, process: "subprocess.Popen[str]") -> tuple[int, str]:
         """How a started command ended, and all that it said."""
         said, _ = process.communicate(timeout=PATIENCE_SECONDS)

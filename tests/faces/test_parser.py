@@ -1,14 +1,18 @@
 """The words of the command line: each verb says what it does, and what its help shows works."""
 
 import argparse
+import contextlib
 import importlib
+import json
 import re
 import shlex
 
 import pytest
 from inline_snapshot import snapshot
 
-from bandstand.faces.cli.parser import EPILOG, build_parser, verb_parser
+from bandstand.faces.cli import main
+from bandstand.faces.cli.helping import ELSEWHERE
+from bandstand.faces.cli.parser import FIRST_STEPS, build_parser, verb_parser
 from bandstand.faces.cli.verbs import every, find
 
 FOR_PEOPLE = sorted(verb.name for verb in every())
@@ -18,6 +22,13 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     """The parser of each verb."""
     (verbs,) = (action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction))
     return dict(verbs.choices)
+
+
+def understood(name: str, *words: str) -> argparse.Namespace:
+    """What a command says, as `band` takes it."""
+    verb = find(name)
+    assert verb is not None
+    return verb_parser(verb).parse_args(list(words))
 
 
 def test_the_verbs_and_what_they_say_of_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,6 +46,7 @@ def test_the_verbs_and_what_they_say_of_themselves(monkeypatch: pytest.MonkeyPat
     asks      what needs you, the most urgent first
     answer    answer an ask
     review    look at a change with its evidence, or give a verdict
+    help      what a verb does, with examples
     agents    the agents that are here, and those that could be
     doctor    what this machine has and lacks; each line names its cure
     demo      the whole job on a small project, played by rehearsal agents
@@ -63,55 +75,130 @@ def test_every_verb_and_option_has_help(verb: str) -> None:
         assert action.help or named, f"{verb} {action.dest}"
 
 
-@pytest.mark.parametrize("verb", sorted(set(FOR_PEOPLE) - {"up"}))
+@pytest.mark.parametrize("verb", FOR_PEOPLE)
 def test_every_verb_speaks_json(verb: str) -> None:
-    """For programs. Only the one that ends when it is interrupted has nothing to say."""
+    """For programs."""
     assert any("--json" in action.option_strings for action in parsers()[verb]._actions)
 
 
 def examples() -> list[str]:
     """Every command that a help text shows."""
-    texts = [EPILOG, *(parser.epilog or "" for parser in parsers().values())]
+    texts = [FIRST_STEPS, *(parser.epilog or "" for parser in parsers().values())]
     lines = [line.strip() for text in texts for line in text.splitlines()]
-    return [re.split(r"\s{3,}", line)[0] for line in lines if line.startswith("band ")]
+    return [re.split(r"\s{3,}| \| ", line)[0] for line in lines if line.startswith("band ")]
 
 
 @pytest.mark.parametrize("command", examples())
 def test_the_examples_are_understood(command: str) -> None:
     """As they stand there."""
     _, verb, *rest = shlex.split(command)
-    assert build_parser().parse_args([verb, *rest]).verb == verb
+    assert understood(verb, *rest).verb == verb
 
 
-def test_there_are_examples() -> None:
-    """For every verb that takes more than a name."""
-    assert {command.split()[1] for command in examples()} >= {"run", "answer", "review", "demo", "doctor", "ps"}
+@pytest.mark.parametrize("verb", FOR_PEOPLE)
+def test_there_are_examples(verb: str) -> None:
+    """For every verb, of itself, each in a line of its own, with what it does in one column."""
+    found = find(verb)
+    assert found is not None
+    lines = found.examples.splitlines()
+    assert any(f"band {verb}" in line for line in lines)
+    assert all(re.match(r"  \S", line) and len(line) <= 110 for line in lines)
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "sentence"),
     [
-        ["dance"],
-        ["show"],
-        ["send", "docs"],
-        ["review", "docs", "--approve", "--request-changes"],
-        ["run", "a goal", "--sandbox", "wishes"],
-        ["run", "a goal", "--priority", "high"],
-        ["run", "--no-such-option"],
-        ["watch"],
+        (["show"], "TASK is missing."),
+        (["send"], "TASK and TEXT are missing."),
+        (["send", "docs"], "TEXT is missing."),
+        (["show", "--jsno"], "`band show` has no option `--jsno`. Did you mean `--json`?"),
+        (["ps", "-z"], "`band ps` has no option `-z`."),
+        (["run", "a goal", "--det"], "`band run` has no option `--det`. Did you mean `--detach`?"),
+        (["run", "add", "dark", "mode"], "`band run` does not know what to do with `dark`."),
+        (["run", "-f"], "-f needs a value."),
+        (["run", "a goal", "--sandbox", "wishes"], "--sandbox cannot be 'wishes', but one of bubblewrap, none."),
+        (["run", "a goal", "--priority", "high"], "--priority is a whole number, and 'high' is none."),
+        (["review", "docs", "--approve", "--request-changes"], "--request-changes and --approve exclude each other."),
+        (["dance"], "`dance` is no verb of band. Did you mean `band cancel`?"),
+        (["rveiew"], "`rveiew` is no verb of band. Did you mean `band review`?"),
+        (["status"], "`status` is no verb of band. Did you mean `band ps`?"),
+        (["zzz"], "`zzz` is no verb of band."),
+        (["help", "anwser"], "`anwser` is no verb of band. Did you mean `band answer`?"),
+        (["--versoin"], "`band` has no option `--versoin`. Did you mean `--version`?"),
     ],
 )
-def test_what_is_no_command_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """With exit code 2 and how it is used."""
+def test_what_is_no_command_is_refused(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With exit code 2, one sentence that says what is wrong with it, and what to do."""
+    assert main.run(words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    first, second, *_ = said.err.splitlines()
+    assert first == f"band: {sentence}"
+    assert "band" in second or "quotes" in second
+
+
+def test_what_is_no_command_is_refused_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """A program learns it like any other error."""
+    assert main.run(["show", "--json"]) == 2
+    said = capsys.readouterr()
+    assert json.loads(said.out) == snapshot(
+        {
+            "error": {
+                "kind": "refused",
+                "message": "TASK is missing.",
+                "hint": "band show [-h] [--json] TASK\nMore, with examples: band help show",
+            }
+        }
+    )
+    assert said.err == ""
+
+
+def test_words_behind_two_dashes_are_no_options() -> None:
+    """What an agent is told may look like anything."""
+    assert understood("send", "docs", "--", "--quick").text == "--quick"
+
+
+def test_every_word_of_elsewhere_leads_to_a_verb() -> None:
+    """What other programs call it; never a verb that is not there, and never in the way of one that is."""
+    for word, meant in ELSEWHERE.items():
+        assert find(word) is None
+        assert meant.startswith("--") or understood(*shlex.split(meant)).verb == meant.split()[0]
+
+
+@pytest.mark.parametrize("verb", FOR_PEOPLE)
+def test_help_explains_every_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`band help VERB` and `band VERB --help` are the same."""
+    assert main.run(["help", verb]) == 0
+    said = capsys.readouterr().out
     with pytest.raises(SystemExit) as ended:
-        build_parser().parse_args(words)
-    assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith("usage: band")
+        main.run([verb, "--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == said
+    assert "\nexamples:\n  band " in said
+    assert "\nexit codes:\n  0   done\n" in said
+
+
+def test_help_is_there_for_programs_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """All verbs with their options, so that another program can offer them."""
+    assert main.run(["help", "--json"]) == 0
+    found = {one["verb"]: one for one in json.loads(capsys.readouterr().out)}
+    assert sorted(found) == FOR_PEOPLE
+    assert {"names": ["--stat"], "value": "", "choices": [], "means": "files and lines only"} in found["diff"][
+        "options"
+    ]
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["help"]])
+def test_band_alone_shows_the_way(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Who types nothing is not left alone."""
+    with contextlib.suppress(SystemExit):
+        assert main.run(words) == 0
+    assert "first steps:\n  band demo" in capsys.readouterr().out
 
 
 def test_what_holds_unless_it_is_said() -> None:
     """The sandbox above all."""
-    arguments = vars(build_parser().parse_args(["run", "a goal"]))
+    arguments = vars(understood("run", "a goal"))
     assert arguments == snapshot(
         {
             "verb": "run",
@@ -151,5 +238,5 @@ def test_a_verb_alone_is_what_it_is_among_all(name: str) -> None:
 
 def test_following_is_another_thing_than_looking() -> None:
     """`ps --follow` needs more than a quick `ps`, which does not pay for it."""
-    assert build_parser().parse_args(["ps"]).does == "bandstand.faces.cli.looking:ps"
-    assert build_parser().parse_args(["ps", "-f"]).does == "bandstand.faces.cli.run:watch"
+    assert understood("ps").does == "bandstand.faces.cli.looking:ps"
+    assert understood("ps", "-f").does == "bandstand.faces.cli.run:watch"

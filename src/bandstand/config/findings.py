@@ -56,7 +56,11 @@ def in_words(values: Iterable[str], *, last: str = "or") -> str:
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     """A hint that names what is most like `given`, or else everything that is allowed."""
     names = list(allowed)
-    close = get_close_matches(given.lower(), names, n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean `{close[0]}`?"
+    if close := close_to(given, names):
+        return f"Did you mean `{close}`?"
     return f"Known are: {', '.join(names)}." if names else ""
+
+
+def close_to(given: str, allowed: Iterable[str]) -> str:
+    """What of that is most like `given`; empty if nothing is like it."""
+    return next(iter(get_close_matches(given.lower(), list(allowed), n=1, cutoff=0.6)), "")

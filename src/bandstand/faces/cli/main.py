@@ -20,13 +20,15 @@ REFUSED, UNAVAILABLE, BROKEN, INTERRUPTED = 2, 3, 70, 130
 def run(words: list[str]) -> int:
     """Carry out one command; its exit code."""
     _prepare_streams()
-    arguments = _understood(words)
-    module, name = arguments.does.split(":")
+    json = "--json" in words
     try:
+        arguments = _understood(words)
+        json = getattr(arguments, "json", False)
+        module, name = arguments.does.split(":")
         # `importlib` would be one more module to load.
         return _flushed(int(getattr(__import__(module, fromlist=(name,)), name)(arguments)))
     except BandstandError as error:
-        return _tell(error, arguments)
+        return _tell(error, json=json)
     except KeyboardInterrupt:
         sys.stderr.write("\n")
         return INTERRUPTED
@@ -35,21 +37,19 @@ def run(words: list[str]) -> int:
         return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        return _tell(Broken(f"{place}{error.strerror or error}."), arguments)
+        return _tell(Broken(f"{place}{error.strerror or error}."), json=json)
 
 
 def _understood(words: list[str]) -> "argparse.Namespace":
-    """The words of a command, by the parser of its verb alone, or by that of all if it names none. Ends if they say
-    nothing that could be done."""
-    from bandstand.faces.cli.parser import build_parser, verb_parser
+    """The words of a command, by the parser of its verb. Raises `Refused` for what is none."""
+    from bandstand.faces.cli.parser import verb_parser
 
     verb = find(words[0]) if words else None
     if verb is not None:
         return verb_parser(verb).parse_args(words[1:])
-    parser = build_parser()
-    parser.parse_args(words)
-    parser.print_help()
-    parser.exit()
+    from bandstand.faces.cli.helping import without_verb
+
+    return without_verb(words)
 
 
 def _prepare_streams() -> None:
@@ -77,9 +77,9 @@ def _write_no_more() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _tell(error: BandstandError, arguments: "argparse.Namespace") -> int:
+def _tell(error: BandstandError, *, json: bool) -> int:
     """Say what is wrong and what to do about it."""
-    if getattr(arguments, "json", False):
+    if json:
         from bandstand.faces.wire import encode, error_message
 
         sys.stdout.write(encode(error_message(error)).decode())

@@ -309,6 +309,11 @@ def up(arguments: argparse.Namespace) -> int:
         listen = ("127.0.0.1", arguments.port)
 
     def ready(doors: tuple[Door, ...]) -> None:
+        if arguments.json:
+            api = [{"url": door.url, "token_file": str(where.api_token)} for door in doors if door.token]
+            sys.stdout.write(json.dumps({"socket": str(where.socket), "pid": os.getpid(), "api": api}) + "\n")
+            sys.stdout.flush()
+            return
         for door in doors:
             if door.token:
                 sys.stdout.write(f"The HTTP API is at {door.url}\n  Authorization: Bearer {door.token}\n")

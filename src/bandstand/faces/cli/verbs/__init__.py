@@ -15,16 +15,28 @@ THEMES = ("looking", "work", "deciding", "machine")
 SHOWN = ("work", "looking", "deciding", "machine")
 """The order in which help lists them."""
 
+EXITS = {
+    0: "done",
+    1: "",
+    2: "refused: the order or its input is wrong, and nothing was changed",
+    3: "not available now: try again",
+    70: "broken: a person has to look",
+    130: "interrupted",
+}
+"""What the exit codes of every verb mean. What 1 means stands at the verbs that have it."""
+
 
 class Verb:
     """What stands behind one word of the command line. A plain class, for `dataclasses` takes longer than an answer.
 
     `words` say what it does, in small letters and without a full stop; `does` is the function that carries it out, as
     "module:function", and is imported only then; `options` adds what may stand behind the verb, `--json` included;
-    `examples` teach it. A `hidden` one is called by programs and is in no list.
+    `examples` teach it: lines of a command, and behind three spaces or more what it does; `notes` say what else there
+    is to know; `one` is what exit code 1 means, if it can be that. A `hidden` verb is called by programs and is in no
+    list.
     """
 
-    __slots__ = ("does", "examples", "hidden", "name", "options", "words")
+    __slots__ = ("does", "examples", "hidden", "name", "notes", "one", "options", "words")
 
     def __init__(
         self,
@@ -34,6 +46,8 @@ class Verb:
         does: str,
         options: "Callable[[argparse.ArgumentParser], None]",
         examples: str = "",
+        notes: str = "",
+        one: str = "",
         hidden: bool = False,
     ) -> None:
         self.name = name
@@ -41,6 +55,8 @@ class Verb:
         self.does = does
         self.options = options
         self.examples = examples
+        self.notes = notes
+        self.one = one
         self.hidden = hidden
 
 

@@ -6,14 +6,16 @@ from bandstand.faces.wire import TYPE_CHECKING
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
+_ASKS = """\
+  band asks                       each with its choices and how to answer it
+  band asks --json | jq -r '.[].id'
+"""
 _ANSWER = """\
-examples:
   band answer a3 1                answer with the first choice
   band answer a3 allow --alike    the same answer for every ask like it
   band answer a4 -m "Use UTC."    answer a question in words
 """
 _REVIEW = """\
-examples:
   band review docs                look at the change with its evidence
   band review docs --approve --commit 1f2e3d4c5b6a
   band review docs --request-changes -m "app.py:12: handle the empty list"
@@ -49,6 +51,7 @@ VERBS = (
         "what needs you, the most urgent first",
         does="bandstand.faces.cli.looking:asks",
         options=json_option,
+        examples=_ASKS,
     ),
     Verb("answer", "answer an ask", does="bandstand.faces.cli.orders:answer", options=_answer, examples=_ANSWER),
     Verb(

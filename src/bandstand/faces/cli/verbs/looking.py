@@ -7,6 +7,27 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
 
 
+_PS = """\
+  band ps                         what goes on in this repository
+  band ps docs api                these two tasks only
+  band ps -f                      watch all live tasks to their end
+  band ps --json | jq -r '.tasks[] | select(.mark == "needs-you") | .id'
+"""
+_SHOW = """\
+  band show docs                  its change, checks, reviews, and what is asked
+  band show docs --json | jq .row.words
+"""
+_LOG = """\
+  band log docs                   prompts, what the agent said and did
+  band log docs -f --full         every line of it, and go on as it comes
+"""
+_DIFF = """\
+  band diff docs                  read it; colours and a pager where there is a terminal
+  band diff docs --stat           files and lines only
+  band diff docs | git apply --check
+"""
+
+
 def _ps(parser: "ArgumentParser") -> None:
     parser.add_argument("tasks", nargs="*", metavar="TASK", help="these tasks only")
     parser.add_argument("-a", "--all", action="store_true", help="ended tasks too, however many")
@@ -41,8 +62,21 @@ def _diff(parser: "ArgumentParser") -> None:
 
 
 VERBS = (
-    Verb("ps", "the fleet at a glance", does="bandstand.faces.cli.looking:ps", options=_ps),
-    Verb("show", "one task, whole", does="bandstand.faces.cli.showing:show", options=_show),
-    Verb("log", "what was said and done in a task", does="bandstand.faces.cli.showing:log", options=_log),
-    Verb("diff", "a task's change as a patch", does="bandstand.faces.cli.showing:diff", options=_diff),
+    Verb(
+        "ps",
+        "the fleet at a glance",
+        does="bandstand.faces.cli.looking:ps",
+        options=_ps,
+        examples=_PS,
+        one="with --follow: a task did not land",
+    ),
+    Verb("show", "one task, whole", does="bandstand.faces.cli.showing:show", options=_show, examples=_SHOW),
+    Verb(
+        "log",
+        "what was said and done in a task",
+        does="bandstand.faces.cli.showing:log",
+        options=_log,
+        examples=_LOG,
+    ),
+    Verb("diff", "a task's change as a patch", does="bandstand.faces.cli.showing:diff", options=_diff, examples=_DIFF),
 )

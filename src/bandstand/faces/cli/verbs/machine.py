@@ -7,6 +7,35 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
 
 
+_HELP = """\
+  band help                       every verb in a line
+  band help run                   one verb, with examples
+"""
+_AGENTS = """\
+  band agents                     what is configured or installed, and how to get the others
+"""
+_DOCTOR = """\
+  band doctor                     look at everything, mend nothing
+  band doctor --json | jq -r '.findings[] | select(.level == "missing") | .cure'
+"""
+_DEMO = """\
+  band demo                       half a minute; no agent, no key, no account
+  band demo --clean               remove what demos left behind
+"""
+_UP = """\
+  band up                         see what the daemon does; Ctrl-C ends it
+  band up --port 8787             the HTTP API for a browser or another program on this machine, too
+"""
+_DOWN = """\
+  band down                       the next command starts it again
+"""
+
+
+def _help(parser: "ArgumentParser") -> None:
+    parser.add_argument("about", nargs="?", metavar="VERB", help="the verb to explain; without one, all in a line")
+    json_option(parser)
+
+
 def _demo(parser: "ArgumentParser") -> None:
     parser.add_argument("--clean", action="store_true", help="remove what demos left behind")
     parser.add_argument("--sandbox", choices=["bubblewrap", "none"], default="bubblewrap", help="what keeps agents in")
@@ -17,6 +46,7 @@ def _up(parser: "ArgumentParser") -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--port", type=int, metavar="N", help="the HTTP API on 127.0.0.1 too; 0 takes any port")
     where.add_argument("--listen", metavar="HOST:N", help="the same on another loopback address, such as [::1]:N")
+    json_option(parser)
 
 
 def _daemon(parser: "ArgumentParser") -> None:
@@ -26,34 +56,48 @@ def _daemon(parser: "ArgumentParser") -> None:
 
 VERBS = (
     Verb(
+        "help",
+        "what a verb does, with examples",
+        does="bandstand.faces.cli.helping:explain",
+        options=_help,
+        examples=_HELP,
+    ),
+    Verb(
         "agents",
         "the agents that are here, and those that could be",
         does="bandstand.faces.cli.looking:agents",
         options=json_option,
+        examples=_AGENTS,
     ),
     Verb(
         "doctor",
         "what this machine has and lacks; each line names its cure",
         does="bandstand.faces.cli.doctor:doctor",
         options=json_option,
+        examples=_DOCTOR,
+        one="something is missing",
     ),
     Verb(
         "demo",
         "the whole job on a small project, played by rehearsal agents",
         does="bandstand.faces.cli.demo:demo",
         options=_demo,
+        examples=_DEMO,
+        one="a task did not land",
     ),
     Verb(
         "up",
         "run the daemon in the foreground; otherwise the first command starts it",
         does="bandstand.faces.daemon.server:up",
         options=_up,
+        examples=_UP,
     ),
     Verb(
         "down",
         "stop the daemon; agents go on, and the next command finds them",
         does="bandstand.faces.cli.machine:down",
         options=json_option,
+        examples=_DOWN,
     ),
     Verb(
         "daemon",

@@ -7,14 +7,21 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
 
 _RUN = """\
-examples:
   band run "add dark mode"
   band run "fix the login test" --agent codex --detach
   band run -f tasks.yaml
   band run "try it" --agent rehearsal --score score.yaml
-
+"""
+_RUN_NOTES = """\
 Ctrl-C only stops watching; the tasks go on. The first time in a repository you are shown the commands that its checks
 will run, and asked once.
+"""
+_SEND = """\
+  band send docs "Write it for beginners, please."
+"""
+_CANCEL = """\
+  band cancel docs -m "done by hand"
+  git log "$(band show docs --json | jq -r .rescue)"    what it had written
 """
 
 
@@ -60,12 +67,21 @@ VERBS = (
         does="bandstand.faces.cli.run:run",
         options=_run,
         examples=_RUN,
+        notes=_RUN_NOTES,
+        one="a task did not land",
     ),
     Verb(
         "send",
         "say something to a task's agent, in a turn of its own",
         does="bandstand.faces.cli.orders:send",
         options=_send,
+        examples=_SEND,
     ),
-    Verb("cancel", "stop a task for good; its work is kept", does="bandstand.faces.cli.orders:cancel", options=_cancel),
+    Verb(
+        "cancel",
+        "stop a task for good; its work is kept",
+        does="bandstand.faces.cli.orders:cancel",
+        options=_cancel,
+        examples=_CANCEL,
+    ),
 )

@@ -15,12 +15,15 @@ from bandstand.adapters.clock import AwakeClock
 from bandstand.adapters.store.sqlite import SqliteLog
 from bandstand.domain import events as e
 from bandstand.domain.activities import Activity, wake_at
+from bandstand.domain.admission import Capacity
 from bandstand.domain.ids import AgentName, RepositoryId, SessionId, TaskId
 from bandstand.domain.policy import Policy
-from bandstand.domain.scheduling import Limits
 from bandstand.domain.task import TaskSpec
+from bandstand.services.admission import Admission
 from bandstand.services.fleet import Decide, Fleet
 from bandstand.services.reconcile import Brain
+from bandstand.testing.hosts import MemoryHost
+from bandstand.testing.machine import FakeMachine
 from benchmarks.figures import Figure, Findings, Found
 from benchmarks.ground import ground
 
@@ -64,7 +67,9 @@ async def _beat(path: Path) -> Times:
     await log.open()
     fleet = Fleet(RepositoryId("many"), log=log, clock=clock)
     await fleet.open()
-    brain = Brain(fleet, perform=_never, limits=lambda: Limits(slots=SLOTS))
+    ledger = Admission(capacity=lambda: Capacity(slots=SLOTS), machine=FakeMachine(), clock=clock)
+    account = ledger.open(fleet.repository, state=lambda: fleet.state, host=MemoryHost({}))
+    brain = Brain(fleet, perform=_never, account=account)
     await fleet.record(lambda _: [e.PolicyConfirmed(policy=Policy(target="main"), by="ada")])
     await fleet.record(lambda _: [e.TaskSubmitted(spec=spec, by="ada") for spec in _specs()])
     await brain.beat()

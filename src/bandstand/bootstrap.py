@@ -16,6 +16,7 @@ from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.workspaces import GitWorkspaces
 from bandstand.adapters.hosts.local import LocalHost
 from bandstand.adapters.hosts.waking import Waking
+from bandstand.adapters.machine import LinuxMachine
 from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
 from bandstand.adapters.sandbox.editables import editables, refusal, warning
 from bandstand.adapters.sandbox.none import NoSandbox
@@ -24,13 +25,14 @@ from bandstand.adapters.surroundings import FileEnvironment
 from bandstand.config.models import UserSettings
 from bandstand.config.places import Places
 from bandstand.config.settings import user_settings
+from bandstand.domain.admission import MEGABYTE, Capacity
 from bandstand.domain.errors import BandstandError, Refused
-from bandstand.domain.ids import RepositoryId
-from bandstand.domain.scheduling import Limits
+from bandstand.domain.ids import AgentName, RepositoryId
 from bandstand.ports.agents import AgentProtocol
 from bandstand.ports.hosts import Host
 from bandstand.ports.sandbox import Sandbox
 from bandstand.ports.workspaces import Workspaces
+from bandstand.services.admission import Admission
 from bandstand.services.broadcast import Broadcast
 from bandstand.services.checks import Checks
 from bandstand.services.commands import Commands
@@ -40,7 +42,7 @@ from bandstand.services.landing import Landing
 from bandstand.services.launching import Launching
 from bandstand.services.orders import Orders
 from bandstand.services.performing import Performers
-from bandstand.services.policies import Policies
+from bandstand.services.policies import REHEARSAL, Policies
 from bandstand.services.proposing import Proposing
 from bandstand.services.reconcile import Brain
 from bandstand.services.repositories import Repositories
@@ -49,6 +51,8 @@ from bandstand.services.runs import Authors
 from bandstand.services.views import Views
 
 SANDBOXES = ("bubblewrap", "none")
+_MEMORY = {AgentName(REHEARSAL): 64 * MEGABYTE}
+"""What runs of agents that we know well are expected to need."""
 
 
 class Bandstand:
@@ -63,15 +67,22 @@ class Bandstand:
         self.broadcast = Broadcast(self._log)
         self.orders = Orders(self._log)
         self.repositories = Repositories(log=self._log, clock=self._clock, desks=self.desks, open_at=self.desk)
+        self._admission = Admission(capacity=self.capacity, machine=LinuxMachine(), clock=self._clock)
+        self._settings: tuple[os.stat_result, UserSettings] | None = None
         self._going: dict[RepositoryId, Going] = {}
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
-        """Open the log, and take up every repository that has something going on. Raises what the log raises."""
+        """Open the log, and take up every repository that has something going on. Raises what the log raises.
+
+        None of them begins before the ledger knows what all of them hold.
+        """
         self.places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self._log.open()
-        for repository in await self._log.repositories():
-            await self._take_up(repository)
+        desks = [await self._left_at_work(repository) for repository in await self._log.repositories()]
+        for desk in desks:
+            if desk is not None:
+                self._set_off(desk)
 
     async def stop(self) -> None:
         """Let go of everything. Agents go on, and are found again at the next start."""
@@ -79,6 +90,7 @@ class Bandstand:
             going.brain.cancel()
         await asyncio.gather(*(going.brain for going in self._going.values()), return_exceptions=True)
         self._going.clear()
+        await self._admission.stop()
         await self._log.close()
 
     async def desk(self, path: Path) -> Desk:
@@ -114,6 +126,7 @@ class Bandstand:
         del self._going[going.desk.repository.id]
         going.brain.cancel()
         await asyncio.gather(going.brain, return_exceptions=True)
+        self._admission.close(going.desk.account)
 
     def _root(self, repository: RepositoryId) -> Path:
         return self.places.state / "repositories" / repository
@@ -124,8 +137,12 @@ class Bandstand:
 
     def settings(self) -> UserSettings:
         """The user's own settings as they stand in their file now. Raises `Refused` with the line of a mistake."""
+        path = self.places.settings
         with contextlib.suppress(FileNotFoundError):
-            return user_settings(self.places.settings.read_bytes(), name=str(self.places.settings))
+            standing = path.stat()
+            if self._settings is None or not _unchanged(self._settings[0], standing):
+                self._settings = standing, user_settings(path.read_bytes(), name=str(path))
+            return self._settings[1]
         return UserSettings()
 
     def sandbox(self, name: str, *hidden: Path, git_dir: Path | None = None) -> Sandbox:
@@ -151,10 +168,16 @@ class Bandstand:
             raise refusal(found[0])
         return tuple(dict.fromkeys(warning(one) for one in found if one.below is None))
 
-    @property
-    def slots(self) -> int:
-        """How many agents may work at once on this machine."""
-        return self.settings().slots or max(2, min(8, os.cpu_count() or 2))
+    def capacity(self) -> Capacity:
+        """What agents may have of this machine now. Raises what `settings` raises."""
+        settings = self.settings()
+        memory = settings.memory
+        return Capacity(
+            slots=settings.slots or max(2, min(8, os.cpu_count() or 2)),
+            run=memory.run_mb * MEGABYTE,
+            agents=_MEMORY | {AgentName(name): size * MEGABYTE for name, size in memory.agents_mb.items()},
+            keep_free=memory.keep_free_mb * MEGABYTE if memory.keep_free_mb is not None else None,
+        )
 
     async def repository(self, path: Path) -> GitRepository:
         """The repository that a folder is in, without a desk. Raises `Refused` if it is in none."""
@@ -172,33 +195,29 @@ class Bandstand:
             unless=self.places.down,
         )
 
-    async def _take_up(self, repository_id: RepositoryId) -> None:
-        """Start the brain of a repository that was left with work to do. One that has gone is left alone."""
+    async def _left_at_work(self, repository_id: RepositoryId) -> Desk | None:
+        """The desk of a repository that was left with work to do. One that has gone is left alone."""
         fleet = Fleet(repository_id, log=self._log, clock=self._clock)
         await fleet.open()
-        path = Path(fleet.state.path)
         if not fleet.state.tasks:
-            return
+            return None
         with contextlib.suppress(BandstandError, OSError):
-            repository = await self.repository(path)
+            repository = await self.repository(Path(fleet.state.path))
             if repository.id == repository_id:
-                await self._begin(repository)
+                return await self._open(repository)
+        return None
 
     async def _begin(self, repository: GitRepository) -> None:
+        self._set_off(await self._open(repository))
+
+    async def _open(self, repository: GitRepository) -> Desk:
         fleet = Fleet(repository.id, log=self._log, clock=self._clock, heard=self.broadcast.hear)
         await fleet.open()
-        desk = self._compose(repository, fleet)
-        brain = asyncio.create_task(desk.brain.run(), name=f"brain {repository.id}")
-        self._going[repository.id] = Going(desk=desk, brain=brain)
+        return self._compose(repository, fleet)
 
-    def _limits(self, repository: RepositoryId) -> Limits:
-        others = sum(going.desk.busy for other, going in self._going.items() if other != repository)
-        return Limits(slots=max(0, self.slots - others))
-
-    def _wake_others(self, repository: RepositoryId) -> None:
-        for other, going in self._going.items():
-            if other != repository:
-                going.desk.brain.wake()
+    def _set_off(self, desk: Desk) -> None:
+        brain = asyncio.create_task(desk.brain.run(), name=f"brain {desk.repository.id}")
+        self._going[desk.repository.id] = Going(desk=desk, brain=brain)
 
     def _compose(self, repository: GitRepository, fleet: Fleet) -> Desk:
         """Wire up one repository."""
@@ -219,20 +238,16 @@ class Bandstand:
             policies,
             outputs=root / "checks",
         )
-        brain = Brain(
-            fleet,
-            perform=performers.perform,
-            limits=lambda: self._limits(repository.id),
-            freed=lambda: self._wake_others(repository.id),
-        )
+        account = self._admission.open(repository.id, state=lambda: fleet.state, host=host)
         return Desk(
             repository=repository,
             sandbox=sandbox,
             fleet=fleet,
             commands=Commands(fleet=fleet, environment=environment),
-            views=Views(fleet=fleet, repository=repository, host=host, protocol=protocol),
+            views=Views(fleet=fleet, repository=repository, host=host, protocol=protocol, waits=account.wait),
             policies=policies,
-            brain=brain,
+            account=account,
+            brain=Brain(fleet, perform=performers.perform, account=account),
         )
 
 
@@ -273,6 +288,11 @@ def _performers(
         checks=Checks(fleet=fleet, runner=runner, policies=policies, environment=launching.environment),
         landing=Landing(fleet=fleet, repository=repository, launching=launching, policies=policies),
     )
+
+
+def _unchanged(before: os.stat_result, now: os.stat_result) -> bool:
+    """Whether a file is the one that was read, and as it was then."""
+    return os.path.samestat(before, now) and (before.st_mtime_ns, before.st_size) == (now.st_mtime_ns, now.st_size)
 
 
 def which(name: str, environment: FileEnvironment) -> str | None:

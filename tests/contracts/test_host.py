@@ -36,6 +36,23 @@ def test_a_run_goes_from_absent_to_live_to_exited(stage: Stage) -> None:
     stage.play(body())
 
 
+def test_what_a_live_run_holds_in_memory_is_told(stage: Stage) -> None:
+    """In bytes, its whole tree; of a run that is over nothing is."""
+
+    async def body() -> None:
+        assert await stage.host.memory() == {}
+        for run in (RUN, OTHER):
+            await stage.host.start(run, stage.launch("stubborn"))
+            if stage.memory:
+                stage.memory.weigh(run, 8_000_000)
+        await stage.host.stop(OTHER, grace_seconds=0)
+        told = await stage.host.memory()
+        assert told.keys() == {RUN}
+        assert 1_000_000 < told[RUN] < 500_000_000
+
+    stage.play(body())
+
+
 def test_a_run_is_started_once(stage: Stage) -> None:
     """Starting a run again does nothing, live or ended, with whatever program."""
 

@@ -114,3 +114,15 @@ def test_every_session_of_a_user_finds_the_one_daemon(stage: Stage) -> None:
         for pid in daemons(stage):
             os.kill(pid, signal.SIGTERM)
             stage.gone(pid)
+
+
+def test_an_agent_starts_when_there_is_memory_for_it(stage: Stage) -> None:
+    """Until then its task says what it waits for; settings that change meanwhile hold at once."""
+    stage.repository()
+    stage.settings("[memory]\nkeep_free_mb = 100000000\n")
+    stage.submit("- {id: hello, goal: say hello}\n", HELLO)
+    fleet = stage.until(lambda fleet: task(fleet, "hello")["words"].startswith("waits for memory"))
+    assert task(fleet, "hello")["words"] == "waits for memory: 0.0 GB free, 0.1 GB wanted"
+    assert task(fleet, "hello")["owner"] == "bandstand"
+    stage.settings("[memory]\nkeep_free_mb = 1\n")
+    stage.landed("hello")

@@ -83,6 +83,7 @@ def _desk(world: World) -> Desk:
         commands=daemon.commands,
         views=daemon.views,
         policies=daemon.policies,
+        account=daemon.account,
         brain=daemon.brain,
     )
 

@@ -7,13 +7,16 @@ import pytest
 
 from bandstand.domain import events as e
 from bandstand.domain.activities import Activity, Author, Build, Move, Retire, Reviewing, RunChecks, wake_at
+from bandstand.domain.admission import Capacity
 from bandstand.domain.ask import AskKind
 from bandstand.domain.errors import Broken, Unavailable
 from bandstand.domain.ids import RunId, TaskId
-from bandstand.domain.scheduling import Limits, busy
+from bandstand.domain.scheduling import busy
 from bandstand.domain.stage import Building, HumanReview, Landed, Queued, Working
+from bandstand.services.admission import Admission
 from bandstand.services.reconcile import Perform
 from bandstand.testing.clock import FakeClock
+from bandstand.testing.machine import FakeMachine
 from tests.services.acting import sits, waits_for, writes
 from tests.services.watching import MortalLog
 from tests.services.world import START, World, at, landed, play, rules
@@ -164,11 +167,11 @@ def test_a_log_that_cannot_be_written_is_no_end() -> None:
 def two_repositories(slots: int) -> tuple[World, World]:
     """Two repositories on one machine, as the composition root wires them."""
     log, clock = MortalLog(), FakeClock(START)
-    one, other = World(log=log, clock=clock, name="one"), World(log=log, clock=clock, name="other")
-    for world, neighbour in ((one, other), (other, one)):
-        world.limits = lambda neighbour=neighbour: Limits(slots=max(0, slots - neighbour.daemon.brain.busy))  # type: ignore[misc]
-        world.freed = lambda neighbour=neighbour: neighbour.daemon.brain.wake()  # type: ignore[misc]
-    return one, other
+    ledger = Admission(capacity=lambda: Capacity(slots=slots), machine=FakeMachine(), clock=clock)
+    return (
+        World(log=log, clock=clock, name="one", ledger=ledger),
+        World(log=log, clock=clock, name="other", ledger=ledger),
+    )
 
 
 def play_both(story: Callable[[World, World], Awaitable[None]], *, slots: int) -> None:

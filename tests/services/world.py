@@ -5,7 +5,6 @@ Everything is the real thing but the ports, which are the shipped fakes. A story
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from typing import Any, Self, TypeVar
 
 from bandstand.config.models import UserSettings
 from bandstand.domain import events as e
+from bandstand.domain.admission import Capacity
 from bandstand.domain.ask import Ask
 from bandstand.domain.check import CheckCommand, CommandResult, Conclusion
 from bandstand.domain.errors import Refused
@@ -21,12 +21,12 @@ from bandstand.domain.history import at_its_end
 from bandstand.domain.ids import AgentName, CommitId, RepositoryId, RunId, TaskId
 from bandstand.domain.past import subject
 from bandstand.domain.policy import Policy
-from bandstand.domain.scheduling import Limits
 from bandstand.domain.stage import Cancelled, Landed, Stage
 from bandstand.domain.standing import standing
 from bandstand.domain.state import State, Task, fold
 from bandstand.domain.task import TaskSpec
 from bandstand.ports.hosts import RunState
+from bandstand.services.admission import Account, Admission
 from bandstand.services.checks import Checks
 from bandstand.services.commands import Commands, Submission
 from bandstand.services.fleet import Fleet, Hearing
@@ -43,9 +43,10 @@ from bandstand.testing.agents import ScriptedAgents
 from bandstand.testing.clock import FakeClock
 from bandstand.testing.environment import MemoryEnvironment
 from bandstand.testing.git import MemoryRepository
+from bandstand.testing.machine import FakeMachine
 from bandstand.testing.sandbox import OpenSandbox
 from tests.services.acting import Act, Cast
-from tests.services.laws import nothing_is_prompted_twice
+from tests.services.laws import nothing_is_prompted_twice, nothing_lands_unseen
 from tests.services.watching import CrowdedHost, GuardedWorkspaces, MortalLog, PatientChecks
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -93,6 +94,7 @@ class Daemon:
     fleet: Fleet
     commands: Commands
     policies: Policies
+    account: Account
     brain: Brain
     views: Views
     performers: Performers
@@ -100,7 +102,10 @@ class Daemon:
 
 
 class World:
-    """A repository, its user, its agents, and a daemon that may die. `limits` are the slots it may use."""
+    """A repository, its user, its agents, and a daemon that may die.
+
+    It has a machine of its own, whose memory does not count, or shares a `ledger` with another world.
+    """
 
     def __init__(
         self,
@@ -111,6 +116,7 @@ class World:
         log: MortalLog | None = None,
         clock: FakeClock | None = None,
         name: str = "0123456789abcdef",
+        ledger: Admission | None = None,
     ) -> None:
         self.log = log or MortalLog()
         self.clock = clock or FakeClock(START)
@@ -126,8 +132,9 @@ class World:
         self.environment = MemoryEnvironment()
         self.walls: OpenSandbox = OpenSandbox()
         self.slots = slots
-        self.limits: Callable[[], Limits] = lambda: Limits(slots=self.slots)
-        self.freed: Callable[[], None] = lambda: None
+        self.ledger = ledger or Admission(
+            capacity=lambda: Capacity(slots=self.slots), machine=FakeMachine(), clock=self.clock
+        )
         self.heard: Hearing = lambda repository, notice: None
         self.around: Callable[[Perform], Perform] = lambda perform: perform
         self.complaints: list[str] = []
@@ -171,13 +178,16 @@ class World:
             checks=Checks(fleet=fleet, runner=self.checks, policies=policies, environment=self.environment),
             landing=Landing(fleet=fleet, repository=self.repository, launching=launching, policies=policies),
         )
-        perform = self.around(performers.perform)
+        account = self.ledger.open(self.repository.id, state=lambda: fleet.state, host=self.host)
         return Daemon(
             fleet=fleet,
             policies=policies,
             commands=Commands(fleet=fleet, environment=self.environment),
-            brain=Brain(fleet, perform=perform, limits=lambda: self.limits(), freed=lambda: self.freed()),
-            views=Views(fleet=fleet, repository=self.repository, host=self.host, protocol=self.agents),
+            account=account,
+            brain=Brain(fleet, perform=self.around(performers.perform), account=account),
+            views=Views(
+                fleet=fleet, repository=self.repository, host=self.host, protocol=self.agents, waits=account.wait
+            ),
             performers=performers,
         )
 
@@ -334,17 +344,12 @@ class World:
         """Nothing is prompted or landed twice, or lands unseen; main is green at every step; the log tells all."""
         own = [(fact.at, fact.event) for fact in self.log.facts if fact.repository == self.repository.id]
         nothing_is_prompted_twice(self.agents.prompts, [event for _, event in own])
-        landed = Counter(fact.task for fact in self.facts(e.ChangeLanded))
-        assert max(landed.values(), default=1) == 1, f"landed twice: {landed}"
-        looked_at = {self.repository.at(commit).tree for _, commit in self.checks.ran}
-        for fact in self.facts(e.ChangeLanded):
-            assert self.repository.at(fact.commit).tree in looked_at, "landed unchecked"
-            assert fact.commit in self.repository.history(self.repository.refs["refs/heads/main"])
-            before, after = self.repository.at(fact.onto).files, self.repository.at(fact.commit).files
-            moved = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
-            change = self.task(fact.task).change
-            assert change is not None
-            assert moved <= set(change.paths), "landed what was no part of the change"
+        nothing_lands_unseen(
+            self.facts(e.ChangeLanded),
+            self.repository,
+            checked=[commit for _, commit in self.checks.ran],
+            changes=lambda task: self.task(task).change,
+        )
         assert fold(State(), own) == self.state
         assert self.complaints == []
 

@@ -294,6 +294,27 @@ class RepositorySettings(Table):
     agents: dict[Agent, AgentTable] = Field(default_factory=dict, description="Agents of this repository, by name.")
 
 
+class MemoryTable(Table):
+    """How memory is reckoned before another agent starts. One that does not fit waits, and `band ps` says so."""
+
+    called = "`[memory]`"
+    where = "memory"
+
+    keep_free_mb: Annotated[StrictInt, Field(ge=0, le=100_000_000)] | None = Field(
+        default=None,
+        description="How many megabytes are left to everything else. Left out, it is a tenth of the machine's memory, "
+        "1000 at most.",
+    )
+    run_mb: Annotated[StrictInt, Field(ge=0, le=100_000_000)] = Field(
+        default=1000,
+        description="How many megabytes a run is expected to need, until runs of its agent have been seen for a "
+        "minute: from then on it is the most that they used. `0` lets agents start whatever memory is left.",
+    )
+    agents_mb: dict[Agent, Annotated[StrictInt, Field(ge=0, le=100_000_000)]] = Field(
+        default_factory=dict, description="The same for some agents, by name: a number of megabytes."
+    )
+
+
 class UserSettings(Table):
     """Your own settings: `config.toml` in Bandstand's configuration folder. Everything may be left out."""
 
@@ -310,6 +331,9 @@ class UserSettings(Table):
     slots: Annotated[StrictInt, Field(ge=1, le=10_000)] | None = Field(
         default=None,
         description="How many agents may run at once. Left out, it is as many as there are processors, 2 to 8.",
+    )
+    memory: MemoryTable = Field(
+        default_factory=MemoryTable, description="How memory is reckoned before another agent starts."
     )
     reads: tuple[OutsidePath, ...] = Field(
         default=(), description="Files and folders that every run may read, absolute or below `~/`: a tool chain, say."

@@ -20,6 +20,7 @@ from bandstand.config.models import (
     CheckTable,
     CommitsTable,
     LandingTable,
+    MemoryTable,
     PermissionsTable,
     RepositorySettings,
     RoundsTable,
@@ -135,6 +136,10 @@ review = "human"            # where the repository does not say
 slots = 4                   # agents at once
 reads = ["~/.cache/models"]   # for every run
 
+[memory]
+keep_free_mb = 2000         # for everything else
+agents_mb = { claude = 1500 }  # what one run is expected to need
+
 [permissions]               # with the repository's, the stricter one holds
 fetch = "deny"
 
@@ -180,6 +185,7 @@ def settings_reference() -> str:
         *_section("`[landing]`", LandingTable),
         *_section("`[commits]`", CommitsTable),
         *_section("`[budget]`", BudgetTable),
+        *_section("`[memory]`", MemoryTable),
         *_section("`[agents.NAME]`", AgentTable),
         "An agent that Bandstand knows by name is there without any setting once its program is found. Of these names, "
         "what a table leaves out is as below.",
@@ -209,6 +215,8 @@ def _holds(annotation: Any, metadata: list[Any]) -> str:
     kind, marks = _bare(annotation, metadata)
     if kind is int:
         return f"whole number, {_mark(marks, 'ge')} to {_mark(marks, 'le')}"
+    if get_origin(kind) is dict and model_in(kind) is None:
+        return f"{_holds(get_args(kind)[1], [])} for each name"
     if allowed := choices(kind):
         return in_words(f"`{choice}`" for choice in allowed)
     inner = model_in(kind)

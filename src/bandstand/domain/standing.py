@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from bandstand.domain.activities import STEP_LIMIT, not_before
+from bandstand.domain.admission import Wait
 from bandstand.domain.ask import Ask
 from bandstand.domain.gates import ReviewNeed, review_standing
 from bandstand.domain.ids import CommitId
@@ -82,8 +83,11 @@ _DOING = {
 }
 
 
-def standing(state: State, task: Task) -> Standing:
-    """Where a task stands in the fleet."""
+_ANY_SLOT = Wait()
+
+
+def standing(state: State, task: Task, *, waits: Wait = _ANY_SLOT) -> Standing:
+    """Where a task stands in the fleet, in which a start waits for what `waits` says."""
     asks = [ask for ask in state.open_asks() if ask.task == task.spec.id]
     if asks and not task.ended:
         return _needs_you(asks[0])
@@ -91,22 +95,22 @@ def standing(state: State, task: Task) -> Standing:
     if task.failures and retry is not None and task.last_failure is not None and not task.ended:
         words = f"{task.last_failure.step} did not work, trying again: {task.last_failure.message}"
         return Standing(mark=Mark.WAITING, words=words, owner=Owner.BANDSTAND, until=max(retry, task.since))
-    return _of_stage(state, task)
+    return _of_stage(state, task, waits)
 
 
 def _needs_you(ask: Ask) -> Standing:
     return Standing(mark=Mark.NEEDS_YOU, words=f"{ask.id}: {ask.title}", owner=Owner.HUMAN, until=ask.deadline)
 
 
-def _of_stage(state: State, task: Task) -> Standing:  # noqa: C901, PLR0911, PLR0912 - one match over a sum type
+def _of_stage(state: State, task: Task, waits: Wait) -> Standing:  # noqa: C901, PLR0911, PLR0912 - one match over a sum type
     own = task.since + STEP_LIMIT
     match task.stage:
         case Queued():
-            return _queued(state, task)
+            return _queued(state, task, waits)
         case Working(turn=turn, started=started):
-            return _working(task, turn, started=started)
+            return _working(task, turn) if started else _waiting(task, waits, f": {_DOING[turn.cause]}")
         case Checked():
-            return _checked(state, task)
+            return _checked(state, task, waits)
         case Proposed() | Tested() | Returned():
             return _ours(Mark.WAITING, "deciding what comes next", own)
         case Checking(name=name):
@@ -145,18 +149,19 @@ def _ours(mark: Mark, words: str, until: datetime) -> Standing:
     return Standing(mark=mark, words=words, owner=Owner.BANDSTAND, until=until)
 
 
-def _queued(state: State, task: Task) -> Standing:
-    until = task.since + STEP_LIMIT
+def _waiting(task: Task, waits: Wait, what: str = "") -> Standing:
+    """A start that the machine has no room for now. The ledger looks again by itself."""
+    return _ours(Mark.WAITING, f"waits for {waits.words}{what}", waits.until or task.since + STEP_LIMIT)
+
+
+def _queued(state: State, task: Task, waits: Wait) -> Standing:
     if ready(state, task):
-        return _ours(Mark.WAITING, "waits for a free slot", until)
-    waits = [need for need in task.spec.needs if not state.has_landed(need)]
-    return _ours(Mark.WAITING, f"waits for {', '.join(waits)} to land", until)
+        return _waiting(task, waits)
+    needs = [need for need in task.spec.needs if not state.has_landed(need)]
+    return _ours(Mark.WAITING, f"waits for {', '.join(needs)} to land", task.since + STEP_LIMIT)
 
 
-def _working(task: Task, turn: Turn, *, started: bool) -> Standing:
-    if not started:
-        words = f"waits for a free slot: {_DOING[turn.cause]}"
-        return _ours(Mark.WAITING, words, task.since + STEP_LIMIT)
+def _working(task: Task, turn: Turn) -> Standing:
     until = task.since + timedelta(minutes=task.spec.budget.minutes)
     words = _DOING[turn.cause]
     if task.run is None or task.run.session is None:
@@ -164,12 +169,11 @@ def _working(task: Task, turn: Turn, *, started: bool) -> Standing:
     return Standing(mark=Mark.WORKING, words=words, owner=Owner.AGENT, until=until)
 
 
-def _checked(state: State, task: Task) -> Standing:
-    until = task.since + STEP_LIMIT
+def _checked(state: State, task: Task, waits: Wait) -> Standing:
     if state.policy is None or review_standing(task, state.policy).need is not ReviewNeed.AGENT:
-        return _ours(Mark.WAITING, "deciding what comes next", until)
+        return _ours(Mark.WAITING, "deciding what comes next", task.since + STEP_LIMIT)
     reviewer = state.policy.reviewer or task.spec.agent
-    return _ours(Mark.WAITING, f"waits for a free slot: to be reviewed by {reviewer}", until)
+    return _waiting(task, waits, f": to be reviewed by {reviewer}")
 
 
 def _place(state: State, task: Task) -> str:

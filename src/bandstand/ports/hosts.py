@@ -111,6 +111,10 @@ class Host(Protocol):
         """Every run that has a holder now."""
         ...
 
+    async def memory(self) -> Mapping[RunId, int]:
+        """What the processes of each live run hold in memory now, in bytes; of none where the machine does not tell."""
+        ...
+
     def journal(self, run: RunId, *, after: int = 0) -> AsyncIterator[Record]:
         """The records that the journal of a run holds now, live or ended; none if it never began."""
         ...

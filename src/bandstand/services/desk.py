@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bandstand.ports.git import Repository
 from bandstand.ports.sandbox import Sandbox
+from bandstand.services.admission import Account
 from bandstand.services.commands import Commands
 from bandstand.services.fleet import Fleet
 from bandstand.services.policies import Policies
@@ -22,12 +23,8 @@ class Desk:
     commands: Commands
     views: Views
     policies: Policies
+    account: Account
     brain: Brain
-
-    @property
-    def busy(self) -> int:
-        """How many agents work here now."""
-        return self.brain.busy
 
     @property
     def live(self) -> bool:

@@ -16,40 +16,33 @@ from bandstand.domain.activities import STEP_LIMIT, Activity, Author, Reviewing,
 from bandstand.domain.errors import BandstandError, Broken, Unavailable
 from bandstand.domain.scheduling import Limits, busy, decide
 from bandstand.domain.state import State, fold
+from bandstand.services.admission import Account
 from bandstand.services.fleet import Fleet
 
 Perform = Callable[[Activity], Awaitable[None]]
 
 _MOST_DECISIONS = 100_000
+_NOTHING = Limits(slots=0)
 _REST = timedelta(seconds=5)
 _OUR_FAULT = "This is a fault of Bandstand; the daemon's log has the whole story."
 _log = logging.getLogger(__name__)
 
 
-def _nothing() -> None:
-    """For a brain that shares its slots with nobody."""
-
-
 class Brain:
     """Keeps one fleet going.
 
-    `perform` carries out an activity and records what came of it. `freed` is called when agents of this fleet have
-    given back slots, which others may be waiting for. `trouble` says why there is no beat now, and is empty if all is
-    well.
+    `perform` carries out an activity and records what came of it. `account` is this fleet's in the ledger of what it
+    shares with others. `trouble` says why there is no beat now, and is empty if all is well.
     """
 
-    def __init__(
-        self, fleet: Fleet, *, perform: Perform, limits: Callable[[], Limits], freed: Callable[[], None] = _nothing
-    ) -> None:
+    def __init__(self, fleet: Fleet, *, perform: Perform, account: Account) -> None:
         self.trouble = ""
         self._fleet = fleet
         self._perform = perform
-        self._limits = limits
-        self._freed = freed
-        self._busy = 0
-        self._taken = 0
+        self._account = account
         self._going: dict[str, asyncio.Task[None]] = {}
         self._again = asyncio.Event()
+        account.wake = self.wake
 
     async def run(self) -> None:
         """Beat until cancelled. Agents go on when it is; whatever else was going on is taken up by the next one.
@@ -75,6 +68,7 @@ class Brain:
             await self._wait(seen)
             return
         _log.warning("no beat for %s: %s", _REST, self.trouble)
+        self._account.rest(busy(self._fleet.state))
         await self._fleet.clock.sleep_until(self._fleet.clock.now() + _REST)
 
     async def beat(self) -> int:
@@ -85,8 +79,8 @@ class Brain:
         else:
             raise Broken("The plan of this repository does not come to an end.", hint="Please report this as a bug.")
         self._again.clear()
-        self._tell_others()
         state = self._fleet.state
+        self._settle(state)
         wanted = {activity.key: activity for activity in activities(state, now=self._fleet.clock.now())}
         for key in self._going.keys() - wanted.keys():
             self._going[key].cancel()
@@ -95,29 +89,31 @@ class Brain:
         return state.version
 
     def _decide(self, state: State) -> tuple[e.Event, ...]:
-        """What follows. Slots that it takes are taken at once: others decide before it is recorded."""
+        """What follows. What it takes of the machine is taken at once: others decide before it is recorded."""
         now = self._fleet.clock.now()
-        facts = decide(state, now=now, limits=self._limits())
-        self._taken = busy(fold(state, ((now, fact) for fact in facts)))
+        facts = decide(state, now=now, limits=self._account.limits())
+        run = next((fact.run for fact in facts if isinstance(fact, e.RunStarted)), None)
+        if not self._account.admits(run):
+            facts, run = decide(state, now=now, limits=_NOTHING), None
+        self._account.take(busy(fold(state, ((now, fact) for fact in facts))), run)
         return facts
 
-    @property
-    def busy(self) -> int:
-        """How many agents work here, those included whose start is being recorded."""
-        return max(self._taken, busy(self._fleet.state))
+    def _settle(self, state: State) -> None:
+        """Tell the ledger how it stands here, now that nothing more follows."""
+        held = busy(state)
+        one_more = Limits(slots=held + 1)
+        full = held >= self._account.limits().slots
+        more = full and bool(decide(state, now=self._fleet.clock.now(), limits=one_more))
+        self._account.settle(held, more=more)
 
     def wake(self) -> None:
         """Have another beat: something outside the fleet has changed."""
         self._again.set()
 
-    def _tell_others(self) -> None:
-        before, self._busy = self._busy, busy(self._fleet.state)
-        if self._busy < before:
-            self._freed()
-
     async def _wait(self, seen: int) -> None:
         """Until there is a fact that the last beat did not see, an activity ended, or its time has come."""
-        wake = wake_at(self._fleet.state, now=self._fleet.clock.now())
+        times = (wake_at(self._fleet.state, now=self._fleet.clock.now()), self._account.look_again)
+        wake = min((time for time in times if time is not None), default=None)
         waiting = (
             asyncio.create_task(self._news(seen)),
             asyncio.create_task(self._sleep(wake)),

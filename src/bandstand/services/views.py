@@ -1,9 +1,10 @@
 """Questions: frozen read models of the fleet, the same for every face."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bandstand.domain.admission import Wait
 from bandstand.domain.ask import Ask, AskKind
 from bandstand.domain.change import Change
 from bandstand.domain.check import CheckOutcome, CommandResult
@@ -105,12 +106,13 @@ class TaskView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Views:
-    """The questions of one repository."""
+    """The questions of one repository. `waits` tells what a start waits for."""
 
     fleet: Fleet
     repository: Repository
     host: Host
     protocol: AgentProtocol
+    waits: Callable[[], Wait] = Wait
 
     async def list_tasks(self, named: Collection[TaskId] = (), *, past: int = RECENT) -> FleetView:
         """Every task but those that were over before the last `past` ones were; or those named. Raises `Unknown`.
@@ -134,22 +136,23 @@ class Views:
 
     async def _recent(self, past: int) -> tuple[TaskRow, ...]:
         gone = await self.fleet.past(limit=past)
-        state = self.fleet.state
-        return (*(_past_row(one) for one in gone), *(_row(state, task) for task in state.tasks.values()))
+        state, waits = self.fleet.state, self.waits()
+        return (*(_past_row(one) for one in gone), *(_row(state, task, waits) for task in state.tasks.values()))
 
     async def rows(self, tasks: Collection[TaskId]) -> tuple[TaskRow, ...]:
         """The rows of some tasks, over or not; those that never were are left out."""
         over = [name for name in tasks if name in self.fleet.state.past]
         gone = await self.fleet.past(limit=len(over), only=over) if over else ()
-        state = self.fleet.state
+        state, waits = self.fleet.state, self.waits()
         return (
             *(_past_row(one) for one in gone),
-            *(_row(state, state.tasks[name]) for name in tasks if name in state.tasks),
+            *(_row(state, state.tasks[name], waits) for name in tasks if name in state.tasks),
         )
 
     async def show_task(self, task_id: TaskId) -> TaskView:
         """One task with its change and the evidence for it. Raises `Unknown`."""
-        return _task_view(self.fleet.state, await self._task(task_id))
+        task = await self._task(task_id)
+        return _task_view(self.fleet.state, task, self.waits())
 
     async def _task(self, task_id: TaskId) -> Task:
         task = await self.fleet.task(task_id)
@@ -164,7 +167,7 @@ class Views:
     async def look(self, task_id: TaskId) -> tuple[TaskView, str]:
         """A task and the patch of exactly the change that it is shown with. Raises what `diff` does."""
         task = await self._task(task_id)
-        return _task_view(self.fleet.state, task), await self._patch(task)
+        return _task_view(self.fleet.state, task, self.waits()), await self._patch(task)
 
     async def diff(self, task_id: TaskId) -> str:
         """A task's change as a patch: what landed, if it has. Raises `Unknown`, and `Refused` if there is none yet."""
@@ -200,8 +203,8 @@ def _walled(state: State) -> bool:
     return state.sandbox != "none"
 
 
-def _row(state: State, task: Task) -> TaskRow:
-    at = standing(state, task)
+def _row(state: State, task: Task, waits: Wait) -> TaskRow:
+    at = standing(state, task, waits=waits)
     change = task.change
     return TaskRow(
         id=task.spec.id,
@@ -241,12 +244,12 @@ def _past_row(task: PastTask) -> TaskRow:
     )
 
 
-def _task_view(state: State, task: Task) -> TaskView:
+def _task_view(state: State, task: Task, waits: Wait) -> TaskView:
     head = task.change.head if task.change is not None else ""
     policy = state.policy
     commit = getattr(task.stage, "commit", None) if task.ended else None
     return TaskView(
-        row=_row(state, task),
+        row=_row(state, task, waits),
         walled=_walled(state),
         goal=task.spec.goal,
         acceptance=task.spec.acceptance,

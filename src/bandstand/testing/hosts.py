@@ -156,6 +156,11 @@ class MemoryHost:
         self._scripts = scripts
         self._clock = clock
         self._runs: dict[RunId, _Run] = {}
+        self._weights: dict[RunId, int] = {}
+
+    def weigh(self, run: RunId, size: int) -> None:
+        """From now on the process of a run holds so many bytes in memory."""
+        self._weights[run] = size
 
     def kill(self, run: RunId) -> None:
         """The holder of a run dies, and the process with it: the run is lost."""
@@ -222,6 +227,10 @@ class MemoryHost:
     async def live(self) -> frozenset[RunId]:
         """Every run whose process is running."""
         return frozenset(run for run, held in self._runs.items() if held.live)
+
+    async def memory(self) -> Mapping[RunId, int]:
+        """What each live run was said to weigh."""
+        return {run: size for run, size in self._weights.items() if self._runs[run].live}
 
     async def journal(self, run: RunId, *, after: int = 0) -> AsyncIterator[Record]:
         """The records that the journal of a run holds now; see the port."""

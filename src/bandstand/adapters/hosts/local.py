@@ -22,7 +22,7 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -39,6 +39,7 @@ from bandstand.adapters.hosts.channel import (
 )
 from bandstand.adapters.hosts.journal import note, scan
 from bandstand.adapters.hosts.waking import BELL, LOCK, Waking, hang, outside
+from bandstand.adapters.hosts.weighing import weights
 from bandstand.domain.errors import Broken, Refused, Unavailable
 from bandstand.domain.ids import RunId
 from bandstand.faults import fault
@@ -368,6 +369,11 @@ class LocalHost:
         """Every run that has a holder now."""
         folders = self._root.iterdir() if self._root.exists() else ()
         return frozenset(RunId(folder.name) for folder in folders if _began(folder) and locked(folder))
+
+    async def memory(self) -> Mapping[RunId, int]:
+        """What the processes of each live run hold in memory now; see the port."""
+        found = await asyncio.to_thread(weights, self._root)
+        return {RunId(name): size for name, size in found.items()}
 
     async def journal(self, run: RunId, *, after: int = 0) -> AsyncIterator[Record]:
         """The records that the journal of a run holds now; see the port."""

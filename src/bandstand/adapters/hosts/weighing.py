@@ -1,0 +1,57 @@
+"""What the processes of live runs hold in memory, as Linux tells it.
+
+The processes of a run are those that work in its folder, its holder above all, and whatever they started: everything
+that an agent starts stays below its holder. Counted is what is theirs alone and no file's: the rest is shared, or can
+be taken back.
+"""
+
+import contextlib
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+def weights(root: Path, *, proc: Path = _PROC) -> Mapping[str, int]:
+    """Bytes for each run with a folder below `root` of which processes live; none where there is no such `proc`."""
+    children: dict[int, list[int]] = defaultdict(list)
+    heads: dict[str, list[int]] = defaultdict(list)
+    for pid, parent in _processes(proc):
+        children[parent].append(pid)
+        with contextlib.suppress(OSError):
+            folder = (proc / str(pid) / "cwd").readlink()
+            if folder.parent == root:
+                heads[folder.name].append(pid)
+    page = os.sysconf("SC_PAGE_SIZE")
+    return {name: page * sum(_pages(proc, pid) for pid in _tree(pids, children)) for name, pids in heads.items()}
+
+
+def _processes(proc: Path) -> Iterator[tuple[int, int]]:
+    """Each process and its parent."""
+    if not proc.is_dir():
+        return
+    for entry in os.scandir(proc):
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                stat = (proc / entry.name / "stat").read_text(encoding="utf-8", errors="replace")
+                yield int(entry.name), int(stat.rpartition(")")[2].split()[1])
+
+
+def _tree(pids: list[int], children: Mapping[int, list[int]]) -> set[int]:
+    found: set[int] = set()
+    left = list(pids)
+    while left:
+        pid = left.pop()
+        if pid not in found:
+            found.add(pid)
+            left.extend(children.get(pid, ()))
+    return found
+
+
+def _pages(proc: Path, pid: int) -> int:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        _, resident, shared, *_ = (proc / str(pid) / "statm").read_text(encoding="ascii").split()
+        return max(0, int(resident) - int(shared))
+    return 0

@@ -1,0 +1,13 @@
+"""The machine that all agents of a user share."""
+
+from typing import Protocol
+
+from bandstand.domain.admission import Memory
+
+
+class Machine(Protocol):
+    """What the machine has for agents: all of it, or as much as the part that this process was given."""
+
+    def memory(self) -> Memory | None:
+        """How much memory there is now, read at once; nothing where the system does not tell."""
+        ...

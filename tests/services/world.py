@@ -102,10 +102,7 @@ class Daemon:
 
 
 class World:
-    """A repository, its user, its agents, and a daemon that may die.
-
-    It has a machine of its own, whose memory does not count, or shares a `ledger` with another world.
-    """
+    """A repository, its user, its agents, and a daemon that may die. It has slots of its own, or shares a `ledger`."""
 
     def __init__(
         self,
@@ -132,9 +129,7 @@ class World:
         self.environment = MemoryEnvironment()
         self.walls: OpenSandbox = OpenSandbox()
         self.slots = slots
-        self.ledger = ledger or Admission(
-            capacity=lambda: Capacity(slots=self.slots), machine=FakeMachine(), clock=self.clock
-        )
+        self.ledger = ledger or Admission(capacity=self._capacity, machine=FakeMachine(), clock=self.clock)
         self.heard: Hearing = lambda repository, notice: None
         self.around: Callable[[Perform], Perform] = lambda perform: perform
         self.complaints: list[str] = []
@@ -147,6 +142,9 @@ class World:
 
     async def __aexit__(self, *_: object) -> None:
         await self.kill()
+
+    def _capacity(self) -> Capacity:
+        return Capacity(slots=self.slots)
 
     def _complain(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.complaints.append(f"{context.get('message')}: {context.get('exception')!r}")
@@ -356,9 +354,8 @@ class World:
 
 def spec(name: str, **fields: Any) -> TaskSpec:
     """A plain task."""
-    return TaskSpec(
-        **{"id": TaskId(name), "title": f"Do {name}", "goal": f"Do {name}.", "agent": AgentName("coder")} | fields
-    )
+    plain = {"id": TaskId(name), "title": f"Do {name}", "goal": f"Do {name}.", "agent": AgentName("coder")}
+    return TaskSpec(**plain | fields)
 
 
 def _asks(state: State, task: str) -> list[Ask]:

@@ -51,7 +51,9 @@ def test_the_verbs_and_what_they_say_of_themselves(monkeypatch: pytest.MonkeyPat
     doctor    what this machine has and lacks; each line names its cure
     demo      the whole job on a small project, played by rehearsal agents
     up        run the daemon in the foreground; otherwise the first command starts it
-    down      stop the daemon; agents go on, and the next command finds them\
+    down      stop the daemon; agents go on, and the next command finds them
+    completion
+              print what makes a shell complete the words of band\
 """)
 
 
@@ -85,7 +87,7 @@ def examples() -> list[str]:
     """Every command that a help text shows."""
     texts = [FIRST_STEPS, *(parser.epilog or "" for parser in parsers().values())]
     lines = [line.strip() for text in texts for line in text.splitlines()]
-    return [re.split(r"\s{3,}| \| ", line)[0] for line in lines if line.startswith("band ")]
+    return [re.split(r"\s{3,}| [|>] ", line)[0] for line in lines if line.startswith("band ")]
 
 
 @pytest.mark.parametrize("command", examples())
@@ -174,7 +176,7 @@ def test_help_explains_every_verb(verb: str, capsys: pytest.CaptureFixture[str])
         main.run([verb, "--help"])
     assert ended.value.code == 0
     assert capsys.readouterr().out == said
-    assert "\nexamples:\n  band " in said
+    assert "\nexamples:\n  " in said
     assert "\nexit codes:\n  0   done\n" in said
 
 

@@ -1,19 +1,13 @@
 """A command that only looks loads what an answer needs, and nothing else: that is why the prompt is back at once."""
 
-import json
 import os
-import socket
 import subprocess
 import sys
-import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from tests.faces.rows import fleet, row
+from tests.faces.standing_in import answering
 
 SLOW = {
     *("asyncio", "dataclasses", "inspect", "logging", "pathlib", "rich", "shutil"),
@@ -46,44 +40,14 @@ ANSWERS = {
 }
 
 
-@contextmanager
-def answering(state: Path) -> Iterator[None]:
-    """What stands for a daemon: it answers every question with what is known, until the end."""
-    path = state / "s"
-    (state / "daemon.lock").write_text(f"1\n{path}\n")
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    listener.listen()
-
-    def serve() -> None:
-        while True:
-            connection, _ = listener.accept()
-            with connection, connection.makefile("rwb") as lines:
-                request = json.loads(lines.readline() or b"null")
-                if request is None:
-                    return
-                lines.write(json.dumps({"result": ANSWERS[request["op"]]}).encode() + b"\n")
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield
-    finally:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as last:
-            last.connect(str(path))
-        thread.join()
-        listener.close()
-
-
 @pytest.mark.parametrize("words", [["ps"], ["ps", "--all", "docs"], ["ps", "--json"], ["asks"], ["agents"]])
 def test_a_quick_command_loads_nothing_slow(words: list[str]) -> None:
     """Not one of the modules that are known to be slow, whoever imports it."""
-    # A path of our own: that of a test may be too long for a socket.
-    with tempfile.TemporaryDirectory(prefix="band-") as home, answering(Path(home)):
+    with answering(ANSWERS) as home:
         ran = subprocess.run(
             [sys.executable, "-c", COMMAND.format(words=words)],
             cwd=home,
-            env={"PATH": os.environ["PATH"], "HOME": home, "BAND_STATE_DIR": home},
+            env={"PATH": os.environ["PATH"], "HOME": str(home), "BAND_STATE_DIR": str(home)},
             capture_output=True,
             text=True,
             timeout=60,

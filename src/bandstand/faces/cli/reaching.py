@@ -4,7 +4,7 @@ import os
 
 from bandstand.config.folders import LOCK, SOCKET, folders
 from bandstand.domain.errors import Refused
-from bandstand.faces.wire import TYPE_CHECKING, Client
+from bandstand.faces.wire import ANSWER_SECONDS, TYPE_CHECKING, Client
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,11 +18,11 @@ def folder(at: "Path | None" = None) -> str:
         raise Refused("The folder that you are in is gone.", hint="Go to another one: cd ~") from None
 
 
-def client() -> Client:
+def client(*, patience: float = ANSWER_SECONDS) -> Client:
     """Asks the daemon where it says that it listens: it may have been started with another runtime folder."""
     _, runtime, *_ = folders(os.environ, uid=os.getuid())
     _, socket = lock_lines()
-    return Client(socket or os.path.join(runtime, SOCKET))
+    return Client(socket or os.path.join(runtime, SOCKET), patience=patience)
 
 
 def lock_lines() -> tuple[str, str]:

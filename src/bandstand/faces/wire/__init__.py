@@ -75,14 +75,16 @@ class Client:
     """Asks the daemon at a socket.
 
     Raises `NotRunning` when nobody is there, `Lost` when the daemon ends meanwhile, and whatever the daemon raises.
+    `patience` is how many seconds an answer may take.
     """
 
-    def __init__(self, path: "os.PathLike[str] | str") -> None:
+    def __init__(self, path: "os.PathLike[str] | str", *, patience: float = ANSWER_SECONDS) -> None:
         self._path = os.fspath(path)
+        self._patience = patience
 
     def call(self, op: str, **args: Json) -> Json:
         """The result of an operation that does not stream."""
-        for kind, value in self._exchange(op, args, timeout=ANSWER_SECONDS):
+        for kind, value in self._exchange(op, args, timeout=self._patience):
             if kind == "result":
                 return value
         raise _lost()
@@ -109,7 +111,7 @@ class Client:
                             return
                 raise _lost()
             except TimeoutError:
-                raise Unavailable(f"The daemon did not answer in {ANSWER_SECONDS:.0f} seconds.") from None
+                raise Unavailable(f"The daemon did not answer in {self._patience:.0f} seconds.") from None
             except ConnectionError:
                 raise _lost() from None
 

@@ -29,6 +29,16 @@ _UP = """\
 _DOWN = """\
   band down                       the next command starts it again
 """
+_COMPLETION = """\
+  eval "$(band completion bash)"                                          now, in this shell
+  echo 'eval "$(band completion bash)"' >> ~/.bashrc                      in every new bash
+  band completion zsh > "${fpath[1]}/_band"                               in every new zsh
+  band completion fish > ~/.config/fish/completions/band.fish             in every new fish
+"""
+_COMPLETION_NOTES = """\
+It completes verbs, options, and the ids of tasks, asks and agents. Those it asks the daemon for, and starts none.
+In zsh `autoload -Uz compinit && compinit` has to stand in ~/.zshrc, and the folder has to be one that you may write to.
+"""
 
 
 def _help(parser: "ArgumentParser") -> None:
@@ -47,6 +57,15 @@ def _up(parser: "ArgumentParser") -> None:
     where.add_argument("--port", type=int, metavar="N", help="the HTTP API on 127.0.0.1 too; 0 takes any port")
     where.add_argument("--listen", metavar="HOST:N", help="the same on another loopback address, such as [::1]:N")
     json_option(parser)
+
+
+def _completion(parser: "ArgumentParser") -> None:
+    parser.add_argument("shell", choices=["bash", "zsh", "fish"], metavar="SHELL", help="bash, zsh or fish")
+    json_option(parser)
+
+
+def _complete(parser: "ArgumentParser") -> None:
+    parser.add_argument("words", nargs="*", metavar="WORD", help="the words behind `band`, to the one at the cursor")
 
 
 def _daemon(parser: "ArgumentParser") -> None:
@@ -98,6 +117,21 @@ VERBS = (
         does="bandstand.faces.cli.machine:down",
         options=json_option,
         examples=_DOWN,
+    ),
+    Verb(
+        "completion",
+        "print what makes a shell complete the words of band",
+        does="bandstand.faces.cli.completing:completion",
+        options=_completion,
+        examples=_COMPLETION,
+        notes=_COMPLETION_NOTES,
+    ),
+    Verb(
+        "complete",
+        "what the last word could become, for a shell",
+        does="bandstand.faces.cli.completing:complete",
+        options=_complete,
+        hidden=True,
     ),
     Verb(
         "daemon",

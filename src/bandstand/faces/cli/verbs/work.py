@@ -28,7 +28,7 @@ _CANCEL = """\
 def _run(parser: "ArgumentParser") -> None:
     parser.add_argument("goal", nargs="?", metavar="GOAL", help="what is wanted, in words")
     parser.add_argument("-f", "--file", metavar="FILE", help="tasks in YAML; - is standard input")
-    parser.add_argument("--agent", metavar="NAME", help="the agent for tasks that name none")
+    parser.add_argument("--agent", metavar="AGENT", help="the agent for tasks that name none")
     parser.add_argument("--id", metavar="ID", help="the id of the task, for a single goal")
     parser.add_argument("--priority", type=int, default=0, metavar="N", help="higher goes first, for a single goal")
     parser.add_argument("--score", metavar="FILE", help="what the rehearsal agent plays")

@@ -11,10 +11,15 @@ from pathlib import Path
 
 from bandstand.adapters.agents.acp import AcpProtocol
 from bandstand.adapters.checks import SandboxedChecks
+from bandstand.adapters.checks.remains import OutputRemains
 from bandstand.adapters.clock import AwakeClock
+from bandstand.adapters.git.abandoned import StateFolders
+from bandstand.adapters.git.remains import GitRemains
 from bandstand.adapters.git.repository import GitRepository
+from bandstand.adapters.git.retiring import destroy
 from bandstand.adapters.git.workspaces import GitWorkspaces
 from bandstand.adapters.hosts.local import LocalHost
+from bandstand.adapters.hosts.remains import RunRemains
 from bandstand.adapters.hosts.waking import Waking
 from bandstand.adapters.machine import LinuxMachine
 from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
@@ -24,7 +29,7 @@ from bandstand.adapters.store.sqlite import SqliteLog
 from bandstand.adapters.surroundings import FileEnvironment
 from bandstand.config.models import UserSettings
 from bandstand.config.places import Places
-from bandstand.config.settings import user_settings
+from bandstand.config.settings import retention, user_settings
 from bandstand.domain.admission import MEGABYTE, Capacity
 from bandstand.domain.errors import BandstandError, Refused
 from bandstand.domain.ids import AgentName, RepositoryId
@@ -32,12 +37,14 @@ from bandstand.ports.agents import AgentProtocol
 from bandstand.ports.hosts import Host
 from bandstand.ports.sandbox import Sandbox
 from bandstand.ports.workspaces import Workspaces
+from bandstand.services.abandoned import Abandoned
 from bandstand.services.admission import Admission
 from bandstand.services.broadcast import Broadcast
 from bandstand.services.checks import Checks
 from bandstand.services.commands import Commands
 from bandstand.services.desk import Desk, Going
 from bandstand.services.fleet import Fleet
+from bandstand.services.housekeeping import Housekeeping
 from bandstand.services.landing import Landing
 from bandstand.services.launching import Launching
 from bandstand.services.orders import Orders
@@ -69,6 +76,12 @@ class Bandstand:
         self.repositories = Repositories(log=self._log, clock=self._clock, desks=self.desks, open_at=self.desk)
         self._admission = Admission(capacity=self.capacity, machine=LinuxMachine(), clock=self._clock)
         self._settings: tuple[os.stat_result, UserSettings] | None = None
+        self.abandoned = Abandoned(
+            repositories=self.repositories,
+            folders=StateFolders(places.state / "repositories"),
+            repository=self.repository,
+            alive=lambda one: LocalHost(self._root(one) / "runs", sys.executable).live(),
+        )
         self._going: dict[RepositoryId, Going] = {}
         self._lock = asyncio.Lock()
 
@@ -229,13 +242,24 @@ class Bandstand:
         policies = Policies(
             fleet=fleet, repository=repository, user=self.settings, which=lambda name: which(name, environment)
         )
+        workspaces = GitWorkspaces(repository, root / "workspaces", sandbox)
+        housekeeping = Housekeeping(
+            fleet=fleet,
+            remains=(
+                GitRemains(repository, workspaces),
+                RunRemains(root / "runs", destroy=destroy),
+                OutputRemains(root / "checks", destroy=destroy),
+            ),
+            retention=lambda: retention(self.settings()),
+        )
         performers = _performers(
             fleet,
             host,
             protocol,
-            GitWorkspaces(repository, root / "workspaces", sandbox),
+            workspaces,
             Launching(sandbox=sandbox, environment=environment, repository=repository, home=self.home),
             policies,
+            housekeeping,
             outputs=root / "checks",
         )
         account = self._admission.open(repository.id, state=lambda: fleet.state, host=host)
@@ -248,6 +272,7 @@ class Bandstand:
             policies=policies,
             account=account,
             brain=Brain(fleet, perform=performers.perform, account=account),
+            housekeeping=housekeeping,
         )
 
 
@@ -258,6 +283,7 @@ def _performers(
     workspaces: Workspaces,
     launching: Launching,
     policies: Policies,
+    housekeeping: Housekeeping,
     *,
     outputs: Path,
 ) -> Performers:
@@ -267,6 +293,7 @@ def _performers(
     return Performers(
         fleet=fleet,
         workspaces=workspaces,
+        housekeeping=housekeeping,
         authors=Authors(
             fleet=fleet,
             host=host,

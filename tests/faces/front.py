@@ -84,6 +84,7 @@ def _desk(world: World) -> Desk:
         views=daemon.views,
         policies=daemon.policies,
         account=daemon.account,
+        housekeeping=daemon.performers.housekeeping,
         brain=daemon.brain,
     )
 

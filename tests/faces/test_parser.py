@@ -46,6 +46,7 @@ def test_the_verbs_and_what_they_say_of_themselves(monkeypatch: pytest.MonkeyPat
     asks      what needs you, the most urgent first
     answer    answer an ask
     review    look at a change with its evidence, or give a verdict
+    gc        clear away what nobody needs any more, and say why of each thing
     help      what a verb does, with examples
     agents    the agents that are here, and those that could be
     doctor    what this machine has and lacks; each line names its cure

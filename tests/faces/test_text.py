@@ -147,6 +147,7 @@ FACTS: list[e.Event] = [
     e.WorkspaceRetired(task=T),
     e.WorkspaceRetired(task=T, rescue="refs/bandstand/rescue/docs/1"),
     e.OrderTaken(key="k", digest="d", facts=1),
+    e.RemainsCleared(things=2, bytes=3, by="ada"),
 ]
 
 
@@ -231,6 +232,7 @@ TOLD = snapshot(
         "WorkspaceRetired: -",
         "WorkspaceRetired: ■ its work is kept at refs/bandstand/rescue/docs/1",
         "OrderTaken: -",
+        "RemainsCleared: -",
     ]
 )
 

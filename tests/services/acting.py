@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Any
 
 from bandstand.domain.agent import (
     AgentUpdate,
@@ -202,3 +203,10 @@ def _verdict(verdict: str, summary: str, comments: list[tuple[str, int, str]]) -
     told = [{"path": path, "line": line, "body": body} for path, line, body in comments]
     block = json.dumps({"verdict": verdict, "summary": summary, "comments": told})
     return f"I have read it.\n\n```json\n{block}\n```"
+
+
+async def idle(lines: Any, emit: Any) -> int:
+    """The process of an agent: it lives as long as its input."""
+    async for _ in lines:
+        pass
+    return 0

@@ -87,10 +87,10 @@ def test_an_agent_that_waits_for_others_is_parked(waits: Waits) -> None:
         go_on = await waits(world)
         await world.settled()
         await world.passes(seconds=59)
-        assert await is_live(world, FIRST)
+        assert await is_live(world.host, FIRST)
         await world.passes(seconds=1)
         await world.until(lambda state: state.tasks[TaskId("one")].run is None)
-        assert not await is_live(world, FIRST)
+        assert not await is_live(world.host, FIRST)
         await go_on()
         await world.until(landed("one"))
         own = [fact.run for fact in world.facts(e.RunStarted) if fact.run.id in (FIRST, "one.2")]
@@ -116,7 +116,7 @@ def test_an_agent_that_waits_for_a_slot_is_parked() -> None:
         await world.until(at("one", Working))
         await world.passes(minutes=1)
         await world.until(lambda state: state.tasks[TaskId("one")].run is None)
-        assert not await is_live(world, FIRST)
+        assert not await is_live(world.host, FIRST)
         sign.set()
         await world.until(landed("one", "two"))
         assert world.facts(e.RunStarted)[2].run.resume is not None
@@ -132,7 +132,7 @@ def test_an_agent_within_its_turn_is_never_parked() -> None:
         await world.submit("one")
         await world.until(at("one", Working))
         await world.passes(minutes=50)
-        assert await is_live(world, FIRST)
+        assert await is_live(world.host, FIRST)
         assert world.facts(e.RunStopRequested) == []
 
     play(story)

@@ -111,10 +111,10 @@ def test_a_run_that_waits_for_a_human_is_parked() -> None:
     async def story(world: World) -> None:
         await world.submit("one")
         ask = await world.ask("one")
-        assert await is_live(world, FIRST)
+        assert await is_live(world.host, FIRST)
         await world.passes(minutes=1)
         await world.until(lambda state: state.tasks[TaskId("one")].run is None)
-        assert not await is_live(world, FIRST)
+        assert not await is_live(world.host, FIRST)
         assert ends(world) == [EndReason.PARKED]
         await world.answer(ask, "request-changes", "Louder.")
         await world.answer(await world.ask("one"), "approve")

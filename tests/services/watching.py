@@ -8,7 +8,7 @@ from bandstand.domain.check import CheckCommand, CommandResult
 from bandstand.domain.errors import Unavailable
 from bandstand.domain.events import Event
 from bandstand.domain.ids import CommitId, RepositoryId, RunId, TaskId
-from bandstand.ports.hosts import Launch
+from bandstand.ports.hosts import Host, Launch, RunState
 from bandstand.ports.log import Recorded
 from bandstand.testing.checks import Script, ScriptedChecks
 from bandstand.testing.git import MemoryRepository, MemoryWorkspaces
@@ -123,3 +123,8 @@ class GuardedWorkspaces(MemoryWorkspaces):
         if self.guarded:
             raise Unavailable(f"Branch band/{task} is checked out, with edits in the way.", hint="Commit them.")
         await super().publish(task, commit)
+
+
+async def is_live(host: Host, run: str) -> bool:
+    """Whether the process of a run is there."""
+    return (await host.status(RunId(run))).state is RunState.LIVE

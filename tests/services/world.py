@@ -18,18 +18,19 @@ from bandstand.domain.ask import Ask
 from bandstand.domain.check import CheckCommand, CommandResult, Conclusion
 from bandstand.domain.errors import Refused
 from bandstand.domain.history import at_its_end
-from bandstand.domain.ids import AgentName, CommitId, RepositoryId, RunId, TaskId
+from bandstand.domain.ids import AgentName, CommitId, RepositoryId, TaskId
 from bandstand.domain.past import subject
 from bandstand.domain.policy import Policy
+from bandstand.domain.remains import Retention
 from bandstand.domain.stage import Cancelled, Landed, Stage
 from bandstand.domain.standing import standing
 from bandstand.domain.state import State, Task, fold
 from bandstand.domain.task import TaskSpec
-from bandstand.ports.hosts import RunState
 from bandstand.services.admission import Account, Admission
 from bandstand.services.checks import Checks
 from bandstand.services.commands import Commands, Submission
 from bandstand.services.fleet import Fleet, Hearing
+from bandstand.services.housekeeping import Housekeeping
 from bandstand.services.landing import Landing
 from bandstand.services.launching import Launching
 from bandstand.services.performing import Performers
@@ -44,10 +45,12 @@ from bandstand.testing.clock import FakeClock
 from bandstand.testing.environment import MemoryEnvironment
 from bandstand.testing.git import MemoryRepository
 from bandstand.testing.machine import FakeMachine
+from bandstand.testing.remains import MemoryRemains
 from bandstand.testing.sandbox import OpenSandbox
-from tests.services.acting import Act, Cast
+from tests.services.acting import Act, Cast, idle
 from tests.services.laws import nothing_is_prompted_twice, nothing_lands_unseen
 from tests.services.watching import CrowdedHost, GuardedWorkspaces, MortalLog, PatientChecks
+from tests.services.watching import is_live as is_live
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 PATIENCE_SECONDS = 10.0
@@ -78,13 +81,6 @@ class Walls(OpenSandbox):
     def enforced(self) -> bool:
         """So that permissions are those of a walled run."""
         return True
-
-
-async def _idle(lines: Any, emit: Any) -> int:
-    """The process of an agent: it lives as long as its input."""
-    async for _ in lines:
-        pass
-    return 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -121,13 +117,14 @@ class World:
         self.repository = MemoryRepository({"README.md": b"Hello.\n", **settings, **(files or {})})
         self.repository.id = RepositoryId(name)
         self.workspaces = GuardedWorkspaces(self.repository)
-        self.host = CrowdedHost({"agent": _idle}, clock=lambda: int(self.clock.now().timestamp() * 1000))
+        self.host = CrowdedHost({"agent": idle}, clock=lambda: int(self.clock.now().timestamp() * 1000))
         self.cast = Cast(workspaces=self.workspaces)
         self.agents = ScriptedAgents(self.cast.play)
         self.judge: Callable[[Files], Conclusion] = red_if_told
         self.checks = PatientChecks(self._check)
         self.environment = MemoryEnvironment()
         self.walls: OpenSandbox = OpenSandbox()
+        self.remains = MemoryRemains()
         self.slots = slots
         self.ledger = ledger or Admission(capacity=self._capacity, machine=FakeMachine(), clock=self.clock)
         self.heard: Hearing = lambda repository, notice: None
@@ -175,6 +172,7 @@ class World:
             reviewers=Reviewers(**talking, repository=self.repository),
             checks=Checks(fleet=fleet, runner=self.checks, policies=policies, environment=self.environment),
             landing=Landing(fleet=fleet, repository=self.repository, launching=launching, policies=policies),
+            housekeeping=Housekeeping(fleet=fleet, remains=(self.remains,), retention=Retention),
         )
         account = self.ledger.open(self.repository.id, state=lambda: fleet.state, host=self.host)
         return Daemon(
@@ -382,11 +380,6 @@ def at(task: str, *stages: type[Stage]) -> Condition:
 def over(task: str) -> Condition:
     """The task has ended, and nothing of it is left on the machine."""
     return lambda state: TaskId(task) in state.past
-
-
-async def is_live(world: World, run: str) -> bool:
-    """Whether the process of a run is there."""
-    return (await world.host.status(RunId(run))).state is RunState.LIVE
 
 
 def play(story: Callable[[World], Awaitable[None]], world: Callable[[], World] = World) -> None:

@@ -144,6 +144,8 @@ Command = Annotated[tuple[Text, ...], BeforeValidator(_words), AfterValidator(fi
 
 Minutes = Annotated[StrictInt, Field(ge=1, le=7 * 24 * 60)]
 Turns = Annotated[StrictInt, Field(ge=1, le=1000)]
+Days = Annotated[StrictInt, Field(ge=0, le=100_000)]
+Megabytes = Annotated[StrictInt, Field(ge=0, le=1_000_000_000)]
 Count = Annotated[StrictInt, Field(ge=0, le=100)]
 Priority = Annotated[StrictInt, Field(ge=-1000, le=1000)]
 Target = Annotated[Line, AfterValidator(branch)]

@@ -13,9 +13,11 @@ from bandstand.config.fields import (
     Command,
     Content,
     Count,
+    Days,
     Id,
     Ids,
     Line,
+    Megabytes,
     Minutes,
     OutsidePath,
     Priority,
@@ -244,6 +246,28 @@ class LandingTable(Table):
     )
 
 
+class RetentionTable(Table):
+    """How long you keep what nobody needs any more, but you might want to read. 0 is for ever, and any room.
+
+    What takes too much room goes from its oldest end. It is looked at after an ending, once a day at most, and by
+    `band gc`. What did not land is kept whatever stands here: `band rescue`.
+    """
+
+    called = "`[retention]`"
+    where = "retention"
+
+    journal_days: Days = Field(default=90, description="Days that the journals of ended tasks are kept.")
+    journal_megabytes: Megabytes = Field(default=5120, description="How much room they may take in a repository.")
+    check_days: Days = Field(default=30, description="Days that the output of an ended task's checks is kept.")
+    check_megabytes: Megabytes = Field(default=1024, description="How much room it may take in a repository.")
+    archive_days: Days = Field(
+        default=90, description="Days that archives are kept of what git ignored in workspaces of landed tasks."
+    )
+    archive_megabytes: Megabytes = Field(default=20480, description="How much room they may take in a repository.")
+    backup_days: Days = Field(default=90, description="Days that backups of the state are kept.")
+    backup_megabytes: Megabytes = Field(default=5120, description="How much room they may take.")
+
+
 class CommitsTable(Table):
     """How commits are signed with names."""
 
@@ -339,6 +363,9 @@ class UserSettings(Table):
         default=(), description="Files and folders that every run may read, absolute or below `~/`: a tool chain, say."
     )
     permissions: PermissionsTable = Field(default_factory=PermissionsTable, description="What an agent may do unasked.")
+    retention: RetentionTable = Field(
+        default_factory=RetentionTable, description="How long what nobody needs any more is kept."
+    )
     agents: dict[Agent, AgentTable] = Field(
         default_factory=dict,
         description="Your agents, by name. One of these wins over the repository's agent of the same name.",

@@ -23,6 +23,7 @@ from bandstand.config.models import (
     MemoryTable,
     PermissionsTable,
     RepositorySettings,
+    RetentionTable,
     RoundsTable,
     Table,
     TaskDefaults,
@@ -143,6 +144,16 @@ agents_mb = { claude = 1500 }  # what one run is expected to need
 [permissions]               # with the repository's, the stricter one holds
 fetch = "deny"
 
+[retention]                 # 0 is for ever, and any room
+journal_days = 90
+journal_megabytes = 5120
+check_days = 30
+check_megabytes = 1024
+archive_days = 90
+archive_megabytes = 20480
+backup_days = 90
+backup_megabytes = 5120
+
 [agents.codex]              # wins over the repository's own
 command = ["codex-acp"]
 passes = ["OPENAI_API_KEY"]
@@ -186,6 +197,7 @@ def settings_reference() -> str:
         *_section("`[commits]`", CommitsTable),
         *_section("`[budget]`", BudgetTable),
         *_section("`[memory]`", MemoryTable),
+        *_section("`[retention]`", RetentionTable),
         *_section("`[agents.NAME]`", AgentTable),
         "An agent that Bandstand knows by name is there without any setting once its program is found. Of these names, "
         "what a table leaves out is as below.",

@@ -20,6 +20,7 @@ from bandstand.domain.agent import AgentProfile, ToolKind
 from bandstand.domain.check import CheckCommand
 from bandstand.domain.ids import AgentName
 from bandstand.domain.policy import Permission, Policy, ReviewMode, Rounds
+from bandstand.domain.remains import Keep, Retention
 from bandstand.domain.task import Budget
 
 REPOSITORY_FILE = "bandstand.toml"
@@ -114,6 +115,18 @@ def repository_policy(
 def task_budget(settings: RepositorySettings) -> Budget:
     """What a task of this repository may use that does not say it itself."""
     return with_budget(Budget(), settings.budget)
+
+
+def retention(user: UserSettings) -> Retention:
+    """How long the user keeps what nobody needs any more."""
+    table = user.retention
+    mega = 1024 * 1024
+    return Retention(
+        journals=Keep(days=table.journal_days, bytes=table.journal_megabytes * mega),
+        archives=Keep(days=table.archive_days, bytes=table.archive_megabytes * mega),
+        checks=Keep(days=table.check_days, bytes=table.check_megabytes * mega),
+        backups=Keep(days=table.backup_days, bytes=table.backup_megabytes * mega),
+    )
 
 
 def profiles(

@@ -74,6 +74,7 @@ def subject(event: e.Event) -> TaskId | None:
             | e.PolicyConfirmed()
             | e.PolicyFound()
             | e.OrderTaken()
+            | e.RemainsCleared()
         ):
             return None
         case _:

@@ -25,7 +25,8 @@ class State:
 
     `policy` are the rules that were confirmed; `found` are those on the target branch, where they are others.
     `agents` are those that orders brought along. `tasks` are those that are not over; of each in `past`, which is, and
-    whose workspace is gone, only whether it landed is kept here. `totals` number what comes next.
+    whose workspace is gone, only whether it landed is kept here. `totals` number what comes next. `opened` is when the
+    repository was first seen, `collected` when remains were last cleared away.
     """
 
     version: int = 0
@@ -38,6 +39,8 @@ class State:
     path: str = ""
     sandbox: str = "bubblewrap"
     agents: Mapping[AgentName, AgentProfile] = field(default_factory=dict)
+    opened: datetime | None = None
+    collected: datetime | None = None
 
     def open_asks(self) -> tuple[Ask, ...]:
         """Asks that still want an answer, in the order in which they were raised."""
@@ -75,7 +78,7 @@ def apply(state: State, event: e.Event, *, at: datetime) -> State:
 def _apply(state: State, event: e.Event, at: datetime) -> State:  # noqa: C901, PLR0911, PLR0912 - one match over a sum type
     match event:
         case e.RepositoryOpened(path=path):
-            return replace(state, path=path)
+            return replace(state, path=path, opened=state.opened or at)
         case e.SandboxChosen(name=name):
             return replace(state, sandbox=name)
         case e.AgentConfigured(profile=profile):
@@ -111,6 +114,8 @@ def _apply(state: State, event: e.Event, at: datetime) -> State:  # noqa: C901, 
             return _on_task(replace(state, asks=kept), event.task, event, at)
         case e.WorkspaceRetired(task=task_id):
             return _over(state, task_id)
+        case e.RemainsCleared():
+            return replace(state, collected=at)
         case e.OrderTaken():
             return state
         case _:

@@ -8,6 +8,7 @@ from bandstand.ports.sandbox import Sandbox
 from bandstand.services.admission import Account
 from bandstand.services.commands import Commands
 from bandstand.services.fleet import Fleet
+from bandstand.services.housekeeping import Housekeeping
 from bandstand.services.policies import Policies
 from bandstand.services.reconcile import Brain
 from bandstand.services.views import Views
@@ -24,6 +25,7 @@ class Desk:
     views: Views
     policies: Policies
     account: Account
+    housekeeping: Housekeeping
     brain: Brain
 
     @property

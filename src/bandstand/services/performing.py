@@ -9,6 +9,7 @@ from bandstand.domain.stage import Landed
 from bandstand.ports.workspaces import Workspaces
 from bandstand.services.checks import Checks
 from bandstand.services.fleet import Fleet
+from bandstand.services.housekeeping import Housekeeping
 from bandstand.services.landing import Landing
 from bandstand.services.reviews import Reviewers
 from bandstand.services.runs import Authors
@@ -24,6 +25,7 @@ class Performers:
     checks: Checks
     landing: Landing
     workspaces: Workspaces
+    housekeeping: Housekeeping
 
     async def perform(self, activity: Activity) -> None:
         """Carry out one activity and record what came of it."""
@@ -52,3 +54,4 @@ class Performers:
                 [e.WorkspaceRetired(task=activity.task, rescue=rescue)] if activity.task in state.tasks else []
             )
         )
+        await self.housekeeping.after_ending()

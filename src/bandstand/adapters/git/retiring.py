@@ -45,6 +45,10 @@ class Retirement:
 
         Raises `Broken` when that cannot be read back, `Unavailable` where there is no room for it. May be repeated.
         """
+        async with self._vault.taking():
+            return await self._save(layout, facts, landed=landed)
+
+    async def _save(self, layout: Layout, facts: Facts, *, landed: bool) -> str | None:
         capture = self._snapshots.capture(layout)
         await capture.unlock()
         try:

@@ -71,8 +71,9 @@ class Snapshots:
         commits = await self.known(facts)
         # The trees too: against a commit git compares commits only, and would pack all files of a tree of ours.
         known = [*commits, *[await self._repository.tree(one) for one in commits]]
-        keep = await self._vault.receive(capture.packing(agents), wanted=[head, tree, *strays], known=known)
-        checkpoint = await self._vault.keep(facts.name, head=head, tree=tree)
+        async with self._vault.taking():
+            keep = await self._vault.receive(capture.packing(agents), wanted=[head, tree, *strays], known=known)
+            checkpoint = await self._vault.keep(facts.name, head=head, tree=tree)
         _let_go(keep)
         return checkpoint
 

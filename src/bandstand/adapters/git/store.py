@@ -142,6 +142,10 @@ class Store:
         if refs:
             await self.run(*await self._silenced(), "update-ref", "--no-deref", "-z", "--stdin", stdin=stdin)
 
+    async def drop_at(self, ref: str, old: CommitId) -> None:
+        """Remove a ref that points to `old`. Raises what git's refusal means if it points elsewhere now."""
+        await self.run(*await self._silenced(), "update-ref", "--no-deref", "-d", ref, object_id(old))
+
     async def _silenced(self) -> tuple[str, ...]:
         return () if self._ours else await silenced(self.command("config"))
 

@@ -11,6 +11,7 @@ What comes from a workspace is checked object by object and for completeness bef
 import asyncio
 import os
 import tempfile
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ MOST_BYTES = 4 * 1024 * 1024 * 1024
 DEADLINE_SECONDS = 900.0
 MANY_PACKS = 50
 FEW_OBJECTS = 100
+YOUNG_SECONDS = 24 * 3600.0
+"""So long an object that no ref names stays, for somebody may be about to name it."""
 
 _TOO_LARGE = "pack exceeds maximum allowed size"
 _COMMIT_FORMAT = "%(objectname) %(tree) %(committerdate:iso-strict) %(refname)"
@@ -54,6 +57,8 @@ class Vault:
         self._folder = folder
         self._lock = asyncio.Lock()
         self._receivers = 0
+        self._takers = 0
+        self._tidying = asyncio.Lock()
         self.store = Store(repository.git, folder, ours=True)
 
     async def open(self) -> None:
@@ -158,11 +163,41 @@ class Vault:
         fault("snapshot.forget.before")
         await self.store.drop(*await self.store.refs(*_places(name)))
         fault("snapshot.forget.after")
-        packs = list((self._folder / "objects" / "pack").glob("*.pack"))
-        if len(packs) > MANY_PACKS:
-            # Packs that are being taken in have their .keep file and stay out of it.
-            tidy = self.store.command("repack", "-a", "-d", "-l", "-q")
-            await expect(tidy, deadline_seconds=DEADLINE_SECONDS)
+        if len(self.packs()) > MANY_PACKS:
+            await self.tidy()
+
+    @asynccontextmanager
+    async def taking(self) -> AsyncIterator[None]:
+        """While objects count on each other that no ref names yet. Nothing is tidied up meanwhile."""
+        while self._tidying.locked():
+            async with self._tidying:
+                pass
+        self._takers += 1
+        try:
+            yield
+        finally:
+            self._takers -= 1
+
+    async def tidy(self) -> bool:
+        """Put all that refs need into one pack, and remove the rest; not now, if somebody takes something in."""
+        if self._takers or self._tidying.locked():
+            return False
+        async with self._tidying:
+            await expect(self.store.command("repack", "-a", "-d", "-l", "-q"), deadline_seconds=DEADLINE_SECONDS)
+            prune = self.store.command("prune", f"--expire={YOUNG_SECONDS:.0f}.seconds.ago")
+            await expect(prune, deadline_seconds=DEADLINE_SECONDS)
+        return True
+
+    def packs(self) -> list[Path]:
+        """Its packs, but those that are being taken in."""
+        found = (self._folder / "objects" / "pack").glob("*.pack")
+        return [pack for pack in found if not pack.with_suffix(".keep").exists()]
+
+    def has_objects(self) -> bool:
+        """Whether there is any object that tidying up would remove if no ref named it."""
+        old = time.time() - YOUNG_SECONDS
+        loose = (self._folder / "objects").glob("[0-9a-f][0-9a-f]/*")
+        return bool(self.packs()) or any(file.stat().st_mtime < old for file in loose)
 
     async def send(self, commit: CommitId) -> None:
         """Have all that a commit needs in the user's repository, complete there. Moves no ref."""

@@ -29,25 +29,29 @@ class GitWorkspaces:
 
     def __init__(self, repository: GitRepository, root: Path, sandbox: Sandbox) -> None:
         self._repository = repository
-        self._root = root
-        self._vault = Vault(repository, root / VAULT)
-        self._snapshots = Snapshots(repository, self._vault, sandbox)
-        self._retirement = Retirement(repository, self._vault, self._snapshots, root)
+        self.root = root
+        self.vault = Vault(repository, root / VAULT)
+        self._snapshots = Snapshots(repository, self.vault, sandbox)
+        self._retirement = Retirement(repository, self.vault, self._snapshots, root)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def lock(self, name: str) -> asyncio.Lock:
+        """Held while something under this name is made, looked into or removed."""
+        return self._locks[name]
 
     async def prepare(
         self, name: str, *, base: CommitId, target: str, author: Signature, committer: Signature
     ) -> Workspace:
         """A workspace with `base` checked out on branch `band/<name>`; the one that is there already, if it is."""
         layout = self._layout(name)
-        async with self._locks[name]:
+        async with self.lock(name):
             if Facts.read(layout.facts) is None:
                 store = self._repository.store
                 await store.require(base)
-                await self._vault.open()
+                await self.vault.open()
                 # Before anything borrows from the user's objects, what is borrowed is kept from being pruned.
                 fault("workspace.pin.before")
-                await store.point(_pin(name), base, why="pin")
+                await store.point(pin(name), base, why="pin")
                 fault("workspace.pin.after")
                 facts = Facts(name=name, base=base, target=target, author=author, committer=committer)
                 await self._make(layout, facts)
@@ -60,9 +64,9 @@ class GitWorkspaces:
 
     async def snapshot(self, name: str) -> Snapshot:
         """Keep all files of a workspace, ignored ones aside, as a commit in the vault. Its index and HEAD stay."""
-        async with self._locks[name]:
+        async with self.lock(name):
             layout, facts = self._present(name)
-            await self._vault.open()
+            await self.vault.open()
             agents = await self._snapshots.capture(layout).agents()
             return await self._snapshots.shown(await self._snapshots.take(layout, facts, agents))
 
@@ -71,9 +75,9 @@ class GitWorkspaces:
 
         A checkout of that branch moves along. Raises `Unavailable` while edits of the user are in its way.
         """
-        await self._vault.open()
-        await self._vault.store.require(commit)
-        await self._vault.send(commit)
+        await self.vault.open()
+        await self.vault.store.require(commit)
+        await self.vault.send(commit)
         try:
             fault("branch.publish.before")
             await self._repository.publish(f"band/{task}", commit)
@@ -89,7 +93,7 @@ class GitWorkspaces:
         _, facts = self._present(name)
         if snapshot.tree == snapshot.head_tree:
             return snapshot
-        kept = {one.number: one for one in await self._vault.checkpoints(name)}
+        kept = {one.number: one for one in await self.vault.checkpoints(name)}
         at = kept[snapshot.number].at if snapshot.number in kept else None
         new = NewCommit(
             tree=snapshot.tree,
@@ -100,14 +104,14 @@ class GitWorkspaces:
             at=at,
         )
         fault("snapshot.commit.before")
-        head = await self._vault.store.write_commit(new)
-        await self._vault.store.point(f"refs/leftovers/{name}/{snapshot.number}", head, why="leftovers")
+        head = await self.vault.store.write_commit(new)
+        await self.vault.store.point(f"refs/leftovers/{name}/{snapshot.number}", head, why="leftovers")
         fault("snapshot.commit.after")
         return replace(snapshot, head=head, head_tree=snapshot.tree, uncommitted=(), contents=())
 
     async def show_commit(self, name: str, *, ref: str, commit: CommitId) -> None:
         """Make a commit of the user's repository known inside a workspace under a full ref name. May be repeated."""
-        async with self._locks[name]:
+        async with self.lock(name):
             layout, _ = self._present(name)
             store = self._repository.store
             await store.require(commit)
@@ -126,12 +130,12 @@ class GitWorkspaces:
         back. Repeated for one that is gone and had not landed, it returns the last rescue ref of that name.
         """
         layout = self._layout(name)
-        async with self._locks[name]:
+        async with self.lock(name):
             facts = Facts.read(layout.facts)
             if facts is None:
                 ref = None if landed else await self._retirement.last_rescue(name)
             else:
-                await self._vault.open()
+                await self.vault.open()
                 ref = await self._retirement.save(layout, facts, landed=landed)
             await self._remove(layout)
             return ref
@@ -144,7 +148,7 @@ class GitWorkspaces:
         layout = self._layout(name)
         if "." not in name:
             raise Refused(f"Workspace {name} is a task's own; it can only be retired.")
-        async with self._locks[name]:
+        async with self.lock(name):
             await self._remove(layout)
 
     async def _remove(self, layout: Layout) -> None:
@@ -159,10 +163,10 @@ class GitWorkspaces:
         await destroy(_gone(layout))
         await destroy(_new(layout))
         fault("workspace.destroy.after")
-        await self._vault.open()
-        await self._vault.forget(name)
+        await self.vault.open()
+        await self.vault.forget(name)
         fault("workspace.unpin.before")
-        await self._repository.store.drop(_pin(name), *await self._repository.store.refs(shown_place(name)))
+        await self._repository.store.drop(pin(name), *await self._repository.store.refs(shown_place(name)))
         fault("workspace.unpin.after")
 
     async def _make(self, layout: Layout, facts: Facts) -> None:
@@ -174,7 +178,7 @@ class GitWorkspaces:
         fault("workspace.make.after")
 
     def _layout(self, name: str) -> Layout:
-        return Layout(folder=self._root / require_name(name))
+        return Layout(folder=self.root / require_name(name))
 
     def _present(self, name: str) -> tuple[Layout, Facts]:
         layout = self._layout(name)
@@ -188,7 +192,8 @@ class GitWorkspaces:
         return Workspace(name=layout.folder.name, folder=layout.tree, home=layout.home, objects=objects)
 
 
-def _pin(name: str) -> str:
+def pin(name: str) -> str:
+    """Where the user's repository pins the commit that a workspace began at."""
     return f"refs/bandstand/pins/{name}"
 
 

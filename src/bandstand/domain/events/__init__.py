@@ -30,6 +30,7 @@ from bandstand.domain.events.rules import (
     OrderTaken,
     PolicyConfirmed,
     PolicyFound,
+    RemainsCleared,
     RepositoryOpened,
     SandboxChosen,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "OrderTaken",
     "PolicyConfirmed",
     "PolicyFound",
+    "RemainsCleared",
     "RepositoryOpened",
     "ReviewConcluded",
     "RunEnded",
@@ -130,4 +132,5 @@ Event = (
     | ChangeLanded
     | WorkspaceRetired
     | OrderTaken
+    | RemainsCleared
 )

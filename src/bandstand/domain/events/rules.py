@@ -51,3 +51,12 @@ class OrderTaken:
     key: str
     digest: str
     facts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemainsCleared:
+    """What nobody needed any more was removed: so many `things`, which took `bytes`."""
+
+    things: int
+    bytes: int
+    by: str

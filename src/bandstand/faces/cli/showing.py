@@ -144,7 +144,19 @@ def log(arguments: argparse.Namespace) -> int:
             last = entry["run"]
             sys.stdout.write("".join(f"{line}\n" for line in entry_lines(entry, paint, full=arguments.full)))
         sys.stdout.flush()
+    if not shown and not arguments.json:
+        sys.stdout.write(f"{_silence(call('show', task=arguments.task))}\n")
     return 0
+
+
+def _silence(task: Json) -> str:
+    """Why there is nothing to show of a task."""
+    name, runs = task["row"]["id"], [*task["runs"], *task["review_runs"]]
+    if not runs:
+        return f"Nothing was said: {name} has had no run."
+    if task["row"]["owner"] == "nobody":
+        return f"The journals of {name} are no longer kept. How long they are stands in your settings: [retention]"
+    return f"Nothing was said yet in {', '.join(runs)}."
 
 
 def entry_lines(entry: Json, paint: Paint, *, full: bool) -> list[str]:

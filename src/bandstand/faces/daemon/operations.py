@@ -10,7 +10,7 @@ from bandstand.bootstrap import Bandstand
 from bandstand.domain.ask import Ask
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import AskId, RunId, TaskId
-from bandstand.faces.daemon import submitting
+from bandstand.faces.daemon import keeping, submitting
 from bandstand.faces.daemon.rows import row
 from bandstand.faces.text import transcribed
 from bandstand.faces.wire import Json
@@ -185,6 +185,25 @@ def _by(args: Args) -> str:
     return str(args.get("by") or "you")
 
 
+def _at_desk(operation: Callable[[Desk, Args], Awaitable[Json]]) -> Answering:
+    """An operation that needs the caller's repository and nothing else."""
+
+    async def answer(band: Bandstand, args: Args) -> Json:
+        return await operation(await desk_of(band, args), args)
+
+    return answer
+
+
+def _streaming_at_desk(operation: Callable[[Desk, Args], AsyncIterator[Json]]) -> Streaming:
+    """The same, for one that streams."""
+
+    async def items(band: Bandstand, args: Args) -> AsyncIterator[Json]:
+        async for item in operation(await desk_of(band, args), args):
+            yield item
+
+    return items
+
+
 ANSWERING: Mapping[str, Answering] = {
     "plan": submitting.plan,
     "submit": submitting.submit,
@@ -199,5 +218,9 @@ ANSWERING: Mapping[str, Answering] = {
     "send": send,
     "cancel": cancel,
     "forget": forget,
+    "remains": _at_desk(keeping.find),
+    "collect": _at_desk(keeping.collect),
+    "abandoned": keeping.abandoned,
+    "abandon": keeping.abandon,
 }
-STREAMING: Mapping[str, Streaming] = {"log": transcript}
+STREAMING: Mapping[str, Streaming] = {"log": transcript, "gc": _streaming_at_desk(keeping.collecting)}

@@ -237,6 +237,8 @@ QUESTIONS: Mapping[str, Answer] = {
     "listRepositories": repositories,
     "openRepository": open_repository,
     "showRepository": repository,
+    "listRemains": _asking("remains"),
+    "collectRemains": _asking("collect"),
     "listAgents": _asking("agents"),
     "listTasks": _asking("ps"),
     "plan": plan,

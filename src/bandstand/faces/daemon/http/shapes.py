@@ -9,6 +9,7 @@ from functools import cache
 from types import NoneType, UnionType
 
 from bandstand.domain.ask import Ask
+from bandstand.domain.remains import Remnant
 from bandstand.faces.wire import Json
 from bandstand.services.repositories import RepositoryView
 from bandstand.services.views import FleetView, TaskRow, TaskView
@@ -94,6 +95,9 @@ def schemas() -> Mapping[str, Json]:
                 "asks": several(TEXT),
                 "facts": several(things({"sequence": NUMBER, "type": TEXT})),
             }
+        ),
+        "Remains": things(
+            {"cleared": {"type": "boolean"}, "things": several(_with(shape(Remnant), trouble=TEXT)), "bytes": NUMBER}
         ),
         "Repositories": things({"repositories": several({"$ref": "#/components/schemas/Repository"})}),
         "Repository": repository,

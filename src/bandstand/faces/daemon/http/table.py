@@ -110,6 +110,23 @@ OPERATIONS: tuple[Operation, ...] = (
         id="showRepository", method="GET", path=_IN, about="repositories", answer="Repository", help="One repository."
     ),
     Operation(
+        id="listRemains",
+        method="GET",
+        path=f"{_IN}/remains",
+        about="keeping",
+        answer="Remains",
+        help="What nobody needs any more, each thing with the proof. Nothing is changed.",
+    ),
+    Operation(
+        id="collectRemains",
+        method="POST",
+        path=f"{_IN}/remains",
+        about="keeping",
+        answer="Remains",
+        help="Clear away what nobody needs any more. What has neither landed nor been rescued stays.",
+        body=(_BY,),
+    ),
+    Operation(
         id="listAgents",
         method="GET",
         path=f"{_IN}/agents",

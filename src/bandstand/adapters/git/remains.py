@@ -1,0 +1,255 @@
+"""What is left of workspaces that are gone: folders, refs, archives, packs, and branches of what has landed.
+
+    .<name>.new  .<name>.gone       half made: nobody was ever let in; half removed: what it held was kept before
+    check.…  review-….              throw-away checkouts that no check and no review uses
+    <name>                          a workspace whose task is over; it is retired, so what has not landed is kept first
+    archive.d/.….making             an archive that was not finished
+    archive.d/<name>-<c>.tar.gz     of a task that has landed; one of another task belongs to its rescue, and stays
+    refs of the vault, pins         of names that have no workspace
+    refs/heads/band/<task>          whose every file is in the target, in all the versions that the branch ever had
+
+A name is locked while something of it is removed, and looked at once more behind the lock.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bandstand.adapters.git.abandoned import disk_usage
+from bandstand.adapters.git.layout import ARCHIVE, VAULT, Layout
+from bandstand.adapters.git.repository import GitRepository
+from bandstand.adapters.git.retiring import destroy
+from bandstand.adapters.git.snapshots import shown_place
+from bandstand.adapters.git.store import Store
+from bandstand.adapters.git.workspaces import GitWorkspaces, pin
+from bandstand.domain.ids import TaskId
+from bandstand.domain.remains import Aged, RemainsKind, Remnant, archived_task, checkout_task, ended, is_wanted, spent
+from bandstand.ports.remains import Known
+
+PINS = "refs/bandstand/pins/"
+SHOWN = "refs/bandstand/shown/"
+_HALF = re.compile(r"\.(.+)\.(new|gone)")
+_MAKING_VAULT = re.compile(re.escape(f".{VAULT}.new-") + ".+")
+_MAKING = re.compile(r"\.(.+)\.making")
+_ARCHIVE = re.compile(r"(.+)\.tar\.gz")
+_FEW_PACKS = 8
+
+
+class GitRemains:
+    """The remains of the workspaces of one repository."""
+
+    def __init__(self, repository: GitRepository, workspaces: GitWorkspaces) -> None:
+        self._repository = repository
+        self._workspaces = workspaces
+        self._vault = workspaces.vault
+        self._root = workspaces.root
+
+    async def find(self, known: Known) -> tuple[Remnant, ...]:
+        """What may go. A workspace that is being made or removed this moment is none."""
+        folders = await asyncio.to_thread(lambda: [*self._folders(known)])
+        found = [one for one in folders if not self._workspaces.lock(_owner(one.name)).locked()]
+        found += await asyncio.to_thread(lambda: [*self._archives(known)])
+        found += [one async for one in self._checkpoints(known)]
+        found += [one async for one in self._pins(known)]
+        found += [one async for one in self._branches(known)]
+        return (*found, *await self._packs())
+
+    async def clear(self, remnant: Remnant, known: Known) -> bool:
+        """Remove one thing, if it still may go."""
+        name = remnant.name
+        match remnant.kind:
+            case RemainsKind.PACKS:
+                return await self._vault.tidy()
+            case RemainsKind.BRANCH:
+                return await self._drop_branch(name, known)
+            case RemainsKind.ARCHIVE:
+                return await self._destroy(self._root / ARCHIVE / name, self._archives(known), remnant)
+            case RemainsKind.WORKSPACE | RemainsKind.CHECKOUT if not name.startswith("."):
+                return await self._clear_whole(name, known)
+            case _:
+                async with self._workspaces.lock(_owner(name)):
+                    return await self._clear_locked(remnant, known)
+
+    async def _clear_whole(self, name: str, known: Known) -> bool:
+        """Retire a workspace whose task is over, or discard a checkout that nobody uses."""
+        if name not in {one.name for one in await asyncio.to_thread(lambda: [*self._folders(known)])}:
+            return False
+        if "." in name:
+            await self._workspaces.discard(name)
+        else:
+            await self._workspaces.retire(name, landed=known.state.past[TaskId(name)])
+        return True
+
+    async def _clear_locked(self, remnant: Remnant, known: Known) -> bool:
+        name = remnant.name
+        match remnant.kind:
+            case RemainsKind.WORKSPACE:
+                folder = self._root / (f"{ARCHIVE}/{name}" if _MAKING.fullmatch(name) else name)
+                return await self._destroy(folder, self._folders(known), remnant)
+            case RemainsKind.CHECKPOINTS:
+                if not self._is_free(name, known) or name not in await self._kept_names():
+                    return False
+                await self._vault.forget(name)
+                await self._unpin(name)
+                return True
+            case RemainsKind.PIN:
+                if not self._is_free(name, known) or name in await self._kept_names():
+                    return False
+                return await self._unpin(name)
+            case _:
+                return False
+
+    async def _unpin(self, name: str) -> bool:
+        store = self._repository.store
+        refs = [pin(name), *await store.refs(shown_place(name))]
+        there = [ref for ref in refs if await store.resolve(ref) is not None]
+        await store.drop(*there)
+        return bool(there)
+
+    async def _destroy(self, folder: Path, found: Iterator[Remnant], remnant: Remnant) -> bool:
+        again = await asyncio.to_thread(lambda: {(one.kind, one.name) for one in found})
+        if (remnant.kind, remnant.name) not in again:
+            return False
+        await destroy(folder)
+        return True
+
+    def _folders(self, known: Known) -> Iterator[Remnant]:
+        for path in _entries(self._root):
+            half = _HALF.fullmatch(path.name)
+            if half is not None:
+                why = "half made: nobody was ever let in" if half[2] == "new" else "half removed: what it held was kept"
+                yield _remnant(RemainsKind.WORKSPACE, path, why)
+            elif _MAKING_VAULT.fullmatch(path.name):
+                yield _remnant(RemainsKind.WORKSPACE, path, "half made: nothing was ever kept there")
+            elif path.name not in (VAULT, ARCHIVE) and not path.name.startswith("."):
+                yield from self._whole(path, known)
+        for path in _entries(self._root / ARCHIVE):
+            if _MAKING.fullmatch(path.name):
+                yield _remnant(RemainsKind.WORKSPACE, path, "an archive that broke off: what it is of is still there")
+
+    def _whole(self, path: Path, known: Known) -> Iterator[Remnant]:
+        if "." in path.name:
+            if not is_wanted(known.state, path.name):
+                yield _remnant(RemainsKind.CHECKOUT, path, "no check and no review uses it")
+        elif (why := ended(known.state, TaskId(path.name))) and Layout(folder=path).facts.exists():
+            yield _remnant(RemainsKind.WORKSPACE, path, f"{why}; what is nowhere else is rescued first")
+
+    def _archives(self, known: Known) -> Iterator[Remnant]:
+        ages = []
+        for path in _entries(self._root / ARCHIVE):
+            name = _ARCHIVE.fullmatch(path.name)
+            # What a task left that did not land is nowhere else: it is part of the rescue.
+            if name is not None and known.state.past.get(archived_task(name[1])):
+                seen = path.stat()
+                ages.append(Aged(name=path.name, last=_time(seen.st_mtime), bytes=seen.st_size))
+        for aged, why in spent(ages, known.retention.archives, now=known.now):
+            task = archived_task(aged.name.removesuffix(".tar.gz"))
+            words = f"{ended(known.state, task)}; {why}"
+            yield Remnant(kind=RemainsKind.ARCHIVE, name=aged.name, why=words, bytes=aged.bytes)
+
+    def _is_free(self, name: str, known: Known) -> bool:
+        """Whether nothing stands under a name, and nothing will."""
+        layout = Layout(folder=self._root / name)
+        there = (layout.folder, *(layout.folder.with_name(f".{name}.{half}") for half in ("new", "gone")))
+        over = ended(known.state, TaskId(name)) if "." not in name else not is_wanted(known.state, name)
+        return bool(over) and not any(path.exists() for path in there)
+
+    async def _kept_names(self) -> set[str]:
+        if not (self._root / VAULT).exists():
+            return set()
+        refs = await self._vault.store.refs("refs/checkpoints/", "refs/heads/", "refs/leftovers/")
+        return {ref.split("/")[2] for ref in refs}
+
+    async def _checkpoints(self, known: Known) -> AsyncIterator[Remnant]:
+        for name in sorted(await self._kept_names()):
+            if self._is_free(name, known):
+                why = f"{ended(known.state, _task(name))}, and what was nowhere else was rescued with its workspace"
+                yield Remnant(kind=RemainsKind.CHECKPOINTS, name=name, why=why)
+
+    async def _pins(self, known: Known) -> AsyncIterator[Remnant]:
+        refs = await self._repository.store.refs(PINS, SHOWN)
+        names = {ref.removeprefix(PINS).removeprefix(SHOWN).partition("/")[0] for ref in refs}
+        for name in sorted(names - await self._kept_names()):
+            if self._is_free(name, known):
+                yield Remnant(kind=RemainsKind.PIN, name=name, why="no workspace borrows these commits any more")
+
+    async def _branches(self, known: Known) -> AsyncIterator[Remnant]:
+        state = known.state
+        refs = await self._repository.store.refs("refs/heads/band/")
+        landed = {ref for ref in refs if state.past.get(TaskId(ref.removeprefix("refs/heads/band/")))}
+        if not landed or state.policy is None:
+            return
+        shown = await _checked_out(self._repository.store)
+        target = f"refs/heads/{state.policy.target}"
+        for ref in sorted(landed - shown):
+            if await _is_all_in(self._repository.store, ref, target):
+                why = f"all that it ever held is in {state.policy.target}"
+                yield Remnant(kind=RemainsKind.BRANCH, name=ref.removeprefix("refs/heads/"), why=why)
+
+    async def _drop_branch(self, name: str, known: Known) -> bool:
+        store, ref = self._repository.store, f"refs/heads/{name}"
+        tip = await store.resolve(ref)
+        if tip is None or name not in {one.name async for one in self._branches(known)}:
+            return False
+        await store.drop_at(ref, tip)
+        return True
+
+    async def _packs(self) -> tuple[Remnant, ...]:
+        if not (self._root / VAULT).exists():
+            return ()
+        if not await self._kept_names():
+            size = await asyncio.to_thread(disk_usage, self._root / VAULT / "objects")
+            why = "no checkpoint is kept that needs them"
+            empty = not await asyncio.to_thread(self._vault.has_objects)
+            return () if empty else (Remnant(kind=RemainsKind.PACKS, name=VAULT, why=why, bytes=size),)
+        packs = await asyncio.to_thread(self._vault.packs)
+        why = f"{len(packs)} packs are put into one"
+        return (Remnant(kind=RemainsKind.PACKS, name=VAULT, why=why),) if len(packs) > _FEW_PACKS else ()
+
+
+async def _is_all_in(store: Store, ref: str, target: str) -> bool:
+    """Whether every version of every file that one ref reaches is in the history of another."""
+    if (await store.run("merge-base", "--is-ancestor", ref, target, ok=(0, 1))).code == 0:
+        return True
+    own = await _files(store, ref, without=target)
+    return own <= await _files(store, target, without=ref)
+
+
+async def _files(store: Store, ref: str, *, without: str) -> set[str]:
+    """The blobs that one ref reaches and another does not, and perhaps a few that both do."""
+    listed = await store.run("rev-list", "--objects", "--no-object-names", ref, f"^{without}")
+    kinds = await store.run("cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=listed.out)
+    return {line.partition(" ")[2] for line in kinds.text.splitlines() if line.startswith("blob ")}
+
+
+async def _checked_out(store: Store) -> set[str]:
+    said = await store.run("worktree", "list", "--porcelain", "-z")
+    return {line.removeprefix("branch ") for line in said.text.split("\0") if line.startswith("branch ")}
+
+
+def _task(name: str) -> TaskId:
+    """The task that a workspace is of, a throw-away one too."""
+    return checkout_task(name) if "." in name else TaskId(name)
+
+
+def _owner(name: str) -> str:
+    """Under whose lock a thing is removed."""
+    if half := _HALF.fullmatch(name):
+        return half[1]
+    if making := _MAKING.fullmatch(name):
+        return archived_task(making[1])
+    return name
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _remnant(kind: RemainsKind, path: Path, why: str) -> Remnant:
+    return Remnant(kind=kind, name=path.name, why=why, bytes=disk_usage(path))
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,90 @@
+"""What is kept, and what goes: `gc`."""
+
+import argparse
+import sys
+
+from bandstand.faces.cli.calling import call
+from bandstand.faces.cli.following import stream
+from bandstand.faces.cli.looking import dump
+from bandstand.faces.cli.reaching import me
+from bandstand.faces.cli.terminal import Paint, counted, cut, width
+from bandstand.faces.wire import Json
+
+_KIND, _SIZE = 13, 9
+
+
+def gc(arguments: argparse.Namespace) -> int:
+    """Clear away what nobody needs; 1 if some of it could not be."""
+    if arguments.repository:
+        return _abandon(arguments)
+    if arguments.dry_run:
+        found = call("remains")
+        things = found["things"]
+    else:
+        found = None
+        things = stream("gc", by=me())
+    paint = Paint(sys.stdout)
+    told = []
+    for thing in things:
+        told.append(thing)
+        if not arguments.json:
+            sys.stdout.write("".join(f"{line}\n" for line in thing_lines(thing, paint)))
+            sys.stdout.flush()
+    gone = [thing for thing in told if not thing["trouble"]]
+    total = sum(thing["bytes"] for thing in gone)
+    abandoned = call("abandoned")["things"]
+    if arguments.json:
+        dump({"cleared": found is None, "things": told, "bytes": total, "abandoned": abandoned})
+    else:
+        sys.stdout.write(f"{_summary(len(gone), total, arguments)}\n")
+        for thing in abandoned:
+            sys.stdout.write("".join(f"{line}\n" for line in thing_lines(thing, paint)))
+            sys.stdout.write(paint.dim(f"{'':<{_KIND + _SIZE + 2}}Kept unless you name it: {_order(thing)}\n"))
+    return 0 if len(gone) == len(told) else 1
+
+
+def _order(thing: Json) -> str:
+    return f"band gc --repository {thing['name']}"
+
+
+def _abandon(arguments: argparse.Namespace) -> int:
+    """Clear away what is kept of a repository that is gone."""
+    if arguments.dry_run:
+        things = [thing for thing in call("abandoned")["things"] if thing["name"] == arguments.repository]
+    else:
+        things = [call("abandon", repository=arguments.repository)]
+    total = sum(thing["bytes"] for thing in things)
+    if arguments.json:
+        return dump({"cleared": not arguments.dry_run, "things": things, "bytes": total, "abandoned": []})
+    for thing in things:
+        sys.stdout.write("".join(f"{line}\n" for line in thing_lines(thing, Paint(sys.stdout))))
+    sys.stdout.write(f"{_summary(len(things), total, arguments)}\n")
+    return 0
+
+
+def _summary(count: int, total: int, arguments: argparse.Namespace) -> str:
+    if not count:
+        return "There is nothing that nobody needs."
+    words = f"{counted(count, 'thing')}, {size(total)}"
+    order = f"band gc --repository {arguments.repository}" if arguments.repository else "band gc"
+    return f"{words} could go: {order}" if arguments.dry_run else f"{words} cleared away."
+
+
+def thing_lines(thing: Json, paint: Paint) -> list[str]:
+    """One thing: what it is, its size, its name, and why it may go."""
+    head = f"{thing['kind']:<{_KIND}}{size(thing['bytes']):>{_SIZE}}  "
+    line = f"{thing['name']}: {thing['why']}"
+    lines = [f"{paint.dim(head)}{cut(line, width() - len(head))}"]
+    if thing["trouble"]:
+        lines.append(paint.red(cut(f"{'':<{len(head)}}still there: {thing['trouble']}", width())))
+    return lines
+
+
+def size(count: int) -> str:
+    """So many bytes, as a person reads it; nothing for none."""
+    if not count:
+        return ""
+    for unit, factor in (("GB", 1024**3), ("MB", 1024**2), ("KB", 1024)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} B"

@@ -1,11 +1,13 @@
 """The merge queue: one change at a time, tested as what main will be, and given back when it does not fit."""
 
+import asyncio
+
 from bandstand.domain import events as e
 from bandstand.domain import stage
 from bandstand.domain.ask import AskKind
 from bandstand.domain.run import Cause
 from bandstand.domain.stage import HumanReview, InQueue
-from tests.services.acting import meanwhile, merges, writes
+from tests.services.acting import meanwhile, merges, waits_for, writes
 from tests.services.world import World, at, landed, play, rules, spec
 
 
@@ -116,6 +118,47 @@ def test_a_user_who_edits_the_same_file_is_asked_and_keeps_the_edits() -> None:
         await world.answer(again, "retry")
         await world.until(landed("one"))
         assert world.repository.checkout["a.txt"] == b"a\n"
+
+    play(story)
+
+
+def test_a_user_in_the_middle_of_a_rebase_is_told_so() -> None:
+    """There may be no file to name: what is under way is, and what ends it. Trying again lands."""
+
+    async def story(world: World) -> None:
+        world.repository.under_way = "A rebase of main is under way"
+        world.agent_does("one", writes({"a.txt": "a\n"}))
+        await world.submit("one")
+        ask = await world.ask("one")
+        assert ask.title == "A rebase of main is under way in /memory/repository; landing one waits for you."
+        assert ask.detail == "Finish it or abort it. main has not moved."
+        world.repository.under_way = ""
+        await world.answer(ask, "retry")
+        await world.until(landed("one"))
+
+    play(story)
+
+
+def test_a_target_that_is_gone_is_asked_about_and_lands_when_it_is_back() -> None:
+    """Renamed or removed in the middle of a turn: the agent has nothing to do with it and its work is kept."""
+
+    async def story(world: World) -> None:
+        sign = asyncio.Event()
+        world.agent_does("one", waits_for(sign, writes({"a.txt": "a\n"})))
+        await world.submit("one")
+        await world.settled()
+        tip = world.repository.refs.pop("refs/heads/main")
+        sign.set()
+        for seconds in (1, 2):
+            await world.settled()
+            await world.passes(seconds=seconds)
+        ask = await world.ask("one")
+        assert "The repository has no branch 'main' with a commit. `git branch` lists" in ask.detail
+        assert "Mend its workspace" not in ask.detail
+        world.repository.refs["refs/heads/main"] = tip
+        await world.answer(ask, "retry")
+        await world.until(landed("one"))
+        assert len(world.prompts("one")) == 1
 
     play(story)
 

@@ -99,10 +99,7 @@ class Landing:
         await self._record(activity.task, stage, _landed(task, policy, candidate))
 
     async def _in_the_way(self, activity: Move, way: CheckoutInTheWay, policy: Policy) -> None:
-        reason = Reason(
-            title=f"Your edits in {way.checkout} are in the way of landing {activity.task}.",
-            detail="Commit, stash or revert: " + ", ".join(way.paths) + f". {policy.target} has not moved.",
-        )
+        reason = _way_in_words(activity.task, way, policy.target)
         stage = Moving(candidate=activity.candidate)
 
         def ask(state: State) -> list[e.Event]:
@@ -113,6 +110,20 @@ class Landing:
 
     async def _record(self, task: TaskId, stage: Building | Moving, fact: e.Event) -> None:
         await self.fleet.record(lambda state: [fact] if state.tasks[task].stage == stage else [])
+
+
+def _way_in_words(task: TaskId, way: CheckoutInTheWay, target: str) -> Reason:
+    """What the user has under way in their checkout, and what they can do about it."""
+    paths = ", ".join(way.paths)
+    if way.reason:
+        return Reason(
+            title=f"{way.reason} in {way.checkout}; landing {task} waits for you.",
+            detail=f"Finish it or abort it{': ' + paths if paths else ''}. {target} has not moved.",
+        )
+    return Reason(
+        title=f"Your edits in {way.checkout} are in the way of landing {task}.",
+        detail=f"Commit, stash or revert: {paths}. {target} has not moved.",
+    )
 
 
 def _landed(task: Task, policy: Policy, candidate: Candidate) -> e.ChangeLanded:

@@ -149,7 +149,8 @@ class Authors:
         try:
             return await self.proposing.propose(self.fleet.state, run, turn, result, policy=policy, author=author)
         except Refused as refusal:
-            hint = refusal.hint or f"Mend its workspace, or cancel {run.task}: then its files are kept."
+            cancel = f"cancel {run.task}: then its files are kept."
+            hint = f"{refusal.hint} Or {cancel}" if refusal.hint else f"Mend its workspace, or {cancel}"
             raise Broken(refusal.message, hint=hint) from refusal
 
     async def _end(self, run: Run, reason: EndReason) -> None:

@@ -45,7 +45,10 @@ class MemoryCommit:
 
 
 class MemoryRepository:
-    """The user's repository, with its first branch checked out. `refs` are by their full names."""
+    """The user's repository, with its first branch checked out. `refs` are by their full names.
+
+    `under_way` is what the user is in the middle of in the checkout, as a `CheckoutInTheWay` says it.
+    """
 
     def __init__(
         self, files: Mapping[str, bytes] | None = None, *, branch: str = "main", user: Signature | None = ADA
@@ -55,6 +58,7 @@ class MemoryRepository:
         self.commits: dict[CommitId, MemoryCommit] = {}
         self.refs: dict[str, CommitId] = {}
         self.checked_out = branch
+        self.under_way = ""
         self.checkout: dict[str, bytes] = dict(files or {"README.md": b"Hello.\n"})
         self._user = user
         first = MemoryCommit(files=dict(self.checkout), parents=(), message="first", author=ADA)
@@ -98,7 +102,10 @@ class MemoryRepository:
     async def tip(self, branch: str) -> CommitId:
         """The commit a branch points to. Raises `Unknown`."""
         if f"refs/heads/{branch}" not in self.refs:
-            raise Unknown(f"The repository has no branch {branch!r} with a commit.")
+            raise Unknown(
+                f"The repository has no branch {branch!r} with a commit.",
+                hint="`git branch` lists those that there are.",
+            )
         return self.refs[f"refs/heads/{branch}"]
 
     async def branches(self, name: str) -> tuple[str, ...]:
@@ -171,6 +178,8 @@ class MemoryRepository:
         self.refs[f"refs/heads/{branch}"] = new
 
     def _move_checkout(self, old: Mapping[str, bytes], new: Mapping[str, bytes]) -> None:
+        if self.under_way:
+            raise CheckoutInTheWay((), self.path, reason=self.under_way)
         paths = _changed(old, new)
         edits = tuple(path for path in paths if self.checkout.get(path) not in (old.get(path), new.get(path)))
         if edits:

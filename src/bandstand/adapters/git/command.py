@@ -18,7 +18,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
+from bandstand.adapters.git.complaints import Failed, error
+from bandstand.domain.errors import BandstandError, Refused, Unavailable
 from bandstand.ports.hosts import Launch
 
 OLDEST_GIT = (2, 38)
@@ -44,6 +45,8 @@ _OWN_SETTINGS = (
     "gc.auto=0",
     "maintenance.auto=false",
     "advice.detachedHead=false",
+    # A submodule is a checkout of the user's own: landing moves the link to it, never its files.
+    "submodule.recurse=false",
 )
 _WALLS = "bwrap"
 _GIT_WORDS = re.compile(r"\bgit [a-z][a-z-]*")
@@ -58,6 +61,8 @@ _ALWAYS = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_LITERAL_PATHSPECS": "1",
     "GIT_NO_REPLACE_OBJECTS": "1",
+    # A pointer whose content is not on this machine stays a pointer: git never goes to the network for us.
+    "GIT_LFS_SKIP_SMUDGE": "1",
     # What moves a branch without a person's hand says so in the reflog.
     "GIT_COMMITTER_NAME": "Bandstand",
     "GIT_COMMITTER_EMAIL": "bandstand@localhost",
@@ -381,17 +386,5 @@ async def expect(
 
 def failure(launch: Launch, said: Output) -> BandstandError:
     """The error that stands for a failed process, sorted by who must act."""
-    text = said.complaint
-    message = f"{_named(launch)} failed in {_where(launch)}: {text or f'exit status {said.code}'}"
-    message += "" if message.endswith((".", "!")) else "."
-    if "not a git repository" in text:
-        return Refused(f"{launch.cwd} is not in a git repository.", hint="Run `git init` there, or go to one.")
-    if "dubious ownership" in text:
-        return Refused(message, hint="Tell git that you trust it: `git config --global --add safe.directory FOLDER`.")
-    if re.search(r"Unable to create '.*\.lock': File exists|cannot lock ref .*File exists", text):
-        return Unavailable(message, hint="Another git is at work there; if there is none, remove the file.")
-    if "exists; cannot create" in text:
-        return Refused(message, hint="Rename the branch whose name is the beginning of the other's.")
-    if "No space left on device" in text:
-        return Unavailable(message, hint="Make room on the disk.")
-    return Broken(message)
+    at = str(launch.cwd)
+    return error(Failed(name=_named(launch), where=_where(launch), at=at, complaint=said.complaint, code=said.code))

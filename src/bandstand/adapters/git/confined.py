@@ -9,6 +9,7 @@ agent's on the host.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bandstand.adapters.git.alternates import listed
 from bandstand.adapters.git.command import NO_SETTINGS
 from bandstand.adapters.git.layout import Layout
 from bandstand.ports.hosts import Launch
@@ -71,7 +72,7 @@ class ConfinedGit:
             "GIT_WORK_TREE": str(self.tree),
             "GIT_INDEX_FILE": str(work / "index"),
             "GIT_OBJECT_DIRECTORY": str(work / "objects"),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(_quoted(store) for store in stores),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": listed(stores),
         }
         readable, writable = (_same(git_dir),), (_same(work),)
         return self._confined(argv, readable=readable, writable=writable, extra=places | dict(extra or {}))
@@ -109,10 +110,3 @@ class ConfinedGit:
 
 def _same(path: Path) -> Mount:
     return Mount(host=path, inside=path)
-
-
-def _quoted(path: str) -> str:
-    """A path as git reads it in a list separated by colons."""
-    if ":" in path or path.startswith('"'):
-        return '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return path

@@ -4,11 +4,11 @@ import asyncio
 import shutil
 from pathlib import Path
 
+from bandstand.adapters.git.alternates import lines
 from bandstand.adapters.git.command import expect
 from bandstand.adapters.git.layout import Facts, Layout
 from bandstand.adapters.git.neutral import fill
 from bandstand.adapters.git.repository import GitRepository
-from bandstand.adapters.git.vault import lines
 from bandstand.faults import fault
 from bandstand.ports.git import Signature
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
-from bandstand.adapters.git import changes, merging
-from bandstand.adapters.git.command import Git
+from bandstand.adapters.git import alternates, changes, merging
+from bandstand.adapters.git.command import Git, Output, execute, failure
 from bandstand.adapters.git.identity import identify
 from bandstand.adapters.git.landing import Landing
 from bandstand.adapters.git.store import Store
@@ -17,8 +17,6 @@ from bandstand.domain.change import Change
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import CommitId, RepositoryId, TreeId
 from bandstand.ports.git import Conflicted, Merged, MergeOrder, Signature, TargetMoved
-
-DEEPEST_ALTERNATES = 5
 
 
 class GitRepository:
@@ -41,7 +39,7 @@ class GitRepository:
         """
         git = Git(environment)
         await git.version()
-        said = await git.run("rev-parse", "--path-format=absolute", *_QUESTIONS, at=path)
+        said = await _answers(git, path)
         where, checkout, object_format = said.text.rsplit("\n", 2)
         git_dir = _resolved(where)
         if checkout == "true":
@@ -84,13 +82,16 @@ class GitRepository:
         for name in (*names, head.text.removeprefix("refs/heads/")):
             if name and await self.store.resolve(f"refs/heads/{name}") is not None:
                 return name
-        raise Refused("No branch is checked out, and none is called main or master.", hint="Say which one is meant.")
+        raise Refused("No branch is checked out, and none is called main or master.", hint="Name one with --target.")
 
     async def tip(self, branch: str) -> CommitId:
         """The commit a branch points to. Raises `Unknown` if there is no such branch or it has no commit."""
         commit = await self.store.resolve(f"refs/heads/{branch}")
         if commit is None:
-            raise Unknown(f"The repository has no branch {branch!r} with a commit.")
+            raise Unknown(
+                f"The repository has no branch {branch!r} with a commit.",
+                hint="`git branch` lists those that there are.",
+            )
         return commit
 
     async def branches(self, name: str) -> tuple[str, ...]:
@@ -170,14 +171,7 @@ class GitRepository:
 
     def objects(self) -> tuple[Path, ...]:
         """Its object store and those that it borrows from."""
-        found: list[Path] = []
-        ahead = [(self.git_dir / "objects", 0)]
-        while ahead:
-            folder, depth = ahead.pop()
-            if folder not in found and depth <= DEEPEST_ALTERNATES and folder.is_dir():
-                found.append(folder)
-                ahead.extend((other, depth + 1) for other in _alternates(folder))
-        return tuple(found)
+        return alternates.stores(self.git_dir / "objects")
 
     def shallow(self) -> bytes:
         """Where its history is cut off, as git notes it; empty for a whole history."""
@@ -194,6 +188,26 @@ class GitRepository:
         return "\n".join(lines) + "\n"
 
 
+async def _answers(git: Git, path: Path) -> Output:
+    """Where the repository of a folder is. Raises `Refused` when git knows of none, whatever lies there."""
+    asked = git.command("rev-parse", "--path-format=absolute", *_QUESTIONS, at=path)
+    said = await execute(asked)
+    if said.code == 0:
+        return said
+    there = _git_dir_above(path)
+    if "not a git repository" in said.complaint and there is not None:
+        raise Refused(
+            f"{there} is there, but git does not take it for a repository: its HEAD or its folders are damaged.",
+            hint=f"Run `git -C {there.parent} status` to see what git says, and mend it.",
+        )
+    raise failure(asked, said)
+
+
+def _git_dir_above(path: Path) -> Path | None:
+    """What looks like a git dir, in a folder or in one that it is in."""
+    return next((one / ".git" for one in (path, *path.parents) if os.path.lexists(one / ".git")), None)
+
+
 _QUESTIONS = ("--git-common-dir", "--is-inside-work-tree", "--show-object-format")
 
 
@@ -201,7 +215,8 @@ async def _require_commits(git: Git, git_dir: Path) -> None:
     store = Store(git, git_dir)
     if not (await store.run("rev-list", "-n", "1", "--all")).text:
         raise Refused("The repository has no commit yet.", hint="Make a first commit, then try again.")
-    if (await store.run("config", "--get", "extensions.partialClone", ok=(0, 1))).text:
+    marks = r"^(extensions\.partialclone|remote\..*\.(promisor|partialclonefilter))$"
+    if (await store.run("config", "--name-only", "--get-regexp", marks, ok=(0, 1))).text:
         raise Refused(
             "The repository is a partial clone; its agents would miss the files that were left out.",
             hint="Use a full clone: `git clone` without --filter.",
@@ -216,11 +231,3 @@ async def _is_in(store: Store, tip: CommitId, commit: CommitId) -> bool:
 
 def _resolved(path: str) -> Path:
     return Path(path).resolve()
-
-
-def _alternates(objects: Path) -> list[Path]:
-    file = objects / "info" / "alternates"
-    if not file.exists():
-        return []
-    lines = (os.fsdecode(line) for line in file.read_bytes().splitlines())
-    return [(objects / line).resolve() for line in lines if line and not line.startswith("#")]

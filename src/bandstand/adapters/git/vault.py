@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from bandstand.adapters.git.alternates import lines
 from bandstand.adapters.git.command import TooMuch, expect, failure, pipe
 from bandstand.adapters.git.neutral import fill
 from bandstand.adapters.git.repository import GitRepository
@@ -218,11 +219,6 @@ class Vault:
                 raise failure(launch, said)
         if not await user.complete(wanted=[commit], known=known):
             raise Broken(f"Commit {commit} could not be read back from {self._repository.path}.")
-
-
-def lines(paths: Sequence[Path]) -> bytes:
-    """Paths as git's `alternates` file lists them."""
-    return b"".join(os.fsencode(path) + b"\n" for path in paths)
 
 
 def _places(name: str) -> tuple[str, ...]:

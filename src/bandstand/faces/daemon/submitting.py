@@ -132,7 +132,7 @@ async def _agents(band: Bandstand, args: Args) -> tuple[Mapping[AgentName, Agent
 async def _understand(band: Bandstand, args: Args) -> Order:
     """Read an order. Raises `Refused`, with the line for what stands in a file."""
     desk = await band.desk(Path(str(args["path"])))
-    target = str(args.get("target") or "") or await desk.policies.target()
+    target = await _target(args, desk)
     policy = await desk.policies.current(target)
     brought = _score(band, args)
     profiles = {**await desk.policies.profiles(policy, which=_finding(args)), **{one.name: one for one in brought}}
@@ -158,6 +158,16 @@ async def _understand(band: Bandstand, args: Args) -> Order:
         sandbox=sandbox,
         foreign=await band.foreign_imports(sandbox, desk.repository.path, given),
     )
+
+
+async def _target(args: Args, desk: Desk) -> str:
+    """The branch to land on. Raises `Refused` for one without a name: in a script that is a variable nobody set."""
+    named = args.get("target")
+    if named is None:
+        return await desk.policies.target()
+    if not named:
+        raise Refused("The branch to land on has no name.", hint="Name one with --target, or leave that away.")
+    return str(named)
 
 
 def _specs(

@@ -15,6 +15,7 @@ from bandstand.domain.admission import (
     Memory,
     Shortage,
     Sighting,
+    Wait,
     expected,
     room,
     shares,
@@ -213,6 +214,8 @@ def test_what_a_start_waits_for_in_words() -> None:
     """Whether the slots are gone elsewhere, and when memory is looked at again."""
     later = NOW + timedelta(seconds=5)
     short = Shortage(found=0, wanted=GB, since=NOW)
-    assert wait(slots=4, elsewhere=0, short=None, until=None).words == "a free slot"
-    assert wait(slots=4, elsewhere=3, short=None, until=None).words == "a free slot, 3 of 4 are used elsewhere"
-    assert wait(slots=4, elsewhere=3, short=short, until=later).until == later
+    assert wait(slots=4, elsewhere=0, short=None, until=None) == Wait()
+    elsewhere = "a free slot, 3 of 4 are used elsewhere"
+    assert wait(slots=4, elsewhere=3, short=None, until=None) == Wait(slot=elsewhere, start=elsewhere)
+    memory = "memory: 0.0 GB free, 1.0 GB wanted"
+    assert wait(slots=4, elsewhere=3, short=short, until=later) == Wait(slot=elsewhere, start=memory, until=later)

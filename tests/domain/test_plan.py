@@ -6,15 +6,20 @@ from datetime import timedelta
 import pytest
 
 from bandstand.domain import events as e
-from bandstand.domain.agent import StopReason
+from bandstand.domain.agent import Choice, PermissionRequested, StopReason, ToolKind
+from bandstand.domain.ask import Answer, Ask
+from bandstand.domain.asking import answer, ask_for_agent
 from bandstand.domain.check import Conclusion
 from bandstand.domain.ids import CommitId, TaskId
 from bandstand.domain.policy import ReviewMode, Rounds
 from bandstand.domain.run import Cause, EndReason, Turn
 from bandstand.domain.scheduling import busy
 from bandstand.domain.stage import InQueue, Landed, Proposed, Returned, Working
+from bandstand.domain.standing import standing
 from bandstand.domain.task import Budget
 from tests.domain.states import NOW, POLICY, Story, change, outcome, spec
+
+YES, NO = Choice(id="yes", label="Yes", grants=True), Choice(id="no", label="No", grants=False)
 
 
 def started(facts: list[e.Event]) -> list[str]:
@@ -64,6 +69,86 @@ def test_an_agent_between_two_turns_holds_no_slot() -> None:
     story.checked(Conclusion.FAILURE)
     assert started(story.settle()) == []
     assert isinstance(story.task().stage, Working)
+
+
+def asks(story: Story, name: str) -> Ask:
+    """The agent of a task waits for permission."""
+    task = story.task(name)
+    assert task.run is not None
+    request = PermissionRequested(request=f"q {name}", title="May I?", kind=ToolKind.OTHER, choices=(YES, NO))
+    raised = ask_for_agent(story.state, task, task.run.id, request, now=story.now)
+    story.record(raised)
+    return raised.ask
+
+
+def answered(story: Story, ask: Ask) -> None:
+    """A human says yes."""
+    story.record(*answer(story.state, ask, Answer(choice="yes", text="", by="ada")))
+
+
+def test_an_agent_that_waits_for_a_human_holds_no_slot() -> None:
+    """Another one works meanwhile; it has its answer when there is a slot again, and before anybody new."""
+    story = Story(slots=1).submit(spec("one"), spec("two"), spec("three", priority=9))
+    assert started(story.settle()) == ["three"]
+    story.session("three")
+    ask = asks(story, "three")
+    assert started(story.settle()) == ["one"]
+    answered(story, ask)
+    assert story.follows() == ()
+    assert busy(story.state) == 1
+    words = standing(story.state, story.task("three")).words
+    assert words == "waits for a free slot: to go on with the answer"
+    story.session().turn_ends()
+    facts = story.settle()
+    assert e.AnswerReleased(ask=ask.id, task=TaskId("three")) in facts
+    assert started(facts) == []
+    assert busy(story.state) == 1
+
+
+def test_the_time_of_a_turn_stands_still_until_its_agent_may_go_on() -> None:
+    """However long it waits, for the answer and for the slot."""
+    story = Story(slots=1).submit(spec("one", budget=Budget(minutes=10)), spec("two", budget=Budget(minutes=999)))
+    story.settle()
+    ask = asks(story.session(), "one")
+    story.settle()
+    story.now += timedelta(hours=2)
+    answered(story, ask)
+    story.now += timedelta(hours=2)
+    assert story.settle() == []
+    story.session("two").turn_ends("two")
+    assert e.AnswerReleased(ask=ask.id, task=TaskId("one")) in story.settle()
+    story.now += timedelta(minutes=9)
+    assert not [fact for fact in story.settle() if isinstance(fact, e.RunStopRequested) and fact.task == "one"]
+
+
+def test_who_asks_twice_waits_for_both_answers() -> None:
+    """It holds no slot until it has the last one; each is given to it when there is one."""
+    story = Story(slots=1).submit(spec("one"), spec("two"))
+    story.settle()
+    first, second = asks(story.session(), "one"), asks(story, "one")
+    assert started(story.settle()) == ["two"]
+    answered(story, first)
+    assert story.settle() == []
+    story.session("two").turn_ends("two")
+    assert e.AnswerReleased(ask=first.id, task=TaskId("one")) in story.settle()
+    assert busy(story.state) == 0
+    answered(story, second)
+    story.settle()
+    assert busy(story.state) == 1
+
+
+def test_an_answer_that_nobody_waits_for_any_more_keeps_no_slot() -> None:
+    """The agent ended its turn without it: its next one is counted as any other."""
+    story = Story(slots=1).submit(spec("one"), spec("two"))
+    story.settle()
+    ask = asks(story.session(), "one")
+    story.settle()
+    answered(story, ask)
+    story.turn_ends(head=None)
+    assert e.AnswerReleased(ask=ask.id, task=TaskId("one")) in story.settle()
+    story.session("two").turn_ends("two", head=None)
+    story.settle()
+    assert busy(story.state) == 1
 
 
 def test_no_task_starts_before_rules_are_confirmed() -> None:

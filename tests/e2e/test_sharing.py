@@ -9,6 +9,19 @@ from tests.e2e.stage import HELLO, Stage, task
 from tests.real_git import Folder
 
 OTHER = HELLO.replace("hello.txt", "other.txt")
+ASK = """\
+tasks:
+  asks:
+    - steps:
+        - ask_permission: {title: "May I?"}
+        - edit: {path: asks.txt, content: "x\\n"}
+        - commit: Go on
+  other:
+    - steps:
+        - run: touch .git/begun; while [ ! -e .git/go-on ]; do sleep 0.05; done
+        - edit: {path: other.txt, content: "x\\n"}
+        - commit: Do something else
+"""
 
 
 def daemons(stage: Stage) -> list[int]:
@@ -126,3 +139,23 @@ def test_an_agent_starts_when_there_is_memory_for_it(stage: Stage) -> None:
     assert task(fleet, "hello")["owner"] == "bandstand"
     stage.settings("[memory]\nkeep_free_mb = 1\n")
     stage.landed("hello")
+
+
+def test_an_agent_that_waits_for_an_answer_lets_another_one_work(stage: Stage) -> None:
+    """There is one slot: the answer arrives when the other one has given it back, also after a restart."""
+    repository = stage.repository()
+    stage.settings("slots = 1\n")
+    stage.submit("- {id: asks, goal: ask}\n- {id: other, goal: go on}\n", ASK)
+    ask = stage.ask()
+    stage.begun("other")
+    stage.band("answer", ask["id"], "1")
+    waiting = "waits for a free slot: to go on with the answer"
+    stage.until(lambda fleet: task(fleet, "asks")["words"] == waiting)
+    stage.band("down")
+    stage.until(lambda fleet: task(fleet, "asks")["words"] == waiting)
+    assert not (stage.workspace("asks") / "asks.txt").exists()
+    stage.go_on("other")
+    stage.landed("asks")
+    stage.landed("other")
+    assert repository.text("asks.txt") == repository.text("other.txt") == "x\n"
+    assert len(stage.prompts("asks.1")) == 1

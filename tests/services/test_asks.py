@@ -1,15 +1,18 @@
 """What an agent asks while it works: answered by the rules, by a human, or by the deadline."""
 
+import asyncio
+
 import pytest
 
 from bandstand.domain import events as e
 from bandstand.domain.agent import Choice, ToolKind
 from bandstand.domain.ask import AskKind
 from bandstand.domain.errors import Refused, Unknown
-from bandstand.domain.ids import AskId
+from bandstand.domain.ids import AskId, TaskId
 from bandstand.domain.stage import AgentReview, Working
+from bandstand.domain.standing import Owner
 from bandstand.domain.task import Budget
-from tests.services.acting import ALLOW, REJECT, asks_permission, asks_question, writes
+from tests.services.acting import ALLOW, REJECT, asks_permission, asks_question, waits_for, writes
 from tests.services.world import Walls, World, at, landed, play, rules, spec
 
 MAYBE = Choice(id="maybe", label="Maybe later", grants=False)
@@ -104,6 +107,32 @@ def test_nobodys_answer_refuses_a_permission() -> None:
         assert [fact.answer.by for fact in world.facts(e.AskAnswered)] == ["deadline"]
 
     play(story, lambda: World(rules(more="ask_hours = 1")))
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_agent_that_waits_for_a_human_lets_another_one_work(restarts: bool) -> None:
+    """Its answer comes when there is a slot again, also from another daemon; it is told what it waits for."""
+    sign = asyncio.Event()
+
+    async def story(world: World) -> None:
+        world.agent_does("one", asks_permission("Edit it?", ToolKind.EDIT))
+        world.agent_does("two", waits_for(sign, writes({"two.txt": "x\n"})))
+        await world.submit("one", "two")
+        ask = await world.ask("one")
+        await world.until(at("two", Working))
+        await world.answer(ask, "allow")
+        await world.settled()
+        assert world.facts(e.AnswerReleased) == []
+        row = (await world.daemon.views.show_task(TaskId("one"))).row
+        assert (row.words, row.owner) == ("waits for a free slot: to go on with the answer", Owner.BANDSTAND)
+        if restarts:
+            await world.restart()
+        sign.set()
+        await world.until(landed("one", "two"))
+        assert world.file("answer.txt") == "allow\n"
+        assert len(world.prompts("one")) == 1
+
+    play(story, lambda: World(slots=1))
 
 
 def test_waiting_for_a_human_uses_up_no_time_of_the_turn() -> None:

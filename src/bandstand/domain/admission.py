@@ -149,17 +149,20 @@ def room(memory: Memory, capacity: Capacity, *, reserved: Iterable[tuple[int, in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """What a start in a repository waits for, in words behind "waits for", and when that is looked at again."""
+    """What agents of a repository wait for, in words behind "waits for": with a process, and without one.
 
-    words: str = "a free slot"
+    `until` is when memory is looked at again, if somebody waits for that.
+    """
+
+    slot: str = "a free slot"
+    start: str = "a free slot"
     until: datetime | None = None
 
 
 def wait(*, slots: int, elsewhere: int, short: Shortage | None, until: datetime | None) -> Wait:
-    """What a start waits for. `elsewhere` are the slots that other repositories hold."""
-    if short is not None:
-        return Wait(words=short.in_words(), until=until)
-    return Wait(words=f"a free slot, {elsewhere} of {slots} are used elsewhere") if elsewhere else Wait()
+    """What agents wait for. `elsewhere` are the slots that other repositories hold."""
+    slot = f"a free slot, {elsewhere} of {slots} are used elsewhere" if elsewhere else "a free slot"
+    return Wait(slot=slot, start=slot if short is None else short.in_words(), until=until)
 
 
 def _in_gigabytes(size: int) -> str:

@@ -39,8 +39,10 @@ class Ask:
     """A question to a human.
 
     For a permission or a question, `run` and `request` name what the agent waits for, and after `deadline` it is
-    answered with `otherwise`. Any other ask stays open as long as it takes: nothing is approved, confirmed or given up
-    by silence, and each `deadline` is only when the human is reminded.
+    answered with `otherwise`. It holds no slot meanwhile; the answer is `released` to it when there is one.
+
+    Any other ask stays open as long as it takes: nothing is approved, confirmed or given up by silence, and each
+    `deadline` is only when the human is reminded.
 
     An answer speaks of what was shown and of nothing else: for a review the change at `commit`, for new rules those
     with the digest `policy`.
@@ -60,11 +62,17 @@ class Ask:
     commit: CommitId | None = None
     policy: str = ""
     answer: Answer | None = None
+    released: bool = False
 
     @property
     def open(self) -> bool:
         """Whether an answer is still wanted."""
         return self.answer is None
+
+    @property
+    def keeps_waiting(self) -> RunId | None:
+        """The run whose agent still waits: for the answer, or for a slot to go on with it."""
+        return None if self.released else self.run
 
     def choice(self, given: str) -> Choice | None:
         """The choice that `given` names: by its id, its number from 1, or the beginning of one label only."""

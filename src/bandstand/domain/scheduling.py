@@ -17,7 +17,7 @@ from bandstand.domain.ask import Answer, Ask, AskKind
 from bandstand.domain.asking import DEADLINE, Reason
 from bandstand.domain.check import CheckOutcome, Conclusion
 from bandstand.domain.gates import ReviewNeed, may_land, review_standing
-from bandstand.domain.ids import TaskId
+from bandstand.domain.ids import RunId, TaskId
 from bandstand.domain.merge_queue import next_to_land
 from bandstand.domain.policy import Policy
 from bandstand.domain.repairs import FAILURES, changes_requested, evidence, repair
@@ -55,12 +55,22 @@ class Limits:
 
 
 def busy(state: State) -> int:
-    """How many agents work now, as authors or as reviewers. An agent between two turns holds no slot."""
-    return sum(
-        1
-        for task in state.tasks.values()
-        if (isinstance(task.stage, Working) and task.stage.started) or isinstance(task.stage, AgentReview)
-    )
+    """How many agents work now, as authors or as reviewers.
+
+    An agent between two turns holds no slot, nor does one that waits for an answer.
+    """
+    waiting = state.waiting_runs()
+    return sum(1 for task in state.tasks.values() if _plays(task) and _player(task) not in waiting)
+
+
+def _plays(task: Task) -> bool:
+    """Whether an agent has something to do for a task."""
+    return (isinstance(task.stage, Working) and task.stage.started) or isinstance(task.stage, AgentReview)
+
+
+def _player(task: Task) -> RunId | None:
+    run = task.review_run if isinstance(task.stage, AgentReview) else task.run
+    return run.id if run is not None else None
 
 
 def decide(state: State, *, now: datetime, limits: Limits) -> tuple[e.Event, ...]:
@@ -70,6 +80,9 @@ def decide(state: State, *, now: datetime, limits: Limits) -> tuple[e.Event, ...
         if facts:
             return facts
     free = limits.slots - busy(state)
+    for ask in state.asks.values():
+        if _may_go_on(state, ask, free):
+            return (e.AnswerReleased(ask=ask.id, task=ask.task),)
     for task in _in_order(state):
         facts = tuple(_task_facts(state, task, now, free))
         if facts:
@@ -105,6 +118,13 @@ def _ask_facts(state: State, ask: Ask, now: datetime) -> tuple[e.Event, ...]:
     return (e.AskReminded(ask=ask.id, deadline=now + timedelta(hours=hours), task=ask.task),)
 
 
+def _may_go_on(state: State, ask: Ask, free: int) -> bool:
+    """Whether an agent may have its answer: with a slot, or if it did not wait for it and has nothing to do now."""
+    if ask.open or ask.keeps_waiting is None:
+        return False
+    return free > 0 or not _plays(state.tasks[ask.task])
+
+
 def _task_facts(state: State, task: Task, now: datetime, free: int) -> Iterator[e.Event]:
     stopping = _stop(state, task, now)
     if stopping:
@@ -128,7 +148,7 @@ def _stop(state: State, task: Task, now: datetime) -> list[e.Event]:
         if run is None or reason is None:
             continue
         # Who waits for a human is not late; the ask has a deadline of its own.
-        if reason is not EndReason.BUDGET or all(ask.run != run.id for ask in state.open_asks()):
+        if reason is not EndReason.BUDGET or run.id not in state.waiting_runs():
             found.append(e.RunStopRequested(run=run.id, task=task.spec.id, reason=reason))
     return found
 

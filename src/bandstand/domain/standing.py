@@ -95,6 +95,8 @@ def standing(state: State, task: Task, *, waits: Wait = _ANY_SLOT) -> Standing:
     if task.failures and retry is not None and task.last_failure is not None and not task.ended:
         words = f"{task.last_failure.step} did not work, trying again: {task.last_failure.message}"
         return Standing(mark=Mark.WAITING, words=words, owner=Owner.BANDSTAND, until=max(retry, task.since))
+    if not task.ended and any(ask.task == task.spec.id and ask.keeps_waiting for ask in state.asks.values()):
+        return _ours(Mark.WAITING, f"waits for {waits.slot}: to go on with the answer", task.since + STEP_LIMIT)
     return _of_stage(state, task, waits)
 
 
@@ -150,8 +152,10 @@ def _ours(mark: Mark, words: str, until: datetime) -> Standing:
 
 
 def _waiting(task: Task, waits: Wait, what: str = "") -> Standing:
-    """A start that the machine has no room for now. The ledger looks again by itself."""
-    return _ours(Mark.WAITING, f"waits for {waits.words}{what}", waits.until or task.since + STEP_LIMIT)
+    """A turn that the machine has no room for now. The ledger looks again by itself."""
+    goes_on = task.run is not None and isinstance(task.stage, Working)
+    words, until = (waits.slot, None) if goes_on else (waits.start, waits.until)
+    return _ours(Mark.WAITING, f"waits for {words}{what}", until or task.since + STEP_LIMIT)
 
 
 def _queued(state: State, task: Task, waits: Wait) -> Standing:

@@ -10,7 +10,7 @@ from datetime import datetime
 from bandstand.domain import events as e
 from bandstand.domain.agent import AgentProfile
 from bandstand.domain.ask import Answer, Ask, AskKind
-from bandstand.domain.ids import AgentName, AskId, TaskId
+from bandstand.domain.ids import AgentName, AskId, RunId, TaskId
 from bandstand.domain.past import Totals, counted
 from bandstand.domain.policy import Policy
 from bandstand.domain.progress import Task, task_after
@@ -45,6 +45,10 @@ class State:
     def open_asks(self) -> tuple[Ask, ...]:
         """Asks that still want an answer, in the order in which they were raised."""
         return tuple(ask for ask in self.asks.values() if ask.open)
+
+    def waiting_runs(self) -> frozenset[RunId]:
+        """Runs whose agents wait for an answer, or for a slot to go on with it."""
+        return frozenset(run for ask in self.asks.values() if (run := ask.keeps_waiting) is not None)
 
     def has_landed(self, task: TaskId) -> bool:
         """Whether a task that there is, or was, has landed."""
@@ -97,6 +101,8 @@ def _apply(state: State, event: e.Event, at: datetime) -> State:  # noqa: C901, 
             return asked
         case e.AskAnswered(ask=ask_id, answer=answer):
             return _answered(state, ask_id, answer, at)
+        case e.AnswerReleased(ask=ask_id):
+            return _released(state, ask_id, at)
         case e.AskWithdrawn(ask=ask_id):
             return replace(state, asks={key: ask for key, ask in state.asks.items() if key != ask_id})
         case e.AskReminded(ask=ask_id, deadline=deadline):
@@ -126,12 +132,22 @@ def _answered(state: State, ask_id: AskId, answer: Answer, at: datetime) -> Stat
     ask = state.asks.get(ask_id)
     if ask is None:
         return state
-    answered = replace(state, asks={**state.asks, ask_id: replace(ask, answer=answer)})
-    task = answered.tasks.get(ask.task)
+    return _time_anew(replace(state, asks={**state.asks, ask_id: replace(ask, answer=answer)}), ask, at)
+
+
+def _released(state: State, ask_id: AskId, at: datetime) -> State:
+    ask = state.asks.get(ask_id)
+    if ask is None:
+        return state
+    return _time_anew(replace(state, asks={**state.asks, ask_id: replace(ask, released=True)}), ask, at)
+
+
+def _time_anew(state: State, ask: Ask, at: datetime) -> State:
+    """The agent waited, for a human or for a slot: its time for the turn begins anew."""
+    task = state.tasks.get(ask.task)
     if task is not None and ask.run is not None and isinstance(task.stage, Working | AgentReview):
-        # The agent waited for a human: its time for the turn begins anew.
-        return _with_task(answered, replace(task, since=at))
-    return answered
+        return _with_task(state, replace(task, since=at))
+    return state
 
 
 def _with_task(state: State, task: Task) -> State:

@@ -113,7 +113,7 @@ class Conversation:
         return next((ask for ask in asks if ask.request == request), None)
 
     async def _answer(self) -> None:
-        """Bring each answer to the agent, also those given while nobody listened."""
+        """Bring each answer that is released to the agent, also those given while nobody listened."""
         while True:
             state = await self._fleet.until(lambda state: bool(self._unsent(state)))
             for ask in self._unsent(state):
@@ -122,7 +122,7 @@ class Conversation:
                     await self.session.answer(ask.request, ask.answer.choice or None, ask.answer.text)
 
     def _unsent(self, state: State) -> list[Ask]:
-        own = (ask for ask in state.asks.values() if ask.run == self._run.id and ask.answer is not None)
+        own = (ask for ask in state.asks.values() if ask.run == self._run.id and ask.released)
         return [ask for ask in own if ask.request not in self._answered]
 
 

@@ -5,6 +5,7 @@ class name; a change of their meaning needs a new version and an upcaster in the
 """
 
 from bandstand.domain.events.asks import (
+    AnswerReleased,
     AskAnswered,
     AskRaised,
     AskReminded,
@@ -56,6 +57,7 @@ from bandstand.domain.events.tasks import (
 
 __all__ = [
     "AgentConfigured",
+    "AnswerReleased",
     "AskAnswered",
     "AskRaised",
     "AskReminded",
@@ -114,6 +116,7 @@ Event = (
     | RunEnded
     | AskRaised
     | AskAnswered
+    | AnswerReleased
     | AskWithdrawn
     | AskReminded
     | TaskBlocked

@@ -24,6 +24,14 @@ class AskAnswered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerReleased:
+    """The agent that waited for the answer may have it: there is a slot for what it does then."""
+
+    ask: AskId
+    task: TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AskWithdrawn:
     """The ask needs no answer any more."""
 

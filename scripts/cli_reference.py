@@ -19,7 +19,7 @@ BEGINNING = """\
 
 A command is about the repository that you are in; `demo`, `doctor`, `up` and `down` work anywhere.
 The first one starts the daemon if none is running; `doctor` and `down` do not.
-With `--json` a command prints JSON for programs, and an error is JSON on standard output too.
+With `--json` a command prints [JSON for programs](json.md), and an error is JSON on standard output too.
 Colours are left out where the output is no terminal, or `NO_COLOR` is set.
 """
 

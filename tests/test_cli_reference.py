@@ -1,8 +1,9 @@
-"""The reference of the command line is what its parser says."""
+"""The references of the command line and of its JSON are what the code says."""
 
 from pathlib import Path
 
 from bandstand.faces.cli.verbs import every
+from scripts import json_reference, json_words
 from scripts.cli_reference import PAGE, page
 
 
@@ -21,3 +22,23 @@ def test_every_option_is_described() -> None:
     """A line that only names an option teaches nobody."""
     bare = [line for line in page().splitlines() if line.startswith("|") and line.rstrip().endswith("|  |")]
     assert not bare
+
+
+def test_the_page_of_json_is_what_the_code_says() -> None:
+    """Who changes a read model, or what a verb prints, writes the page anew."""
+    said = json_reference.page()
+    assert json_reference.PAGE.read_text(encoding="utf-8") == said, "Run `python -m scripts.json_reference`."
+
+
+def test_the_page_of_json_speaks_of_every_verb() -> None:
+    """In the order of help. Who adds a verb says there what it prints."""
+    assert list(json_reference.PRINTS) == [verb.name for verb in every()], "See PRINTS in scripts/json_reference.py."
+
+
+def test_no_word_is_left_that_explains_nothing() -> None:
+    """What describes keys and records is about those that there are."""
+    said = json_reference.page()
+    keys = {line.split("`")[1].rpartition(".")[2] for line in said.splitlines() if line.startswith("| `")}
+    assert sorted(json_words.WORDS.keys() - keys) == []
+    records = {line.removeprefix("### ") for line in said.splitlines() if line.startswith("### ")}
+    assert json_words.RECORDS.keys() == records

@@ -3,6 +3,9 @@
 import json
 from functools import partial
 
+from openapi_schema_validator import OAS31Validator
+
+from scripts.json_reference import shapes
 from tests.e2e.stage import RULES, Json, Stage
 
 ASKING = """\
@@ -36,26 +39,13 @@ parts:
       - commit: "commit EVIL"
 """
 
-FLEET = {"repository", "target", "sandbox", "walled", "tasks", "asks"}
-ROW = {
-    *("id", "title", "agent", "mark", "glyph", "words", "owner", "until", "since", "submitted", "turns"),
-    *("files", "added", "deleted"),
-}
-TASK = {
-    *("row", "goal", "acceptance", "depends_on", "stacked_on", "branch", "runs", "review_runs", "change", "checks"),
-    *("checked", "policy_checks", "policy_review", "reviews", "gates", "leftovers", "asks", "landed", "rescue"),
-    *("trouble", "walled"),
-}
-ASK = {"id", "kind", "task", "title", "detail", "choices", "raised", "deadline", "answer", "run"}
-CHANGE = {"base", "head", "tree", "files", "commits"}
-CHECK = {"command", "conclusion", "seconds", "code", "tail"}
-ENTRY = {"run", "at_ms", "offset", "kind", "text"}
-AGENT = {"name", "title", "command", "state"}
 
-
-def lacks(found: Json, keys: set[str]) -> set[str]:
-    """The keys that an object should have and has not. More is no harm."""
-    return keys.difference(found)
+def fits(record: str, value: Json) -> Json:
+    """The same, if it has the shape that docs/reference/json.md gives to the record. More keys are no harm."""
+    schema = {"$ref": f"#/components/schemas/{record}", "components": {"schemas": shapes()}}
+    errors = [f"{list(error.path)}: {error.message}" for error in OAS31Validator(schema).iter_errors(value)]
+    assert errors == [], record
+    return value
 
 
 def lines(text: str) -> list[Json]:
@@ -67,26 +57,25 @@ def test_everything_can_be_read_by_a_program(stage: Stage) -> None:
     """Each verb with `--json`, on a task from its submission to its end."""
     stage.repository(rules=RULES.replace('"none"', '"human"'))
     planned = json.loads(stage.play("say hello", ASKING, "--dry-run", "--json").out)
-    assert not lacks(planned, {"tasks", "rules", "checks", "target", "review", "digest", "confirmed", "warnings"})
+    assert not fits("Plan", planned)["confirmed"]
     submitted = json.loads(stage.play("say hello", ASKING, "--detach", "--json").out)
-    assert submitted == {"tasks": ["say-hello"], "target": "main"}
+    assert fits("Submitted", submitted) == {"tasks": ["say-hello"], "target": "main"}
     watching = stage.start("ps", "-f", "say-hello", "--json")
 
     ask = stage.ask()
-    assert not lacks(ask, ASK)
-    assert not lacks(ask["choices"][0], {"id", "label"})
-    fleet = stage.band_json("ps")
-    assert not lacks(fleet, FLEET) and not lacks(fleet["tasks"][0], ROW)
-    assert stage.band_json("answer", ask["id"], "1") == {"answered": [ask["id"]]}
+    assert fits("AskList", stage.band_json("asks")) == [fits("Ask", ask)]
+    assert fits("Fleet", stage.band_json("ps"))["asks"] == 1
+    assert fits("Sent", stage.band_json("send", "say-hello", "Be brief."))["asks"] == [ask["id"]]
+    assert fits("Answered", stage.band_json("answer", ask["id"], "1")) == {"answered": [ask["id"]]}
     stage.until(lambda fleet: "Review the change" in fleet["tasks"][0]["words"])
-    assert not lacks(stage.band_json("review", "say-hello"), {"task", "patch"})
-    assert stage.band_json("review", "say-hello", "--approve") == {"task": "say-hello"}
+    assert fits("Review", stage.band_json("review", "say-hello"))["patch"]
+    assert fits("Taken", stage.band_json("review", "say-hello", "--approve")) == {"task": "say-hello"}
     code, said = stage.ended(watching)
     assert code == 0
 
     facts = lines(said)
-    assert {fact["kind"] for fact in facts} == {"fact", "end"}
-    assert not any(lacks(fact, {"sequence", "at", "type", "event"}) for fact in facts[:-1])
+    fits("End", facts[-1])
+    assert all(fits("Fact", fact) for fact in facts[:-1])
     assert [fact["sequence"] for fact in facts[:-1]] == sorted({fact["sequence"] for fact in facts[:-1]})
     assert "ChangeLanded" in {fact["type"] for fact in facts[:-1]}
     assert [row["mark"] for row in facts[-1]["tasks"]] == ["landed"]
@@ -95,22 +84,33 @@ def test_everything_can_be_read_by_a_program(stage: Stage) -> None:
 
 def read_what_landed(stage: Stage) -> None:
     """The verbs that look back."""
-    shown = stage.band_json("show", "say-hello")
-    assert not lacks(shown, TASK) and not lacks(shown["row"], ROW) and not lacks(shown["change"], CHANGE)
-    assert not any(lacks(check, CHECK) for check in shown["checks"])
-    assert "+hello" in stage.band_json("diff", "say-hello")["patch"]
-    assert stage.band_json("diff", "say-hello", "--stat") == shown["change"]
+    shown = fits("Task", stage.band_json("show", "say-hello"))
+    assert shown["landed"]
+    assert "+hello" in fits("Diff", stage.band_json("diff", "say-hello"))["patch"]
+    assert fits("Change", stage.band_json("diff", "say-hello", "--stat")) == shown["change"]
     entries = lines(stage.band("log", "say-hello", "--json").out)
-    assert not any(lacks(entry, ENTRY) for entry in entries)
-    assert {"prompt", "agent", "edit", "permission"} <= {entry["kind"] for entry in entries}
-    assert stage.band_json("asks") == []
-    found = stage.band_json("agents")
-    assert not lacks(found, {"agents", "default"}) and not any(lacks(agent, AGENT) for agent in found["agents"])
-    doctor = stage.band_json("doctor", ends=None)
-    assert not any(lacks(finding, {"level", "what", "cure"}) for finding in doctor["findings"])
+    assert {"prompt", "agent", "edit", "permission"} <= {fits("Entry", entry)["kind"] for entry in entries}
+    assert fits("AskList", stage.band_json("asks")) == []
+    assert fits("Agents", stage.band_json("agents"))["agents"]
+    doctor = fits("Doctor", stage.band_json("doctor", ends=None))
     assert doctor["ok"] is not any(finding["level"] == "missing" for finding in doctor["findings"])
-    assert stage.band_json("down").keys() >= {"pid"}
-    assert stage.band_json("down") == {"running": False, "agents": 0}
+    assert fits("Down", stage.band_json("down"))["pid"]
+    assert fits("Down", stage.band_json("down")) == {"running": False, "agents": 0}
+
+
+def test_what_needs_no_daemon_can_be_read_by_a_program_too(stage: Stage) -> None:
+    """Help and completion; and a daemon in the foreground says where it is."""
+    stage.repository()
+    assert "run" in {verb["verb"] for verb in fits("Verbs", stage.band_json("help"))}
+    assert fits("Verb", stage.band_json("help", "run"))["options"]
+    assert "complete" in fits("Script", stage.band_json("completion", "bash"))["script"]
+    up = stage.start("up", "--port", "0", "--json")
+    assert up.stdout is not None
+    said = fits("Up", json.loads(up.stdout.readline()))
+    assert said["pid"] == up.pid
+    assert said["api"][0]["url"].startswith("http://127.0.0.1:")
+    stage.band("down")
+    assert stage.ended(up)[0] == 0
 
 
 def test_an_error_can_be_read_by_a_program_too(stage: Stage) -> None:
@@ -118,7 +118,7 @@ def test_an_error_can_be_read_by_a_program_too(stage: Stage) -> None:
     stage.repository()
     for words, kind in ((("show", "nothing"), "unknown"), (("run", "x", "--agent", "nobody"), "refused")):
         said = stage.band(*words, "--json", ends=2)
-        error = json.loads(said.out)["error"]
+        error = fits("Error", json.loads(said.out))["error"]
         assert (error["kind"], said.err) == (kind, "")
         assert error["message"] and error["hint"]
 

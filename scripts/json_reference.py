@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bandstand.faces.cli.verbs import every
 from bandstand.faces.daemon.http.shapes import NUMBER, TEXT, schemas, several, things
 from bandstand.faces.wire import Json
 from scripts.json_words import RECORDS, words_for
@@ -25,9 +26,12 @@ def ref(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+_REMAINS = schemas()["Remains"]["properties"]["things"]
+
 OWN: Mapping[str, Json] = {
     "Answered": things({"answered": several(TEXT)}),
     "AskList": several(ref("Ask")),
+    "Cleared": things({"cleared": FLAG, "things": _REMAINS, "bytes": NUMBER, "abandoned": _REMAINS}),
     "Demo": things({"repository": TEXT, "tasks": several(ref("Row")), "tests_pass": FLAG, "asks": several(ref("Ask"))}),
     "Doctor": things({"ok": FLAG, "findings": several(things({"level": TEXT, "what": TEXT, "cure": TEXT}))}),
     "Down": things({"agents": NUMBER}, optional={"pid": NUMBER, "running": FLAG}),
@@ -62,6 +66,7 @@ PRINTS: Mapping[str, Mapping[str, str]] = {
     "asks": {"": "AskList"},
     "answer": {"": "Answered"},
     "review": {"": "Review", "--approve": "Taken", "--request-changes": "Taken"},
+    "gc": {"": "Cleared"},
     "help": {"": "Verbs", "VERB": "Verb"},
     "agents": {"": "Agents"},
     "doctor": {"": "Doctor"},
@@ -115,9 +120,9 @@ def shapes() -> Mapping[str, Json]:
 def page() -> str:
     """The whole page."""
     lines = [BEGINNING.rstrip("\n")]
-    for verb, cases in PRINTS.items():
-        for option, record in cases.items():
-            lines.append(f"| `band {f'{verb} {option}'.strip()}` | {_linked(record)} |")
+    for verb in every():
+        for option, record in PRINTS[verb.name].items():
+            lines.append(f"| `band {f'{verb.name} {option}'.strip()}` | {_linked(record)} |")
     lines.append("\n## Records")
     for name in _named():
         lines += _table(name)
@@ -133,8 +138,8 @@ def _linked(record: str) -> str:
 def _named() -> list[str]:
     """Every record that a verb prints, and those that these name; in the order in which they are met."""
     found: dict[str, None] = {}
-    for cases in PRINTS.values():
-        for record in cases.values():
+    for verb in every():
+        for record in PRINTS[verb.name].values():
             for word in record.replace(",", "").split():
                 if word[0].isupper():
                     _reach(word, found)

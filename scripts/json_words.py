@@ -8,6 +8,7 @@ RECORDS: Mapping[str, str] = {
     "Ask": "One thing that needs a human.",
     "AskList": "A list of [Ask](#ask), the most urgent first.",
     "Change": "What a task's branch adds to its target; `null` as long as there is nothing.",
+    "Cleared": "What went, or would go with `--dry-run`.",
     "Demo": "What came of the demo.",
     "Diff": "A change as text.",
     "Doctor": "What was looked at, in the order of how much depends on it.",
@@ -31,6 +32,7 @@ RECORDS: Mapping[str, str] = {
 """A sentence for each record."""
 
 WORDS: Mapping[str, str] = {
+    "abandoned": "what is kept of repositories that are no longer where they were; it goes when it is named only",
     "acceptance": "sentences that have to be true in the end",
     "added": "lines added",
     "agent": "the agent's name",
@@ -44,6 +46,7 @@ WORDS: Mapping[str, str] = {
     "base": "the commit that the change begins at",
     "body": "the remark",
     "branch": "the branch it works on",
+    "bytes": "its size",
     "by": "who said it",
     "change": "its change",
     "changed": "whether other rules were confirmed before",
@@ -52,6 +55,7 @@ WORDS: Mapping[str, str] = {
     "checks_from": "where the commands come from",
     "choice": "the id of the choice, or empty if only `text` counts",
     "choices": "what can be chosen, by number from 1, by `id` or by the first letters of `label`",
+    "cleared": "whether it is gone; false with `--dry-run`",
     "code": "exit code; null if it did not end by itself",
     "command": "the command",
     "comments": "remarks on lines",
@@ -137,6 +141,7 @@ WORDS: Mapping[str, str] = {
     "tasks": "the tasks",
     "tests_pass": "whether the tests of the demo's project pass in the end",
     "text": "the words",
+    "things": "each thing",
     "title": "in one line",
     "token_file": "the file that keeps the token for it",
     "tree": "the tree of `head`",
@@ -152,12 +157,16 @@ WORDS: Mapping[str, str] = {
     "walled": "whether a sandbox keeps its agents in",
     "warnings": "what you should know before you say yes",
     "what": "what was found, in a sentence",
+    "why": "why nobody needs it",
     "words": "where it stands, in words",
 }
 """By the name of the key."""
 
 HERE: Mapping[str, str] = {
     "Change.files": "the files it touches, by path",
+    "Cleared.bytes": "the size of all `things`",
+    "Cleared.things[].trouble": "why it is still there, mostly empty",
+    "Cleared.abandoned[].trouble": "empty",
     "Down.agents": "how many agents go on",
     "Fleet.asks": "how many asks are open",
     "Fleet.trouble": "why nothing goes on in this repository, mostly empty",

@@ -111,6 +111,7 @@ WORDS: Mapping[str, str] = {
     "policy_review": "the review that is asked for",
     "raised": "when it was asked",
     "reads": "what it may read besides its workspace",
+    "released": "whether the answer has gone to the agent",
     "repository": "its folder",
     "request": "the agent's request that waits for it",
     "rescue": "the ref that keeps what did not land",

@@ -30,6 +30,7 @@ from bandstand.adapters.surroundings import FileEnvironment
 from bandstand.config.models import UserSettings
 from bandstand.config.places import Places
 from bandstand.config.settings import retention, user_settings
+from bandstand.config.stops import StopNote
 from bandstand.domain.admission import MEGABYTE, Capacity
 from bandstand.domain.errors import BandstandError, Refused
 from bandstand.domain.ids import AgentName, RepositoryId
@@ -44,6 +45,7 @@ from bandstand.services.checks import Checks
 from bandstand.services.commands import Commands
 from bandstand.services.desk import Desk, Going
 from bandstand.services.fleet import Fleet
+from bandstand.services.fleets import Fleets
 from bandstand.services.housekeeping import Housekeeping
 from bandstand.services.landing import Landing
 from bandstand.services.launching import Launching
@@ -60,6 +62,7 @@ from bandstand.services.views import Views
 SANDBOXES = ("bubblewrap", "none")
 _MEMORY = {AgentName(REHEARSAL): 64 * MEGABYTE}
 """What runs of agents that we know well are expected to need."""
+_GRACE_SECONDS = 1.0
 
 
 class Bandstand:
@@ -73,6 +76,8 @@ class Bandstand:
         self._log = SqliteLog(places.database)
         self.broadcast = Broadcast(self._log)
         self.orders = Orders(self._log)
+        self._stopped = StopNote(file=places.stopped)
+        self.fleets = Fleets(log=self._log, clock=self._clock, desks=self.desks, stopped=self._stopped)
         self.repositories = Repositories(log=self._log, clock=self._clock, desks=self.desks, open_at=self.desk)
         self._admission = Admission(capacity=self.capacity, machine=LinuxMachine(), clock=self._clock)
         self._settings: tuple[os.stat_result, UserSettings] | None = None
@@ -92,6 +97,7 @@ class Bandstand:
         """
         self.places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self._log.open()
+        await self.fleets.heed_stop()
         desks = [await self._left_at_work(repository) for repository in await self._log.repositories()]
         for desk in desks:
             if desk is not None:
@@ -182,11 +188,12 @@ class Bandstand:
         return tuple(dict.fromkeys(warning(one) for one in found if one.below is None))
 
     def capacity(self) -> Capacity:
-        """What agents may have of this machine now. Raises what `settings` raises."""
+        """What agents may have of this machine now: no slot while everything is to stop. Raises what `settings` raises."""
         settings = self.settings()
         memory = settings.memory
+        slots = settings.slots or max(2, min(8, os.cpu_count() or 2))
         return Capacity(
-            slots=settings.slots or max(2, min(8, os.cpu_count() or 2)),
+            slots=0 if self._stopped.there() else slots,
             run=memory.run_mb * MEGABYTE,
             agents=_MEMORY | {AgentName(name): size * MEGABYTE for name, size in memory.agents_mb.items()},
             keep_free=memory.keep_free_mb * MEGABYTE if memory.keep_free_mb is not None else None,
@@ -325,3 +332,19 @@ def _unchanged(before: os.stat_result, now: os.stat_result) -> bool:
 def which(name: str, environment: FileEnvironment) -> str | None:
     """A program by the search path of the last order."""
     return shutil.which(name, path=environment.kept().get("PATH"))
+
+
+async def end_agents(places: Places) -> tuple[int, int]:
+    """End every agent of a user, with no daemon: how many ended, and how many could not be ended.
+
+    Their journals, sessions and workspaces stay. It is for an emergency: a daemon that lives is to be asked first.
+    """
+    hosts = [LocalHost(runs, sys.executable) for runs in places.state.glob("repositories/*/runs")]
+    living = [(host, run) for host in hosts for run in await host.live()]
+    stopping = [host.stop(run, grace_seconds=_GRACE_SECONDS) for host, run in living]
+    ends = await asyncio.gather(*stopping, return_exceptions=True)
+    failed = [end for end in ends if isinstance(end, BaseException)]
+    for end in failed:
+        if not isinstance(end, BandstandError):
+            raise end
+    return len(ends) - len(failed), len(failed)

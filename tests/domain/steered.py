@@ -7,13 +7,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from bandstand.domain import events as e
+from bandstand.domain import holding, steering
 from bandstand.domain import stage as s
-from bandstand.domain import steering
 from bandstand.domain.ask import Answer, Ask, AskKind
 from bandstand.domain.asking import Reason, answer, ask_policy
 from bandstand.domain.check import CheckCommand
 from bandstand.domain.errors import Refused
 from bandstand.domain.state import State, Task
+
+ORDERS = ("send", "send", "cancel", "approve", "request-changes", "pause", "pause", "retry", "retry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +56,55 @@ class Steered(RuleBasedStateMachine):
         self.settle()
 
     @precondition(lambda self: self.rarely())
-    @rule(data=st.data(), do=st.sampled_from(["send", "send", "cancel", "approve", "request-changes"]))
+    @rule(data=st.data(), do=st.sampled_from(ORDERS))
     def interfere(self, data: st.DataObject, do: str) -> None:
         live = [task for task in self.state.tasks.values() if not task.ended]
         if live:
             self.order(data.draw(st.sampled_from(live)), do, "please")
             self.settle()
 
+    @precondition(lambda self: self.rarely())
+    @rule()
+    def stop_everything(self) -> None:
+        """The emergency: whatever goes on is held."""
+        self.record(*holding.pause_all(self.state, reason="", by="you"))
+        self.settle()
+
+    @precondition(lambda self: any(task.paused for task in self.state.tasks.values()) and len(self.log) % 2 == 0)
+    @rule(data=st.data(), every=st.booleans())
+    def go_on(self, data: st.DataObject, every: bool) -> None:
+        """One that is held goes on, or all that were stopped together do."""
+        held = [task for task in self.state.tasks.values() if task.paused is not None]
+        facts = (
+            holding.resume_all(self.state, by="you")
+            if every
+            else holding.resume(self.state, data.draw(st.sampled_from(held)), by="you")
+        )
+        self.record(*facts)
+        self.settle()
+
+    @invariant()
+    def what_is_paused_is_left_alone(self) -> None:
+        """Nothing is started for it; what runs is being ended, and what moves main already comes to its end."""
+        for task in self.state.tasks.values():
+            if task.paused is None:
+                continue
+            assert not task.ended or isinstance(task.stage, s.Landed)
+            assert not isinstance(task.stage, s.Building | s.Testing | s.Tested), "it gives way to others"
+            for run in (task.run, task.review_run):
+                assert run is None or run.stopping is not None, "its agent is being ended"
+
     @precondition(lambda self: any(task.landing for task in self.state.tasks.values()) and len(self.log) % 2 == 0)
-    @rule(do=st.sampled_from(["send", "cancel", "request-changes", "approve"]))
+    @rule(do=st.sampled_from(["send", "cancel", "request-changes", "approve", "pause", "retry"]))
     def step_in(self, do: str) -> None:
         """Somebody has second thoughts about what lands."""
         (task,) = (task for task in self.state.tasks.values() if task.landing)
+        moving = isinstance(task.stage, s.Moving)
         taken = self.order(task, do, "please")
-        assert taken is not isinstance(task.stage, s.Moving), "a landing can be given up until main is being moved"
+        assert taken is (not moving or do == "pause"), "a landing can be given up until main is being moved"
         self.settle()
         after = self.state.tasks[task.spec.id]
-        if taken and do != "approve":
+        if taken and not moving and do not in ("approve", "retry"):
             assert not after.landing, "what a human stops does not land as it was"
 
     def order(self, task: Task, do: str, text: str) -> bool:
@@ -82,6 +116,10 @@ class Steered(RuleBasedStateMachine):
                     self.record(*steering.send(task, text, by="you"))
                 case "cancel":
                     self.record(*steering.cancel(task, reason=text, by="you"))
+                case "pause":
+                    self.record(*holding.pause(task, reason=text, by="you"))
+                case "retry":
+                    self.record(*steering.retry(self.state, task, by="you"))
                 case _:
                     given = Answer(choice=do, text=text, by="you")
                     self.record(*steering.review(self.state, task, given, commit=head))

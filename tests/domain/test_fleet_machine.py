@@ -314,9 +314,9 @@ class FleetMachine(Steered):
 
     @invariant()
     def nothing_waits_in_silence(self) -> None:
-        """While a task is live, something is going on, a human is asked, or a timer runs."""
+        """While a task is live, something is going on, a human is asked or holds one of them, or a timer runs."""
         live = [task for task in self.state.tasks.values() if not task.ended]
-        if not live or self.state.policy is None:
+        if not live or any(task.paused for task in live) or self.state.policy is None:
             return
         going = activities(self.state, now=self.now)
         assert going or self.state.open_asks() or wake_at(self.state, now=self.now) is not None

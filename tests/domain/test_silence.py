@@ -16,6 +16,8 @@ from tests.domain import test_fleet_machine as usual
 
 def waits_for_others(state: State, task: Task) -> bool:
     """Whether somebody else's deed is what this task waits for: a need, a slot, or the one that lands now."""
+    if task.paused is not None:
+        return task.run is None and task.review_run is None
     full = busy(state) >= usual.SLOTS
     match task.stage:
         case Queued():

@@ -65,6 +65,11 @@ class Places:
         return self.state / "down"
 
     @property
+    def stopped(self) -> Path:
+        """There from when somebody stopped the whole fleet until a daemon has noted that; nothing starts meanwhile."""
+        return self.state / "stopped"
+
+    @property
     def daemon_log(self) -> Path:
         """What the daemon has to say."""
         return self.state / "daemon.log"

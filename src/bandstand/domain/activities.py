@@ -151,26 +151,41 @@ def activities(state: State, *, now: datetime) -> tuple[Activity, ...]:
 
 
 def _of(task: Task) -> list[Activity]:
-    name = task.spec.id
+    found = _driving(task)
+    if isinstance(task.stage, Moving):
+        found.append(Move(task=task.spec.id, candidate=task.stage.candidate))
+    elif task.paused is None and (step := _step(task)) is not None:
+        found.append(step)
+    elif task.ended and not found:
+        found.append(Retire(task=task.spec.id))
+    return found
+
+
+def _driving(task: Task) -> list[Activity]:
+    """What drives the live runs of a task, or ends them."""
     found: list[Activity] = []
-    if task.run is not None and not (isinstance(task.stage, Blocked) and playing(task.stage)):
-        # Within a turn of which a step of ours did not work, nothing is tried before the human has answered.
-        found.append(Author(task=name, run=task.run))
+    # Within a turn of which a step of ours did not work, nothing is tried before the human has answered.
+    held = isinstance(task.stage, Blocked) and playing(task.stage) is not None
+    if task.run is not None and (task.run.stopping is not None or not held):
+        found.append(Author(task=task.spec.id, run=task.run))
     if task.review_run is not None and task.change is not None:
-        found.append(Reviewing(task=name, run=task.review_run, commit=task.change.head))
+        found.append(Reviewing(task=task.spec.id, run=task.review_run, commit=task.change.head))
+    return found
+
+
+def _step(task: Task) -> Activity | None:
+    """What Bandstand itself does for a task before main is moved."""
+    name = task.spec.id
     unseen = task.outcome if task.outcome and task.outcome.conclusion is Conclusion.COULD_NOT_RUN else None
     match task.stage:
         case Checking(name=check, commit=commit, tree=tree) if unseen is None or unseen.name != check:
-            found.append(RunChecks(task=name, name=check, commit=commit, tree=tree))
+            return RunChecks(task=name, name=check, commit=commit, tree=tree)
         case Testing(candidate=c) if unseen is None or unseen.name != c.check:
-            found.append(RunChecks(task=name, name=c.check, commit=c.commit, tree=c.tree))
+            return RunChecks(task=name, name=c.check, commit=c.commit, tree=c.tree)
         case Building():
-            found.append(Build(task=name))
-        case Moving(candidate=candidate):
-            found.append(Move(task=name, candidate=candidate))
-        case _ if task.ended and not found:
-            found.append(Retire(task=name))
-    return found
+            return Build(task=name)
+        case _:
+            return None
 
 
 def not_before(task: Task) -> datetime | None:

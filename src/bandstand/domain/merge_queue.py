@@ -11,11 +11,16 @@ def queue(state: State) -> tuple[Task, ...]:
     return tuple(task for task, _ in waiting)
 
 
+def landing(state: State) -> Task | None:
+    """The change that the queue works on now, if there is one."""
+    return next((task for task in state.tasks.values() if task.landing), None)
+
+
 def next_to_land(state: State) -> Task | None:
-    """The first in the queue whose needs have landed; nobody while another one is landing."""
-    if any(task.landing for task in state.tasks.values()):
+    """The first in the queue whose needs have landed and that is not paused; nobody while another one is landing."""
+    if landing(state) is not None:
         return None
-    return next((task for task in queue(state) if _needs_landed(state, task)), None)
+    return next((task for task in queue(state) if task.paused is None and _needs_landed(state, task)), None)
 
 
 def _needs_landed(state: State, task: Task) -> bool:

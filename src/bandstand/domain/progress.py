@@ -12,6 +12,7 @@ from bandstand.domain import events as e
 from bandstand.domain.change import Change
 from bandstand.domain.check import CheckOutcome, Conclusion
 from bandstand.domain.ids import CommitId, RunId, SessionId, TaskId, TreeId
+from bandstand.domain.pause import Paused
 from bandstand.domain.review import Review
 from bandstand.domain.run import Cause, EndReason, Part, Run
 from bandstand.domain.stage import (
@@ -48,6 +49,7 @@ class Task:
     `reviews` the agent was told of; `committed` that files had to be committed for it. `green` holds the trees that
     passed, each with its policy. `waived` are cancelled tasks that it needs and that a human lets it go on without.
     `position` is its place in the merge queue, if it ever was in it. The first `voided` of `reviews` count no more.
+    While it is `paused` nothing is started for it.
     """
 
     spec: TaskSpec
@@ -86,6 +88,7 @@ class Task:
     last_failure: e.StepFailed | None = None
     retired: bool = False
     rescue: str | None = None
+    paused: Paused | None = None
 
     @property
     def ended(self) -> bool:
@@ -119,9 +122,15 @@ def task_after(task: Task, event: e.Event, *, at: datetime) -> Task:  # noqa: C9
         case e.TaskResumed():
             return _resumed(task)
         case e.TaskCancelled():
-            return replace(task, stage=Cancelled(reason=event.reason), failures=0)
+            return replace(task, stage=Cancelled(reason=event.reason), failures=0, paused=None)
+        case e.TaskPaused():
+            return _paused(task, event, at)
+        case e.TaskUnpaused():
+            return replace(task, paused=None)
         case e.StepFailed():
             return replace(task, failures=task.failures + 1, failed_at=at, last_failure=event)
+        case e.StepRetried():
+            return replace(task, failures=0)
         case e.CheckStarted():
             stage = Checking(name=event.name, commit=event.commit, tree=event.tree)
             return replace(task, stage=stage, checks=task.checks + 1)
@@ -136,8 +145,10 @@ def task_after(task: Task, event: e.Event, *, at: datetime) -> Task:  # noqa: C9
             return _landing_changed(task, event, at)
 
 
-def _landing_changed(task: Task, event: e.Event, at: datetime) -> Task:  # noqa: PLR0911 - one match over a sum type
+def _landing_changed(task: Task, event: e.Event, at: datetime) -> Task:  # noqa: C901, PLR0911 - one match over a sum type
     match event:
+        case e.LandingRestarted() if task.paused is not None:
+            return replace(task, stage=InQueue(position=task.position))
         case e.LandingStarted() | e.LandingRestarted():
             return replace(task, stage=Building())
         case e.CandidateBuilt():
@@ -156,6 +167,16 @@ def _landing_changed(task: Task, event: e.Event, at: datetime) -> Task:  # noqa:
             return replace(task, stage=Landed(commit=event.commit, at=at), failures=0)
         case _:
             return task
+
+
+def _paused(task: Task, event: e.TaskPaused, at: datetime) -> Task:
+    """Held where it stands. It gives way to others in the merge queue, unless main is being moved to it already."""
+    if task.ended:
+        return task
+    given_way = isinstance(task.stage, Building | Testing | Tested)
+    stage = InQueue(position=task.position) if given_way else task.stage
+    paused = Paused(by=event.by, since=at, reason=event.reason, fleet=event.fleet)
+    return replace(task, stage=stage, paused=paused)
 
 
 def _blocked(task: Task, event: e.TaskBlocked) -> Task:

@@ -19,6 +19,8 @@ class EndReason(StrEnum):
     FINISHED = "finished"  # there was nothing more to do
     PARKED = "parked"  # it waited for a human; its session can be taken up again
     CANCELLED = "cancelled"  # its task was cancelled
+    PAUSED = "paused"  # its task was paused; its session can be taken up again
+    RETRIED = "retried"  # a human wants its turn or its review to begin anew
     BUDGET = "budget"  # its turn took longer than the task allows
     CRASHED = "crashed"  # the agent ended by itself
     LOST = "lost"  # its holder is gone, and the agent with it

@@ -137,7 +137,8 @@ def _task_facts(state: State, task: Task, now: datetime, free: int) -> Iterator[
         detail = f"{failure.message} {failure.hint}".strip()
         yield asking.block(state, task, Reason(title=f"{failure.step} did not work.", detail=detail), now=now)
         return
-    yield from _stage_facts(state, task, state.policy, now, free)
+    if task.paused is None:
+        yield from _stage_facts(state, task, state.policy, now, free)
 
 
 def _stop(state: State, task: Task, now: datetime) -> list[e.Event]:
@@ -155,10 +156,10 @@ def _stop(state: State, task: Task, now: datetime) -> list[e.Event]:
 
 def _stop_reason(task: Task, run: Run, now: datetime) -> EndReason | None:
     stage = task.stage
-    if isinstance(stage, Cancelled):
-        return EndReason.CANCELLED
     if isinstance(stage, Landed):
         return EndReason.FINISHED
+    if isinstance(stage, Cancelled) or task.paused is not None:
+        return EndReason.CANCELLED if isinstance(stage, Cancelled) else EndReason.PAUSED
     if run.part is Part.REVIEWER:
         if not isinstance(stage, AgentReview) or stage.run != run.id:
             return EndReason.FINISHED

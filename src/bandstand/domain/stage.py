@@ -8,7 +8,7 @@ Queued -> Working -> Proposed -> Checking -> Checked -> AgentReview, HumanReview
              +---------------------------- Returned <------- (conflict, red) ----------+
                                                                                     Tested -> Moving -> Landed
 
-From anywhere: Blocked, where a human is asked, and back; Cancelled.
+From anywhere: Blocked, where a human is asked, and back; Cancelled. Paused is no stage: it holds a task where it is.
 """
 
 from dataclasses import dataclass

@@ -14,6 +14,7 @@ from bandstand.domain.ask import Ask
 from bandstand.domain.gates import ReviewNeed, review_standing
 from bandstand.domain.ids import CommitId
 from bandstand.domain.merge_queue import queue
+from bandstand.domain.pause import Paused
 from bandstand.domain.run import Cause, Turn
 from bandstand.domain.scheduling import REVIEW_LIMIT, ready
 from bandstand.domain.stage import (
@@ -43,6 +44,7 @@ class Mark(StrEnum):
     NEEDS_YOU = "needs-you"
     WORKING = "working"
     WAITING = "waiting"
+    PAUSED = "paused"
     CHECKING = "checking"
     REVIEW = "review"
     LANDING = "landing"
@@ -88,6 +90,8 @@ _ANY_SLOT = Wait()
 
 def standing(state: State, task: Task, *, waits: Wait = _ANY_SLOT) -> Standing:
     """Where a task stands in the fleet, in which a start waits for what `waits` says."""
+    if task.paused is not None and not task.ended and not isinstance(task.stage, Moving):
+        return _paused(state, task, task.paused)
     asks = [ask for ask in state.open_asks() if ask.task == task.spec.id]
     if asks and not task.ended:
         return _needs_you(asks[0])
@@ -98,6 +102,16 @@ def standing(state: State, task: Task, *, waits: Wait = _ANY_SLOT) -> Standing:
     if not task.ended and any(ask.task == task.spec.id and ask.keeps_waiting for ask in state.asks.values()):
         return _ours(Mark.WAITING, f"waits for {waits.slot}: to go on with the answer", task.since + STEP_LIMIT)
     return _of_stage(state, task, waits)
+
+
+def _paused(state: State, task: Task, paused: Paused) -> Standing:
+    hours = state.policy.ask_hours if state.policy is not None else 24
+    until = paused.since + timedelta(hours=hours)
+    if task.run is not None or task.review_run is not None:
+        return Standing(mark=Mark.PAUSED, words="its agent is being ended", owner=Owner.BANDSTAND, until=until)
+    what = "stopped with the whole fleet" if paused.fleet else "paused"
+    why = f": {paused.reason}" if paused.reason else ""
+    return Standing(mark=Mark.PAUSED, words=f"{what} by {paused.by}{why}", owner=Owner.HUMAN, until=until)
 
 
 def _needs_you(ask: Ask) -> Standing:
@@ -181,8 +195,8 @@ def _checked(state: State, task: Task, waits: Wait) -> Standing:
 
 
 def _place(state: State, task: Task) -> str:
-    waiting = [entry.spec.id for entry in queue(state)]
-    ahead = waiting.index(task.spec.id)
+    going = [entry.spec.id for entry in queue(state) if entry.paused is None]
+    ahead = going.index(task.spec.id)
     waits = [need for need in task.spec.needs if not state.has_landed(need)]
     if waits:
         return f"in the merge queue, behind {', '.join(waits)} that it needs"

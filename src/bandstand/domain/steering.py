@@ -4,11 +4,13 @@ Until main is being moved, a change can be taken out of its landing; then the ne
 """
 
 from bandstand.domain import events as e
-from bandstand.domain.ask import APPROVE, Answer, AskKind
+from bandstand.domain.ask import APPROVE, RETRY, Answer, AskKind
 from bandstand.domain.asking import SHORT, answer, human_review, moved
 from bandstand.domain.errors import Refused, Stale
+from bandstand.domain.run import EndReason
 from bandstand.domain.stage import (
     AgentReview,
+    Blocked,
     Building,
     Checked,
     Checking,
@@ -17,6 +19,7 @@ from bandstand.domain.stage import (
     Moving,
     Tested,
     Testing,
+    Working,
 )
 from bandstand.domain.state import State, Task
 
@@ -69,3 +72,52 @@ def review(state: State, task: Task, given: Answer, *, commit: str = "") -> tupl
             hint=f"Look at it with `band review {name}`, then approve it: --approve --commit {head[:SHORT]}",
         )
     return (human_review(task, given, seen=None),)
+
+
+def retry(state: State, task: Task, *, by: str) -> tuple[e.Event, ...]:
+    """What goes on for the task, or keeps it from going on, is tried anew.
+
+    That is a step of ours that failed, what a human was asked about, the turn of an agent, its review, or the checks.
+    Raises `Stale` once it has ended or while it is paused, `Refused` where there is nothing to try anew.
+    """
+    name = task.spec.id
+    if task.ended:
+        raise Stale(f"{name} has ended.", hint="Submit it as a new task with `band run`; its work is kept.")
+    if task.paused is not None:
+        raise Stale(f"{name} is paused.", hint=f"To let it go on: band resume {name}")
+    if isinstance(task.stage, Blocked):
+        return _unblocked(state, task, task.stage, by=by)
+    if task.failures:
+        return (e.StepRetried(task=name, by=by),)
+    anew = _anew(task, by=by)
+    if anew is None:
+        raise Refused(
+            f"There is nothing of {name} to try again now.", hint=f"`band show {name}` tells where it stands."
+        )
+    return (anew,)
+
+
+def _anew(task: Task, *, by: str) -> e.Event | None:
+    """What makes that begin anew which goes on for the task; nothing if it only waits."""
+    name = task.spec.id
+    match task.stage:
+        case Working(started=True) | AgentReview():
+            run = task.run if isinstance(task.stage, Working) else task.review_run
+            if run is not None and run.stopping is None:
+                return e.RunStopRequested(run=run.id, task=name, reason=EndReason.RETRIED)
+        case Checking(commit=commit, tree=tree):
+            return e.CheckStarted(task=name, name=f"{name}.{task.checks + 1}", commit=commit, tree=tree)
+        case Building() | Testing() | Tested():
+            return e.LandingRestarted(task=name, reason=f"{by} asked for it")
+        case _:
+            pass
+    return None
+
+
+def _unblocked(state: State, task: Task, stage: Blocked, *, by: str) -> tuple[e.Event, ...]:
+    ask = state.asks[stage.ask]
+    if ask.kind is AskKind.POLICY:
+        raise Refused(
+            f"{task.spec.id} waits for you to confirm new rules.", hint=f"Look at them, then: band answer {ask.id}"
+        )
+    return answer(state, ask, Answer(choice=RETRY.id, text="", by=by))

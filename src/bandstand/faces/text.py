@@ -29,6 +29,7 @@ GLYPHS = {
     Mark.NEEDS_YOU: "▲",
     Mark.WORKING: "●",
     Mark.WAITING: "◌",
+    Mark.PAUSED: "‖",
     Mark.CHECKING: "◍",
     Mark.REVIEW: "◆",
     Mark.LANDING: "⇄",
@@ -79,6 +80,8 @@ def told(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911 - 
             return Line(mark=Mark.WAITING, task=spec.id, text=f"submitted: {spec.title}")
         case e.TaskCancelled(task=task, reason=reason):
             return Line(mark=Mark.STOPPED, task=task, text=f"cancelled{': ' if reason else ''}{reason}")
+        case e.TaskPaused() | e.TaskUnpaused() | e.StepRetried():
+            return _steered(event)
         case e.MessageSent(task=task):
             return Line(mark=Mark.WAITING, task=task, text="your message waits for its turn", quiet=True)
         case e.AskRaised(ask=ask):
@@ -107,6 +110,19 @@ def told(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911 - 
             return Line(mark=Mark.STOPPED, task=task, text=f"its work is kept at {rescue}")
         case _:
             return _work(event, state)
+
+
+def _steered(event: e.TaskPaused | e.TaskUnpaused | e.StepRetried) -> Line:
+    match event:
+        case e.TaskPaused(task=task, reason=reason, fleet=fleet):
+            what = "stopped with the whole fleet" if fleet else "paused"
+            return Line(mark=Mark.PAUSED, task=task, text=f"{what}{': ' if reason else ''}{reason}")
+        case e.TaskUnpaused(task=task):
+            return Line(mark=Mark.WAITING, task=task, text="goes on")
+        case e.StepRetried(task=task):
+            return Line(mark=Mark.WAITING, task=task, text="is tried again at once", quiet=True)
+        case _:
+            assert_never(event)
 
 
 def _landing(

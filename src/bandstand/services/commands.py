@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bandstand.domain import events as e
-from bandstand.domain import steering
+from bandstand.domain import holding, steering
 from bandstand.domain.agent import AgentProfile
 from bandstand.domain.ask import APPROVE, REQUEST_CHANGES, Answer, Ask
 from bandstand.domain.asking import answer, resume_waiting
@@ -120,6 +120,19 @@ class Commands:
     async def cancel(self, task_id: TaskId, *, reason: str, by: str) -> None:
         """Stop a task for good; its work is kept. Refused while main is being moved, and once the task has ended."""
         await self.fleet.record(lambda state: steering.cancel(known(state, task_id), reason=reason, by=by))
+
+    async def pause(self, task_id: TaskId, *, reason: str, by: str) -> None:
+        """Hold a task where it stands. Its agent is ended, with its session, its files and its place kept."""
+        await self.fleet.record(lambda state: holding.pause(known(state, task_id), reason=reason, by=by))
+
+    async def resume(self, task_id: TaskId, *, by: str) -> None:
+        """Let a paused task go on. Refused if it is not paused."""
+        await self.fleet.record(lambda state: holding.resume(state, known(state, task_id), by=by))
+
+    async def retry(self, task_id: TaskId, *, by: str) -> tuple[str, ...]:
+        """Try anew what goes on for a task, or what keeps it from going on; the types of the facts that followed."""
+        recorded = await self.fleet.record(lambda state: steering.retry(state, known(state, task_id), by=by))
+        return tuple(type(fact.event).__name__ for fact in recorded)
 
 
 def known(state: State, task_id: TaskId) -> Task:

@@ -11,6 +11,7 @@ from bandstand.domain.check import CheckOutcome, CommandResult
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.gates import checks_in_words
 from bandstand.domain.ids import RunId, TaskId
+from bandstand.domain.merge_queue import landing, queue
 from bandstand.domain.past import PastTask
 from bandstand.domain.review import LineComment
 from bandstand.domain.run import Part, run_id
@@ -62,6 +63,18 @@ class FleetView:
     tasks: tuple[TaskRow, ...]
     asks: int
     omitted: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueView:
+    """The merge queue, in the order in which it lands: first the change that it works on, if there is one.
+
+    `landing` tells whether there is. `target` is the branch that changes land on.
+    """
+
+    target: str
+    landing: bool
+    entries: tuple[TaskRow, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +172,17 @@ class Views:
         if task is None:
             raise never(task_id)
         return task
+
+    def queue(self) -> QueueView:
+        """What lands next."""
+        state = self.fleet.state
+        first = landing(state)
+        entries = (*([first] if first is not None else []), *queue(state))
+        return QueueView(
+            target=state.policy.target if state.policy is not None else "",
+            landing=first is not None,
+            entries=tuple(_row(state, task) for task in entries),
+        )
 
     def list_asks(self) -> tuple[Ask, ...]:
         """What needs a human: first what an agent waits for, then by age."""

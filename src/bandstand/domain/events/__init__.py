@@ -49,10 +49,13 @@ from bandstand.domain.events.runs import (
 from bandstand.domain.events.tasks import (
     MessageSent,
     StepFailed,
+    StepRetried,
     TaskBlocked,
     TaskCancelled,
+    TaskPaused,
     TaskResumed,
     TaskSubmitted,
+    TaskUnpaused,
 )
 
 __all__ = [
@@ -86,10 +89,13 @@ __all__ = [
     "SandboxChosen",
     "SessionOpened",
     "StepFailed",
+    "StepRetried",
     "TaskBlocked",
     "TaskCancelled",
+    "TaskPaused",
     "TaskResumed",
     "TaskSubmitted",
+    "TaskUnpaused",
     "TurnEnded",
     "TurnQueued",
     "TurnStarted",
@@ -121,7 +127,10 @@ Event = (
     | AskReminded
     | TaskBlocked
     | TaskResumed
+    | TaskPaused
+    | TaskUnpaused
     | StepFailed
+    | StepRetried
     | CheckStarted
     | CheckConcluded
     | ReviewConcluded

@@ -62,6 +62,35 @@ class TaskResumed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPaused:
+    """A human holds the task: what runs for it is ended, and nothing is started. Its work and its session are kept.
+
+    `fleet` tells that all tasks of all repositories were stopped together.
+    """
+
+    task: TaskId
+    by: str
+    reason: str = ""
+    fleet: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskUnpaused:
+    """The task goes on from where it was paused."""
+
+    task: TaskId
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRetried:
+    """A step of ours that failed is to be tried again at once: its failures count no more."""
+
+    task: TaskId
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepFailed:
     """Something that Bandstand itself does for the task did not work. It is tried again, a few times."""
 

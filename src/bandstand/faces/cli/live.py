@@ -22,6 +22,7 @@ _STYLES = {
     "needs-you": "bold yellow",
     "working": "cyan",
     "waiting": "dim",
+    "paused": "yellow",
     "checking": "blue",
     "review": "magenta",
     "landing": "blue",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _ENDED_SHOWN = 10
 _DETAIL_SHOWN = 6
 _ENDED = ("landed", "stopped")
-LOUDNESS = ("needs-you", "working", "checking", "review", "landing", "waiting", "landed", "stopped")
+LOUDNESS = ("needs-you", "working", "checking", "review", "landing", "waiting", "paused", "landed", "stopped")
 """Every mark, the loudest first."""
 _WORDS = {("review", False): " -m …", ("blocked", True): " [-m …]"}
 """How the words that go with a choice are given, by the kind of ask and whether the choice lets the task go on."""
@@ -79,6 +79,21 @@ def tally(tasks: list[Json]) -> list[tuple[str, str]]:
             words = mark.replace("needs-you", "need you" if len(of_mark) > 1 else "needs you")
             found.append((mark, f"{of_mark[0]['glyph']} {len(of_mark)} {words}"))
     return found
+
+
+def queue(arguments: "argparse.Namespace") -> int:
+    """What lands next."""
+    found = call("queue")
+    if arguments.json:
+        return dump(found)
+    paint = Paint(sys.stdout)
+    if not found["entries"]:
+        sys.stdout.write("Nothing waits to land.\n")
+        return 0
+    sys.stdout.write(f"To land on {found['target']}, in this order:\n")
+    for number, line in enumerate(task_lines(found["entries"], paint), start=1):
+        sys.stdout.write(f"{paint.dim(f'{number:>2}')} {line}\n")
+    return 0
 
 
 def asks(arguments: "argparse.Namespace") -> int:

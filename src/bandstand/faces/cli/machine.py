@@ -22,7 +22,7 @@ def down(arguments: argparse.Namespace) -> int:
         if held(where.lock):
             raise Unavailable("A daemon is running, but it does not answer.", hint=running(where)) from None
         said, words = {"running": False}, "No daemon is running."
-    agents = _agents(where)
+    agents = live_agents(where)
     if agents:
         where.down.touch(mode=0o600)  # the daemon left it, but there may have been none
     if arguments.json:
@@ -31,7 +31,7 @@ def down(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _agents(where: Places) -> int:
+def live_agents(where: Places) -> int:
     """How many agents live, whoever started them."""
     runs = where.state.glob("repositories/*/runs/*")
     return sum(held(run / "lock") for run in runs if not (run / "exit").exists())

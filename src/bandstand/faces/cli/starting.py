@@ -19,7 +19,7 @@ from bandstand.faces.wire import Lost, Outlived
 _START_SECONDS = 30.0
 _END_SECONDS = 15.0
 _DYING_SECONDS = 0.5
-_QUESTIONS = ("ready", "plan", "ps", "show", "asks", "diff", "look", "agents")
+_QUESTIONS = ("ready", "plan", "ps", "show", "asks", "diff", "look", "agents", "queue")
 """Operations that change nothing: they are simply asked again when the daemon was lost."""
 _BEGIN_SECONDS = 2.0
 

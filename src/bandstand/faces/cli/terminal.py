@@ -13,6 +13,7 @@ COLOURS = {
     "needs-you": "1;33",
     "working": "36",
     "waiting": "2",
+    "paused": "33",
     "checking": "34",
     "review": "35",
     "landing": "34",
@@ -124,6 +125,6 @@ def table(rows: list[list[str]], *, columns: int) -> list[list[str]]:
     ]
 
 
-def counted(number: int, thing: str) -> str:
-    """A number of things, as one says it."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+def counted(number: int, thing: str, things: str = "") -> str:
+    """A number of things, as one says it; `things` where more than one are not just called so with an s."""
+    return f"{number} {thing}" if number == 1 else f"{number} {things or thing + 's'}"

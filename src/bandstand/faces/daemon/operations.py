@@ -120,6 +120,44 @@ async def cancel(band: Bandstand, args: Args) -> Json:
     return {"task": task}
 
 
+async def pause(band: Bandstand, args: Args) -> Json:
+    """Hold a task where it stands."""
+    task = _task(args)
+    await (await desk_of(band, args)).commands.pause(task, reason=str(args.get("reason") or ""), by=_by(args))
+    return {"task": task}
+
+
+async def resume(band: Bandstand, args: Args) -> Json:
+    """Let a paused task go on."""
+    task = _task(args)
+    await (await desk_of(band, args)).commands.resume(task, by=_by(args))
+    return {"task": task}
+
+
+async def retry(band: Bandstand, args: Args) -> Json:
+    """Try anew what goes on for a task, or keeps it from going on; `facts` are the types of what followed."""
+    task = _task(args)
+    facts = await (await desk_of(band, args)).commands.retry(task, by=_by(args))
+    return {"task": task, "facts": list(facts)}
+
+
+async def queue(band: Bandstand, args: Args) -> Json:
+    """What lands next."""
+    view = plain((await desk_of(band, args)).views.queue())
+    return {**view, "entries": [row(one) for one in view["entries"]]}
+
+
+async def stop_all(band: Bandstand, args: Args) -> Json:
+    """Stop the whole fleet: every task of every repository is held. `agents` did not end in time."""
+    held, left = await band.fleets.stop_all(by=_by(args))
+    return {"repositories": plain(held), "agents": left}
+
+
+async def resume_all(band: Bandstand, args: Args) -> Json:
+    """Let go on what was stopped with the whole fleet."""
+    return {"repositories": plain(await band.fleets.resume_all(by=_by(args)))}
+
+
 async def forget(band: Bandstand, args: Args) -> Json:
     """Let go of a repository, and remove what is kept of it outside of it. Refused while anything goes on in it.
 
@@ -217,6 +255,12 @@ ANSWERING: Mapping[str, Answering] = {
     "review": review,
     "send": send,
     "cancel": cancel,
+    "pause": pause,
+    "resume": resume,
+    "retry": retry,
+    "queue": queue,
+    "stop_all": stop_all,
+    "resume_all": resume_all,
     "forget": forget,
     "remains": _at_desk(keeping.find),
     "collect": _at_desk(keeping.collect),

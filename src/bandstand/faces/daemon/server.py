@@ -109,6 +109,7 @@ async def _serve(
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(over.wait(), _LOOK_SECONDS)
                 desk.look()
+                await _heed_stop(band)
             server.close()
             await doorway.close(None if desk.makes_way else _STOPPED)
             await desk.close()
@@ -119,6 +120,14 @@ async def _serve(
                 if os.path.samestat(standing, path.stat()):
                     path.unlink()
         _log.info("bandstand is down")
+
+
+async def _heed_stop(band: "Bandstand") -> None:
+    """Hold all tasks if somebody stopped the fleet without us. Nothing starts meanwhile, so it may be tried again."""
+    try:
+        await band.fleets.heed_stop()
+    except BandstandError as error:
+        _log.error("the fleet was stopped, and its tasks could not be held yet. %s %s", error, error.hint)
 
 
 def _end_for_good(places: Places, over: asyncio.Event) -> None:

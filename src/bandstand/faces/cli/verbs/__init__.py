@@ -11,8 +11,8 @@ from bandstand.faces.wire import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
-THEMES = ("looking", "work", "deciding", "keeping", "machine")
-SHOWN = ("work", "looking", "deciding", "keeping", "machine")
+THEMES = ("looking", "work", "deciding", "steering", "keeping", "machine")
+SHOWN = ("work", "looking", "deciding", "steering", "keeping", "machine")
 """The order in which help lists them."""
 
 EXITS = {

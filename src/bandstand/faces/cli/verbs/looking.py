@@ -28,6 +28,12 @@ _DIFF = """\
 """
 
 
+_QUEUE = """\
+  band queue                      the merge queue of this repository, the next one first
+  band queue --json | jq -r '.entries[0].id'
+"""
+
+
 def _ps(parser: "ArgumentParser") -> None:
     parser.add_argument("tasks", nargs="*", metavar="TASK", help="these tasks only")
     parser.add_argument("-a", "--all", action="store_true", help="ended tasks too, however many")
@@ -69,6 +75,13 @@ VERBS = (
         options=_ps,
         examples=_PS,
         one="with --follow: a task did not land",
+    ),
+    Verb(
+        "queue",
+        "what lands next, in order",
+        does="bandstand.faces.cli.looking:queue",
+        options=json_option,
+        examples=_QUEUE,
     ),
     Verb("show", "one task, whole", does="bandstand.faces.cli.showing:show", options=_show, examples=_SHOW),
     Verb(

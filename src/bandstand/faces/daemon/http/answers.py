@@ -76,6 +76,9 @@ ORDERS: Mapping[str, Ordered] = {
     "review": ("review", _verdict),
     "sendMessage": ("send", _given),
     "cancelTask": ("cancel", _given),
+    "pauseTask": ("pause", _given),
+    "resumeTask": ("resume", _given),
+    "retryTask": ("retry", _given),
     "answerAsk": ("answer", _given),
 }
 """Each order by its id in the table: the daemon's operation, and what makes its arguments."""
@@ -181,6 +184,15 @@ async def asks(band: Bandstand, asked: Asked) -> Json:
     return {"asks": await _asking("asks")(band, asked)}
 
 
+def _everywhere(op: str) -> Answer:
+    """An order to the whole fleet, which can be given any number of times."""
+
+    async def answer(band: Bandstand, asked: Asked) -> Json:
+        return await ANSWERING[op](band, asked.given)
+
+    return answer
+
+
 async def inbox(band: Bandstand, asked: Asked) -> Json:
     """What needs a human anywhere."""
     found = []
@@ -240,7 +252,10 @@ QUESTIONS: Mapping[str, Answer] = {
     "listRemains": _asking("remains"),
     "collectRemains": _asking("collect"),
     "listAgents": _asking("agents"),
+    "stopFleet": _everywhere("stop_all"),
+    "resumeFleet": _everywhere("resume_all"),
     "listTasks": _asking("ps"),
+    "showQueue": _asking("queue"),
     "plan": plan,
     "showTask": _asking("show"),
     "showTranscript": transcript,

@@ -11,8 +11,9 @@ from types import NoneType, UnionType
 from bandstand.domain.ask import Ask
 from bandstand.domain.remains import Remnant
 from bandstand.faces.wire import Json
+from bandstand.services.fleets import Steered
 from bandstand.services.repositories import RepositoryView
-from bandstand.services.views import FleetView, TaskRow, TaskView
+from bandstand.services.views import FleetView, QueueView, TaskRow, TaskView
 
 _PLAIN: Mapping[object, str] = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
 TEXT: Json = {"type": "string"}
@@ -99,10 +100,13 @@ def schemas() -> Mapping[str, Json]:
         "Remains": things(
             {"cleared": {"type": "boolean"}, "things": several(_with(shape(Remnant), trouble=TEXT)), "bytes": NUMBER}
         ),
+        "Queue": _with(shape(QueueView), entries=several(named_row)),
+        "Resumed": things({"repositories": several(shape(Steered))}),
         "Repositories": things({"repositories": several({"$ref": "#/components/schemas/Repository"})}),
         "Repository": repository,
         "Review": things({"task": {"$ref": "#/components/schemas/Task"}, "patch": TEXT}),
         "Row": row,
+        "Stopped": things({"repositories": several(shape(Steered)), "agents": NUMBER}),
         "Task": task,
         "Transcript": things({"entries": several(entry), "next": TEXT, "more": {"type": "boolean"}}),
     }

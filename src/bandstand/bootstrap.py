@@ -188,7 +188,7 @@ class Bandstand:
         return tuple(dict.fromkeys(warning(one) for one in found if one.below is None))
 
     def capacity(self) -> Capacity:
-        """What agents may have of this machine now: no slot while everything is to stop. Raises what `settings` raises."""
+        """What agents may have of this machine now: nothing while all is to stop. Raises what `settings` raises."""
         settings = self.settings()
         memory = settings.memory
         slots = settings.slots or max(2, min(8, os.cpu_count() or 2))

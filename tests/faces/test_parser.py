@@ -40,12 +40,17 @@ def test_the_verbs_and_what_they_say_of_themselves(monkeypatch: pytest.MonkeyPat
     send      say something to a task's agent, in a turn of its own
     cancel    stop a task for good; its work is kept
     ps        the fleet at a glance
+    queue     what lands next, in order
     show      one task, whole
     log       what was said and done in a task
     diff      a task's change as a patch
     asks      what needs you, the most urgent first
     answer    answer an ask
     review    look at a change with its evidence, or give a verdict
+    pause     hold a task where it stands: its agent ends, its work is kept
+    resume    let a paused task go on, or all that were stopped together
+    retry     try again now: a failed step, a turn, a review, the checks
+    stop      stop every agent in every repository now; work is kept
     gc        clear away what nobody needs any more, and say why of each thing
     help      what a verb does, with examples
     agents    the agents that are here, and those that could be

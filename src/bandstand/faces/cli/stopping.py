@@ -18,7 +18,8 @@ from bandstand.faces.cli.starting import here
 from bandstand.faces.cli.terminal import counted
 from bandstand.faces.wire import Json
 
-_ANSWER_SECONDS = 25.0
+_HELLO_SECONDS, _ANSWER_SECONDS = 3.0, 25.0
+"""How long a daemon may take to say that it is there, and to end all agents."""
 
 
 def stop(arguments: argparse.Namespace) -> int:
@@ -59,6 +60,7 @@ def _note(where: Places) -> bool:
 def _ask() -> Json | None:
     """What the daemon did, or nothing if none answers in time."""
     try:
+        client(patience=_HELLO_SECONDS).call("hello")
         return client(patience=_ANSWER_SECONDS).call("stop_all", by=me())
     except (Unavailable, Broken):
         return None
@@ -74,12 +76,9 @@ def _end(where: Places) -> int:
 def _words(result: Json, *, noted: bool) -> list[str]:
     agents = counted(result["ended"], "agent")
     if not result["daemon"]:
-        lines = [f"No daemon answered. {agents} ended; what was written is kept."]
-        return (
-            [*lines, "Their tasks are held by the next daemon. To let them go on: band resume --all"]
-            if noted
-            else lines
-        )
+        ended = f"{agents} ended; what was written is kept." if result["ended"] else "No agent was alive."
+        after = ["The next daemon holds every task. To let them go on: band resume --all"]
+        return [f"No daemon answered. {ended}", *(after if noted else [])]
     tasks = sum(len(one["tasks"]) for one in result["repositories"])
     if not tasks and not result["ended"]:
         return ["Nothing was going on."]

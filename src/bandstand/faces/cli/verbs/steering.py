@@ -21,9 +21,9 @@ _RETRY = """\
   band retry docs
 """
 _RETRY_NOTES = """\
-Whatever goes on for the task begins anew: an agent or a reviewer that hangs is ended and gets its turn again, checks and
-a merge are run once more. A step that did not work and waits is tried at once. A task that needs you because something
-did not work goes on.
+Whatever goes on for the task begins anew: an agent or a reviewer that hangs is ended and gets its turn again, checks
+and a merge are run once more. A step that did not work and waits is tried at once. A task that needs you because
+something did not work goes on.
 """
 _STOP = """\
   band stop --all

@@ -181,7 +181,7 @@ class Views:
         return QueueView(
             target=state.policy.target if state.policy is not None else "",
             landing=first is not None,
-            entries=tuple(_row(state, task) for task in entries),
+            entries=tuple(_row(state, task, self.waits()) for task in entries),
         )
 
     def list_asks(self) -> tuple[Ask, ...]:

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from tests.e2e.stage import HOLD, Json, Stage, task
+from tests.e2e.test_json import fits
 
 HELD = f"""\
 parts:
@@ -42,17 +43,17 @@ def test_a_paused_task_lands_when_it_goes_on(stage: Stage) -> None:
     stage.until(lambda fleet: task(fleet, "first")["words"].startswith("paused by"))
     assert task(stage.band_json("ps"), "first")["words"].endswith(": lunch")
     assert [command for command in agents(stage) if "first.1" in command] == []
-    assert stage.band_json("queue")["entries"] == []
-    stage.go_on("second")
+    assert fits("Queue", stage.band_json("queue"))["entries"] == []
+    assert fits("Retried", stage.band_json("retry", "second"))["facts"] == ["RunStopRequested"]
     stage.landed("second")
     assert "goes on" in stage.band("resume", "first").out
     stage.landed("first")
-    assert stage.runs() == ["first.1", "first.2", "second.1"]
+    assert stage.runs() == ["first.1", "first.2", "second.1", "second.2"]
 
 
 def stopped(stage: Stage) -> Json:
     """What `stop --all` says; then no agent lives."""
-    said = stage.band_json("stop", "--all")
+    said = fits("Halted", stage.band_json("stop", "--all"))
     assert agents(stage) == []
     assert said["left"] == 0
     return said
@@ -73,7 +74,7 @@ def test_everything_stops_whatever_the_daemon_does(stage: Stage, daemon: str) ->
     assert said["ended"] == 2
     stage.until(lambda fleet: {row["mark"] for row in fleet["tasks"]} == {"paused"})
     assert agents(stage) == []
-    assert stage.band_json("resume", "--all")["repositories"][0]["tasks"] == ["first", "second"]
+    assert fits("Resumed", stage.band_json("resume", "--all"))["repositories"][0]["tasks"] == ["first", "second"]
     stage.landed("first")
     stage.landed("second")
 

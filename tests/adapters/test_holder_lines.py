@@ -349,3 +349,34 @@ def test_a_reader_may_hold_the_agent_back(ground: Ground) -> None:
         raw.close()
 
     ground.play(body())
+
+
+# Says a line every few milliseconds, so many of them, then waits for one to answer; so on until its input ends.
+TRICKLE = """
+import sys, time
+for line in sys.stdin.buffer:
+    sys.stdout.buffer.write(b"again\\n")
+    for number in range(int(line)):
+        sys.stdout.buffer.write(b"%d\\n" % number)
+        sys.stdout.buffer.flush()
+        time.sleep(0.003)
+"""
+
+
+def test_lines_that_keep_coming_are_passed_on_without_waiting_for_more(ground: Ground) -> None:
+    """Lines of a stream are gathered for a moment, and the last of them comes although nothing follows it; what is
+    asked of the holder meanwhile is answered, and the next stream is as the first."""
+
+    async def body() -> None:
+        channel = await ground.perform(TRICKLE)
+        expected: list[bytes] = []
+        end = 0
+        for turn, count in enumerate((200, 1, 100)):
+            await channel.write(f"turn-{turn}", b"%d" % count)
+            seen = await read_until(channel, numbers(count)[-1], after=end)
+            assert said(seen) == [b"again", *numbers(count)]
+            expected += said(seen)
+            end = seen[-1].end
+        assert said(await ground.journal()) == expected
+
+    ground.play(body())

@@ -25,6 +25,7 @@ class Clients:
     def __init__(self, server: socket.socket, loop: Loop, journal: Journal, perform: Perform) -> None:
         self.epochs: dict[socket.socket, int] = {}  # of each, 0 before it said hello
         self.tails: dict[socket.socket, int] = {}  # the offset of what each gets next
+        self._slow: set[socket.socket] = set()  # tails that do not take more now
         self.over = False  # the journal is complete: who has all of it is let go
         self._server, self._loop, self._journal, self._perform = server, loop, journal, perform
         loop.watch(server, READ, self._welcome)
@@ -65,11 +66,13 @@ class Clients:
     def _drop(self, client: socket.socket) -> None:
         self.epochs.pop(client, 0)
         self.tails.pop(client, 0)
+        self._slow.discard(client)
         self._loop.close(client)
 
     def flush(self) -> None:
         """Send every tail what the journal has more."""
-        for tail in list(self.tails):
+        size = self._journal.size
+        for tail in [tail for tail, offset in self.tails.items() if offset < size or self.over]:
             self._flush(tail)
 
     def _flush(self, tail: socket.socket) -> None:
@@ -78,9 +81,12 @@ class Clients:
             while (left := self._journal.size - self.tails[tail]) > 0:
                 self.tails[tail] += os.sendfile(tail.fileno(), self._journal.fd, self.tails[tail], left)
         except BlockingIOError:
-            pass
+            self._slow.add(tail)
+            return self._loop.watch(tail, WRITE, self._flush)
         except OSError:
             return self._drop(tail)
-        if self.over and left <= 0:
+        if self.over:
             return self._drop(tail)
-        self._loop.watch(tail, WRITE if left > 0 else READ, self._flush if left > 0 else self._serve)
+        if tail in self._slow:
+            self._slow.remove(tail)
+            self._loop.watch(tail, READ, self._serve)

@@ -18,6 +18,8 @@ from bandstand.adapters.hosts.holder.loop import READ, WRITE, Loop
 from bandstand.adapters.hosts.holder.tree import kill_tree, signal_tree
 
 CHUNK = 1 << 16  # bytes of one read: what a pipe holds
+FEW = CHUNK // 4  # bytes of one read that are worth waiting for more
+GATHER, ROUNDS = 0.025, 40  # seconds in which lines are gathered while they keep coming, how often between two ticks
 STDERR_LIMIT = 8 << 20  # bytes kept of stderr
 TICK, RETRY = 0.05, 0.5  # seconds between looks at an end, at a full disk
 MUTE, SETTLE, LINGER = 5.0, 10.0, 2.0  # seconds: an agent without stdout, the end with pipe or disk stuck, slow tails
@@ -29,12 +31,14 @@ class Holder:
     def __init__(self, journal: Journal, agent: subprocess.Popen[bytes], server: socket.socket, bell: Bell) -> None:
         self.journal, self.agent, self.bell = journal, agent, bell
         self.stdin, self.stdout, self.stderr = (pipe for pipe in (agent.stdin, agent.stdout, agent.stderr) if pipe)
-        os.set_blocking(self.stdin.fileno(), False)
+        for pipe in (self.stdin, self.stdout):
+            os.set_blocking(pipe.fileno(), False)
         self.queue, self.farewell = bytearray(), False  # what waits for stdin; whether that is closed behind it
         self.loop = Loop()
         self.clients = Clients(server, self.loop, journal, self.perform)
         self.epoch = self.code = self.acked = self.cap = 0  # the last: bytes that the journal may run ahead; 0 is any
         self.reason = ""  # why it ends, once it does
+        self.heard, self.flows = 0.0, False  # when the agent last spoke; whether its lines keep coming
         self.told = False  # the exit record is kept
         self.muted = self.deadline = 0.0  # the last is 0 while any of the tree lives
 
@@ -49,6 +53,9 @@ class Holder:
         self.tick(now)
         while not self.clients.over or (self.clients.tails and now < self.deadline):
             self.loop.wait(self.pause(now))
+            if self.flows:
+                self.clients.flush()
+                self.gather()
             now = time.monotonic()
             self.tick(now)
             self.clients.flush()
@@ -82,11 +89,33 @@ class Holder:
 
     def hear(self, pipe: IO[bytes]) -> None:
         """Journal what the agent says."""
-        data = os.read(pipe.fileno(), CHUNK)
+        try:
+            data = os.read(pipe.fileno(), CHUNK)
+        except BlockingIOError:
+            self.flows = False
+            return
+        now = time.monotonic()
         if not data:
             self.loop.close(pipe)
-            self.muted = time.monotonic()
+            self.muted = now
+        self.flows = 0 < len(data) < FEW and (self.flows or now - self.heard < GATHER)
+        self.heard = now
         self.journal.hear(data)
+
+    def gather(self) -> None:
+        """While lines keep coming, hear together those of a moment: to be woken costs more than what is done then.
+
+        The first lines behind a pause are not gathered, nor is what comes so fast that it might fill its pipe.
+        """
+        self.loop.watch(self.stdout, 0, self.hear)
+        for _ in range(ROUNDS):
+            self.loop.wait(GATHER)
+            if self.reason or self.journal.waiting or self.cap:
+                break
+            self.hear(self.stdout)
+            self.clients.flush()
+            if not self.flows:
+                break
 
     def overhear(self, pipe: IO[bytes]) -> None:
         """Keep the last of what the agent says on stderr."""

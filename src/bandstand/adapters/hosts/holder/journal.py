@@ -27,8 +27,8 @@ class Journal:
 
     def append(self, data: bytes) -> bool:
         """Write all of `data` behind the rest, or nothing: False if the disk does not take it."""
-        done = 0
         try:
+            done = os.pwrite(self.fd, data, self.size)
             while done < len(data):
                 done += os.pwrite(self.fd, memoryview(data)[done:], self.size + done)
         except OSError:

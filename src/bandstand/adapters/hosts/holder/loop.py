@@ -44,6 +44,6 @@ class Loop:
 
     def wait(self, seconds: float | None) -> None:
         """Call whoever is to be called, after at most so many seconds."""
-        for number, _ in self._epoll.poll(seconds):
+        for number, _ in self._epoll.poll(seconds, 16):
             if found := self._watched.get(number):
                 found[2](found[0])

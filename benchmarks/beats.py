@@ -14,7 +14,7 @@ from typing import Any
 from bandstand.adapters.clock import AwakeClock
 from bandstand.adapters.store.sqlite import SqliteLog
 from bandstand.domain import events as e
-from bandstand.domain.activities import Activity, wake_at
+from bandstand.domain.activities import Activity
 from bandstand.domain.admission import Capacity
 from bandstand.domain.ids import AgentName, RepositoryId, SessionId, TaskId
 from bandstand.domain.policy import Policy
@@ -84,7 +84,7 @@ async def _beat(path: Path) -> Times:
         times.record.append(await _timed(fleet.record(_once(facts))))
         times.beat.append(await _timed(brain.beat()))
         begun = time.perf_counter()
-        wake_at(fleet.state, now=clock.now())
+        fleet.agenda.wake_at(now=clock.now())
         times.wake.append((time.perf_counter() - begun) * 1000)
         begun = time.perf_counter()
         sum(task.retired for task in fleet.state.tasks.values())

@@ -12,7 +12,8 @@ from bandstand.domain.check import CheckCommand, CheckOutcome, CommandResult, Co
 from bandstand.domain.ids import AgentName, CommitId, SessionId, TaskId, TreeId
 from bandstand.domain.policy import Policy
 from bandstand.domain.review import Review, Reviewer, Verdict
-from bandstand.domain.scheduling import Limits, decide
+from bandstand.domain.scheduling import decide
+from bandstand.domain.slots import Limits
 from bandstand.domain.stage import Stage
 from bandstand.domain.state import State, Task, apply
 from bandstand.domain.task import TaskSpec

@@ -19,6 +19,7 @@ from bandstand.domain.activities import (
     activities,
     wake_at,
 )
+from bandstand.domain.agenda import Agenda
 from bandstand.domain.agent import Choice, PermissionRequested, StopReason, ToolKind
 from bandstand.domain.asking import Reason, ask_for_agent, block, resume_waiting
 from bandstand.domain.change import Change, FileChange
@@ -28,15 +29,15 @@ from bandstand.domain.ids import AgentName, CommitId, SessionId, TaskId, TreeId
 from bandstand.domain.policy import Policy, ReviewMode
 from bandstand.domain.review import Review, Reviewer, Verdict
 from bandstand.domain.run import Cause, EndReason, Part
-from bandstand.domain.scheduling import Limits, busy, decide
+from bandstand.domain.slots import busy
 from bandstand.domain.stage import AgentReview, Moving, Working
 from bandstand.domain.standing import Owner, standing
 from bandstand.domain.state import State, Task, apply
 from bandstand.domain.task import Budget, TaskSpec
-from tests.domain.steered import Steered, Written
+from tests.domain.followed import Followed
+from tests.domain.steered import Written
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
-SLOTS = 2
 LUCK = st.sampled_from(["well"] * 10 + ["crash", "lost", "refused", "ask"])
 CONCLUSIONS = {
     "crash": Conclusion.FAILURE,
@@ -46,12 +47,11 @@ CONCLUSIONS = {
 YES_OR_NO = (Choice(id="yes", label="Yes", grants=True), Choice(id="no", label="No", grants=False))
 
 
-class FleetMachine(Steered):
+class FleetMachine(Followed):
     """Plays the brain, the performers, the agents and the human against the pure domain."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.state = State()
         self.log: list[Written] = []
         self.now = START
         self.serial = 0
@@ -64,7 +64,7 @@ class FleetMachine(Steered):
     def record(self, *events: e.Event) -> None:
         for event in events:
             self.witness(event)
-            self.state = apply(self.state, event, at=self.now)
+            self.fold(event)
             self.log.append(Written(self.now, event))
 
     def witness(self, event: e.Event) -> None:
@@ -97,12 +97,12 @@ class FleetMachine(Steered):
 
     def settle(self) -> None:
         for _ in range(10_000):
-            facts = decide(self.state, now=self.now, limits=Limits(slots=SLOTS))
+            facts = self.follows()
             if not facts:
                 return
             before = busy(self.state)
             self.record(*facts)
-            assert busy(self.state) <= max(SLOTS, before), "no more agents work than there are slots"
+            assert busy(self.state) <= max(self.slots, before), "no more agents work than there are slots"
         raise AssertionError("the plan comes to an end")
 
     def unique(self, kind: str) -> str:
@@ -156,7 +156,7 @@ class FleetMachine(Steered):
         for written in self.log:
             state = apply(state, written.event, at=written.at)
         assert state == self.state
-        self.state = state
+        self.state, self.agenda = state, Agenda(state)
         self.settle()
 
     # --- agents and performers -------------------------------------------------------------------------------------
@@ -314,9 +314,9 @@ class FleetMachine(Steered):
 
     @invariant()
     def nothing_waits_in_silence(self) -> None:
-        """While a task is live, something is going on, a human is asked or holds one of them, or a timer runs."""
+        """While a task lives, something goes on, a human is asked or holds one, a timer runs, or no slot is left."""
         live = [task for task in self.state.tasks.values() if not task.ended]
-        if not live or any(task.paused for task in live) or self.state.policy is None:
+        if not live or any(task.paused for task in live) or self.state.policy is None or not self.slots:
             return
         going = activities(self.state, now=self.now)
         assert going or self.state.open_asks() or wake_at(self.state, now=self.now) is not None

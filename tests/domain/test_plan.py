@@ -13,7 +13,7 @@ from bandstand.domain.check import Conclusion
 from bandstand.domain.ids import CommitId, TaskId
 from bandstand.domain.policy import ReviewMode, Rounds
 from bandstand.domain.run import Cause, EndReason, Turn
-from bandstand.domain.scheduling import busy
+from bandstand.domain.slots import busy
 from bandstand.domain.stage import InQueue, Landed, Proposed, Returned, Working
 from bandstand.domain.standing import standing
 from bandstand.domain.task import Budget

@@ -8,17 +8,18 @@ from hypothesis.stateful import invariant, precondition, rule
 
 from bandstand.domain import events as e
 from bandstand.domain.activities import activities, not_before
-from bandstand.domain.scheduling import busy, ready
+from bandstand.domain.scheduling import ready
+from bandstand.domain.slots import busy
 from bandstand.domain.stage import Checked, InQueue, Queued, Working
 from bandstand.domain.state import State, Task
 from tests.domain import test_fleet_machine as usual
 
 
-def waits_for_others(state: State, task: Task) -> bool:
+def waits_for_others(state: State, task: Task, slots: int) -> bool:
     """Whether somebody else's deed is what this task waits for: a need, a slot, or the one that lands now."""
     if task.paused is not None:
         return task.run is None and task.review_run is None
-    full = busy(state) >= usual.SLOTS
+    full = busy(state) >= slots
     match task.stage:
         case Queued():
             return full or not ready(state, task)
@@ -59,7 +60,9 @@ class ClumsyMachine(usual.FleetMachine):
         for task in self.state.tasks.values():
             retry = not_before(task)
             acts = task.spec.id in going | asked or (retry is not None and retry > self.now)
-            assert task.ended or acts or waits_for_others(self.state, task), f"{task.spec.id} waits in silence: {task}"
+            assert task.ended or acts or waits_for_others(self.state, task, self.slots), (
+                f"{task.spec.id} waits in silence: {task}"
+            )
 
 
 ClumsyMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)

@@ -10,7 +10,7 @@ from functools import partial
 from bandstand.domain import events as e
 from bandstand.domain.admission import LOOK_AGAIN, Capacity
 from bandstand.domain.ids import AgentName, RepositoryId, RunId, TaskId
-from bandstand.domain.scheduling import busy
+from bandstand.domain.slots import busy
 from bandstand.domain.stage import Queued, Working
 from bandstand.domain.standing import Owner
 from bandstand.domain.state import State

@@ -11,7 +11,7 @@ from bandstand.domain.admission import Capacity
 from bandstand.domain.ask import AskKind
 from bandstand.domain.errors import Broken, Unavailable
 from bandstand.domain.ids import RunId, TaskId
-from bandstand.domain.scheduling import busy
+from bandstand.domain.slots import busy
 from bandstand.domain.stage import Building, HumanReview, Landed, Queued, Working
 from bandstand.services.admission import Admission
 from bandstand.services.reconcile import Perform

@@ -4,7 +4,7 @@ import asyncio
 
 from bandstand.domain import events as e
 from bandstand.domain.ids import TaskId
-from bandstand.domain.scheduling import busy
+from bandstand.domain.slots import busy
 from bandstand.domain.stage import AgentReview, HumanReview, InQueue, Queued, Working
 from tests.services.acting import approves, sits, waits_for, writes
 from tests.services.world import World, at, landed, over, play, rules, spec

@@ -146,11 +146,12 @@ def activities(state: State, *, now: datetime) -> tuple[Activity, ...]:
     for task in state.tasks.values():
         waits = not_before(task)
         if waits is None or now >= waits:
-            found.extend(_of(task))
+            found.extend(activities_of(task))
     return tuple(found)
 
 
-def _of(task: Task) -> list[Activity]:
+def activities_of(task: Task) -> list[Activity]:
+    """What must be going on for a task, once `not_before` is over."""
     found = _driving(task)
     if isinstance(task.stage, Moving):
         found.append(Move(task=task.spec.id, candidate=task.stage.candidate))
@@ -199,12 +200,13 @@ def wake_at(state: State, *, now: datetime) -> datetime | None:
     """The next time at which the plan may be another one although no new fact is known."""
     times = [ask.deadline for ask in state.open_asks()]
     for task in state.tasks.values():
-        times.extend(_times(task))
+        times.extend(times_of(task))
     later = [time for time in times if time > now]
     return min(later) if later else None
 
 
-def _times(task: Task) -> list[datetime]:
+def times_of(task: Task) -> list[datetime]:
+    """The times at which something follows for a task although no new fact is known; some may be over."""
     found = [waits] if (waits := not_before(task)) is not None else []
     if task.run is not None and playing(task.stage) is None:
         found.append(task.since + PARK_AFTER)

@@ -6,7 +6,7 @@ started, and it looks before it acts. So the first beat after a crash is recover
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -17,11 +17,12 @@ from bandstand.domain.ask import Answer, Ask, AskKind
 from bandstand.domain.asking import DEADLINE, Reason
 from bandstand.domain.check import CheckOutcome, Conclusion
 from bandstand.domain.gates import ReviewNeed, may_land, review_standing
-from bandstand.domain.ids import RunId, TaskId
+from bandstand.domain.ids import TaskId
 from bandstand.domain.merge_queue import next_to_land
 from bandstand.domain.policy import Policy
 from bandstand.domain.repairs import FAILURES, changes_requested, evidence, repair
 from bandstand.domain.run import Cause, EndReason, Part, Run, Turn, run_id
+from bandstand.domain.slots import Limits, Room, busy, plays
 from bandstand.domain.stage import (
     AgentReview,
     Blocked,
@@ -47,56 +48,42 @@ PARK_AFTER = timedelta(minutes=1)
 REVIEW_LIMIT = timedelta(minutes=30)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What the machine has for this repository: how many agents may work at once."""
-
-    slots: int
-
-
-def busy(state: State) -> int:
-    """How many agents work now, as authors or as reviewers.
-
-    An agent between two turns holds no slot, nor does one that waits for an answer.
-    """
-    waiting = state.waiting_runs()
-    return sum(1 for task in state.tasks.values() if _plays(task) and _player(task) not in waiting)
-
-
-def _plays(task: Task) -> bool:
-    """Whether an agent has something to do for a task."""
-    return (isinstance(task.stage, Working) and task.stage.started) or isinstance(task.stage, AgentReview)
-
-
-def _player(task: Task) -> RunId | None:
-    run = task.review_run if isinstance(task.stage, AgentReview) else task.run
-    return run.id if run is not None else None
+Rank = tuple[bool, bool, int, int]
 
 
 def decide(state: State, *, now: datetime, limits: Limits) -> tuple[e.Event, ...]:
-    """The next facts that follow, or none. They concern one task or ask at a time, in a fixed order."""
+    """The next facts that follow, or none. They concern one task or ask at a time, in a fixed order.
+
+    This says what the plan is, and looks at everything. The brain asks an `Agenda`, which answers the same.
+    """
     for ask in state.open_asks():
-        facts = _ask_facts(state, ask, now)
+        facts = ask_facts(state, ask, now=now)
         if facts:
             return facts
-    free = limits.slots - busy(state)
+    lands = next_to_land(state)
+    room = Room(slot=busy(state) < limits.slots, landing=lands.spec.id if lands is not None else None)
     for ask in state.asks.values():
-        if _may_go_on(state, ask, free):
-            return (e.AnswerReleased(ask=ask.id, task=ask.task),)
-    for task in _in_order(state):
-        facts = tuple(_task_facts(state, task, now, free))
+        if facts := answer_facts(state, ask, room=room):
+            return facts
+    for task in sorted((task for task in state.tasks.values() if concerned(task)), key=rank):
+        facts = task_facts(state, task, now=now, room=room)
         if facts:
             return facts
     return ()
 
 
-def _in_order(state: State) -> list[Task]:
-    """Live tasks, those first that are nearest to their end, then by priority, then in the order of submission."""
-    live = [task for task in state.tasks.values() if not task.ended or task.run or task.review_run]
-    return sorted(live, key=lambda task: (not task.landing, task.runs == 0, -task.spec.priority, task.number))
+def concerned(task: Task) -> bool:
+    """Whether anything may still follow for a task."""
+    return not task.ended or task.run is not None or task.review_run is not None
 
 
-def _ask_facts(state: State, ask: Ask, now: datetime) -> tuple[e.Event, ...]:
+def rank(task: Task) -> Rank:
+    """The order of tasks: those first that are nearest to their end, then by priority, then as they were submitted."""
+    return (not task.landing, task.runs == 0, -task.spec.priority, task.number)
+
+
+def ask_facts(state: State, ask: Ask, *, now: datetime) -> tuple[e.Event, ...]:
+    """What follows for an open ask: from where its task stands, the time, and the rules."""
     stage = state.tasks[ask.task].stage
     match ask.kind:
         case AskKind.PERMISSION | AskKind.QUESTION:
@@ -118,14 +105,19 @@ def _ask_facts(state: State, ask: Ask, now: datetime) -> tuple[e.Event, ...]:
     return (e.AskReminded(ask=ask.id, deadline=now + timedelta(hours=hours), task=ask.task),)
 
 
-def _may_go_on(state: State, ask: Ask, free: int) -> bool:
-    """Whether an agent may have its answer: with a slot, or if it did not wait for it and has nothing to do now."""
-    if ask.open or ask.keeps_waiting is None:
-        return False
-    return free > 0 or not _plays(state.tasks[ask.task])
+def answer_facts(state: State, ask: Ask, *, room: Room) -> tuple[e.Event, ...]:
+    """An agent may have its answer: with a slot, or if it did not wait for it and has nothing to do now."""
+    if ask.open or ask.keeps_waiting is None or not (room.slot or not plays(state.tasks[ask.task])):
+        return ()
+    return (e.AnswerReleased(ask=ask.id, task=ask.task),)
 
 
-def _task_facts(state: State, task: Task, now: datetime, free: int) -> Iterator[e.Event]:
+def task_facts(state: State, task: Task, *, now: datetime, room: Room) -> tuple[e.Event, ...]:
+    """What follows for a task: from where it, its asks and the tasks that it needs stand, the rules, time and room."""
+    return tuple(_following(state, task, now, room))
+
+
+def _following(state: State, task: Task, now: datetime, room: Room) -> Iterator[e.Event]:
     stopping = _stop(state, task, now)
     if stopping:
         yield from stopping
@@ -138,7 +130,7 @@ def _task_facts(state: State, task: Task, now: datetime, free: int) -> Iterator[
         yield asking.block(state, task, Reason(title=f"{failure.step} did not work.", detail=detail), now=now)
         return
     if task.paused is None:
-        yield from _stage_facts(state, task, state.policy, now, free)
+        yield from _stage_facts(state, task, state.policy, now, room)
 
 
 def _stop(state: State, task: Task, now: datetime) -> list[e.Event]:
@@ -170,12 +162,12 @@ def _stop_reason(task: Task, run: Run, now: datetime) -> EndReason | None:
     return EndReason.BUDGET if isinstance(stage, Working) and stage.started and overdue else None
 
 
-def _stage_facts(state: State, task: Task, policy: Policy, now: datetime, free: int) -> Iterator[e.Event]:  # noqa: C901, PLR0912 - one match over a sum type
+def _stage_facts(state: State, task: Task, policy: Policy, now: datetime, room: Room) -> Iterator[e.Event]:  # noqa: C901, PLR0912 - one match over a sum type
     match task.stage:
         case Queued():
-            yield from _begin(state, task, now, free)
+            yield from _begin(state, task, now, room)
         case Working() as stage:
-            yield from _work(state, task, stage, now, free)
+            yield from _work(state, task, stage, now, room)
         case Proposed() as stage:
             yield _after_turn(state, task, stage, now)
         case Checking() if task.messages:
@@ -183,9 +175,9 @@ def _stage_facts(state: State, task: Task, policy: Policy, now: datetime, free: 
         case Checking(name=name):
             yield from _unseen(state, task, name, now)
         case Checked(outcome=outcome):
-            yield from _after_check(state, task, outcome, policy, now, free)
+            yield from _after_check(state, task, outcome, policy, now, room)
         case InQueue():
-            yield from _in_queue(state, task, policy, now)
+            yield from _in_queue(state, task, policy, now, room)
         case Building() | Testing() | Tested() if (taken := _taken_back(state, task, policy, now)) is not None:
             yield taken
         case Testing(candidate=candidate):
@@ -222,8 +214,13 @@ def _without(state: State, task: Task, gone: list[TaskId], now: datetime) -> e.T
     return replace(asking.block(state, task, reason, now=now, turn=turn), without=tuple(gone))
 
 
+def shown(task: Task | None) -> tuple[object, ...]:
+    """All of a task that what follows for others depends on: for those that need it."""
+    return (type(task.stage), task.outcome, task.change is None) if task is not None else ()
+
+
 def ready(state: State, task: Task) -> bool:
-    """Whether a queued task could start if there were a slot."""
+    """Whether a queued task could start if there were a slot. Of others it goes by what is `shown` of them."""
     if not all(state.has_landed(need) or need in task.waived for need in task.spec.depends_on):
         return False
     below = state.tasks.get(task.spec.stacked_on) if task.spec.stacked_on is not None else None
@@ -233,11 +230,11 @@ def ready(state: State, task: Task) -> bool:
     return below.ended or (below.change is not None and seen and not isinstance(below.stage, Working))
 
 
-def _begin(state: State, task: Task, now: datetime, free: int) -> Iterator[e.Event]:
+def _begin(state: State, task: Task, now: datetime, room: Room) -> Iterator[e.Event]:
     gone = _gone(state, task)
     if gone:
         yield _without(state, task, gone, now)
-    elif free > 0 and ready(state, task):
+    elif room.slot and ready(state, task):
         turn = Turn(number=1, cause=Cause.GOAL)
         yield e.TurnQueued(task=task.spec.id, turn=turn)
         yield e.TurnStarted(task=task.spec.id, number=1)
@@ -255,10 +252,10 @@ def _start(task: Task, part: Part, policy: Policy | None) -> e.RunStarted:
     return e.RunStarted(run=run)
 
 
-def _work(state: State, task: Task, stage: Working, now: datetime, free: int) -> Iterator[e.Event]:
+def _work(state: State, task: Task, stage: Working, now: datetime, room: Room) -> Iterator[e.Event]:
     if stage.broken:
         yield _broken(state, task, stage, now)
-    elif not stage.started and free > 0 and (task.run is None or task.run.stopping is None):
+    elif not stage.started and room.slot and (task.run is None or task.run.stopping is None):
         yield e.TurnStarted(task=task.spec.id, number=stage.turn.number)
         if task.run is None:
             yield _start(task, Part.AUTHOR, None)
@@ -322,7 +319,7 @@ def _unseen(state: State, task: Task, name: str, now: datetime) -> Iterator[e.Ev
 
 
 def _after_check(
-    state: State, task: Task, outcome: CheckOutcome, policy: Policy, now: datetime, free: int
+    state: State, task: Task, outcome: CheckOutcome, policy: Policy, now: datetime, room: Room
 ) -> Iterator[e.Event]:
     if outcome.policy != policy.digest:
         yield _check(task)
@@ -337,7 +334,7 @@ def _after_check(
     standing = review_standing(task, policy)
     match standing.need:
         case ReviewNeed.AGENT:
-            if free > 0 and task.review_run is None:
+            if room.slot and task.review_run is None:
                 yield _start(task, Part.REVIEWER, policy)
         case ReviewNeed.HUMAN:
             reason = Reason(title=f"Review the change of {task.spec.id}: {task.spec.title}", detail=standing.why)
@@ -358,7 +355,7 @@ def _taken_back(state: State, task: Task, policy: Policy, now: datetime) -> e.Ev
     return None
 
 
-def _in_queue(state: State, task: Task, policy: Policy, now: datetime) -> Iterator[e.Event]:
+def _in_queue(state: State, task: Task, policy: Policy, now: datetime, room: Room) -> Iterator[e.Event]:
     gone = _gone(state, task)
     taken = _taken_back(state, task, policy, now)
     if gone:
@@ -367,7 +364,7 @@ def _in_queue(state: State, task: Task, policy: Policy, now: datetime) -> Iterat
         yield taken
     elif task.outcome is not None and task.outcome.policy != policy.digest:
         yield _check(task)
-    elif next_to_land(state) is task:
+    elif room.landing == task.spec.id:
         yield e.LandingStarted(task=task.spec.id)
 
 

@@ -33,7 +33,7 @@ from bandstand.domain.admission import (
 from bandstand.domain.errors import BandstandError
 from bandstand.domain.ids import AgentName, RepositoryId, RunId
 from bandstand.domain.run import Run
-from bandstand.domain.scheduling import Limits, busy
+from bandstand.domain.slots import Limits, busy
 from bandstand.domain.state import State
 from bandstand.ports.clock import Clock
 from bandstand.ports.hosts import Host

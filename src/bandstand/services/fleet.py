@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 from bandstand.domain import events as e
+from bandstand.domain.agenda import Agenda
 from bandstand.domain.agent import AgentUpdate
 from bandstand.domain.events import Event
 from bandstand.domain.history import at_its_end, summary
@@ -60,7 +61,7 @@ class Recording(Protocol):
 
 
 class Fleet:
-    """The state of one repository, kept by folding every fact as it is recorded."""
+    """The state of one repository, kept by folding every fact as it is recorded, and what follows from it."""
 
     def __init__(
         self, repository: RepositoryId, *, log: EventLog, clock: Clock, heard: Hearing = _nobody_hears
@@ -70,6 +71,7 @@ class Fleet:
         self.clock = clock
         self._log = log
         self._state = State()
+        self._agenda = Agenda(self._state)
         self._lock = asyncio.Lock()
         self._writing: asyncio.Task[tuple[Recorded, ...]] | None = None
         self._bell = asyncio.Condition()
@@ -80,11 +82,17 @@ class Fleet:
         """What is known now."""
         return self._state
 
+    @property
+    def agenda(self) -> Agenda:
+        """What follows from what is known now."""
+        return self._agenda
+
     async def open(self) -> None:
         """Take up what the log has. May be repeated."""
         async with self._lock:
             if self._state.version == 0:
                 self._state = _restored(await self._log.opening(self.repository))
+                self._agenda = Agenda(self._state)
             else:
                 await self._catch_up()
 
@@ -178,6 +186,7 @@ class Fleet:
             if isinstance(fact.event, e.WorkspaceRetired) and (task := self._state.tasks.get(fact.event.task)):
                 over.append(summary(task_after(task, fact.event, at=fact.at)))
             self._state = apply(self._state, fact.event, at=fact.at)
+            self._agenda.follow(fact.event, self._state)
         for fact in recorded:
             self._notify(fact)
         return over

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from bandstand.domain import events as e
-from bandstand.domain.activities import STEP_LIMIT, Activity, Author, Reviewing, RunChecks, activities, wake_at
+from bandstand.domain.activities import STEP_LIMIT, Activity, Author, Reviewing, RunChecks
 from bandstand.domain.errors import BandstandError, Broken, Unavailable
-from bandstand.domain.scheduling import Limits, busy, decide
-from bandstand.domain.state import State, fold
+from bandstand.domain.slots import Limits
+from bandstand.domain.state import State
 from bandstand.services.admission import Account
 from bandstand.services.fleet import Fleet
 
@@ -68,7 +68,7 @@ class Brain:
             await self._wait(seen)
             return
         _log.warning("no beat for %s: %s", _REST, self.trouble)
-        self._account.rest(busy(self._fleet.state))
+        self._account.rest(self._fleet.agenda.busy)
         await self._fleet.clock.sleep_until(self._fleet.clock.now() + _REST)
 
     async def beat(self) -> int:
@@ -80,31 +80,35 @@ class Brain:
             raise Broken("The plan of this repository does not come to an end.", hint="Please report this as a bug.")
         self._again.clear()
         state = self._fleet.state
-        self._settle(state)
-        wanted = {activity.key: activity for activity in activities(state, now=self._fleet.clock.now())}
+        self._settle()
+        wanted = {activity.key: activity for activity in self._wanted()}
         for key in self._going.keys() - wanted.keys():
             self._going[key].cancel()
-        for key in wanted.keys() - self._going.keys():
-            self._going[key] = asyncio.create_task(self._guard(wanted[key]), name=key)
+        for key, activity in wanted.items():
+            if key not in self._going:
+                self._going[key] = asyncio.create_task(self._guard(activity), name=key)
         return state.version
 
-    def _decide(self, state: State) -> tuple[e.Event, ...]:
+    def _decide(self, _state: State) -> tuple[e.Event, ...]:
         """What follows. What it takes of the machine is taken at once: others decide before it is recorded."""
-        now = self._fleet.clock.now()
-        facts = decide(state, now=now, limits=self._account.limits())
+        agenda, now = self._fleet.agenda, self._fleet.clock.now()
+        facts = agenda.decide(now=now, limits=self._account.limits())
         run = next((fact.run for fact in facts if isinstance(fact, e.RunStarted)), None)
         if not self._account.admits(run):
-            facts, run = decide(state, now=now, limits=_NOTHING), None
-        self._account.take(busy(fold(state, ((now, fact) for fact in facts))), run)
+            facts, run = agenda.decide(now=now, limits=_NOTHING), None
+        self._account.take(agenda.busy_after(facts, at=now), run)
         return facts
 
-    def _settle(self, state: State) -> None:
+    def _settle(self) -> None:
         """Tell the ledger how it stands here, now that nothing more follows."""
-        held = busy(state)
-        one_more = Limits(slots=held + 1)
+        agenda = self._fleet.agenda
+        held = agenda.busy
         full = held >= self._account.limits().slots
-        more = full and bool(decide(state, now=self._fleet.clock.now(), limits=one_more))
+        more = full and bool(agenda.decide(now=self._fleet.clock.now(), limits=Limits(slots=held + 1)))
         self._account.settle(held, more=more)
+
+    def _wanted(self) -> tuple[Activity, ...]:
+        return self._fleet.agenda.activities(now=self._fleet.clock.now())
 
     def wake(self) -> None:
         """Have another beat: something outside the fleet has changed."""
@@ -112,7 +116,7 @@ class Brain:
 
     async def _wait(self, seen: int) -> None:
         """Until there is a fact that the last beat did not see, an activity ended, or its time has come."""
-        times = (wake_at(self._fleet.state, now=self._fleet.clock.now()), self._account.look_again)
+        times = (self._fleet.agenda.wake_at(now=self._fleet.clock.now()), self._account.look_again)
         wake = min((time for time in times if time is not None), default=None)
         waiting = (
             asyncio.create_task(self._news(seen)),
@@ -163,7 +167,7 @@ class Brain:
             _log.exception("%s of %s failed", activity.step, activity.task)
             message = f"{type(error).__name__}: {error}"
             return e.StepFailed(task=activity.task, step=activity.step, message=message, hint=_OUR_FAULT)
-        if activity in activities(self._fleet.state, now=self._fleet.clock.now()):
+        if activity in self._wanted():
             return e.StepFailed(task=activity.task, step=activity.step, message="It came to no end.")
         return None
 

@@ -1,8 +1,8 @@
 """Fifty agents that speak a hundred times a second each: what arrives at a subscriber, how late, and for what price.
 
-The clock of an update begins when the holder has it from the agent, which stands in the journal, and ends when the
-subscriber has read it: one that watches all of them, in a process of its own. The price is the processor time of the
-daemon and the holders, in the seconds in which they all speak; that of agents and subscriber is told beside it.
+The clock of an update begins when the agent writes it, which it says in it, and ends when the subscriber has read it:
+one that watches all of them, in a process of its own. The price is the processor time of the daemon and the holders, in
+the seconds in which they all speak; that of agents and subscriber is told beside it.
 """
 
 import json
@@ -31,7 +31,7 @@ SCORE = {
         {
             "steps": [
                 {"run": f"mkfifo .git/{GATE} && touch .git/{READY} && read -r line < .git/{GATE}"},
-                {"flood": {"updates": UPDATES, "bytes": 100, "every": 1 / RATE}},
+                {"flood": {"updates": UPDATES, "bytes": 100, "every": 1 / RATE, "timed": True}},
                 "hang",
             ]
         }
@@ -60,7 +60,7 @@ FIGURES = (
     Figure(key="stream.subscriber", title="Beside it the subscriber", unit="µs"),
     Figure(key="stream.rate", title="Updates in a second, all runs together", unit=""),
 )
-_NUMBER = re.compile(r"(\d+) x")
+_NUMBER = re.compile(r"(\d+) (\d{16}) x")
 Arrivals = dict[str, list[tuple[int, float]]]
 
 
@@ -146,7 +146,7 @@ def subscribe(door: Path, runs: list[str], heard: Path) -> None:
     """Write down what arrives until killed: a line each, in no buffer that would be lost."""
     with heard.open("wb", buffering=0) as file:
         for at, run, text in updates(door, runs):
-            for number in _NUMBER.findall(text):
+            for number, _ in _NUMBER.findall(text):
                 file.write(f"{at:.6f} {run} {number}\n".encode())
 
 
@@ -171,21 +171,21 @@ def _arrivals(heard: Path) -> Arrivals:
 
 
 def _sent(place: Ground) -> Arrivals:
-    """What the holders have from the agents, and when, in seconds since the epoch."""
+    """What the holders have from the agents, and when these said it, in seconds since the epoch."""
     found: Arrivals = {}
     for folder in place.run_folders():
         for record in scan(folder / "journal"):
             if record.kind is RecordKind.FROM_AGENT and b"agent_message_chunk" in record.payload:
                 text = json.loads(record.payload)["params"]["update"]["content"]["text"]
                 if number := _NUMBER.search(text):
-                    found.setdefault(folder.name, []).append((int(number[1]), record.at_ms / 1000))
+                    found.setdefault(folder.name, []).append((int(number[1]), int(number[2]) / 1e6))
     return found
 
 
 def _spoken(place: Ground) -> int:
     """How many agents have said their last."""
-    last = f"{UPDATES} x".encode()
-    return sum(last in _end(folder / "journal") for folder in place.run_folders())
+    last = re.compile(rf"\b{UPDATES} \d{{16}} x".encode())
+    return sum(last.search(_end(folder / "journal")) is not None for folder in place.run_folders())
 
 
 def _end(path: Path) -> bytes:

@@ -292,6 +292,7 @@ _NOISE = (
             Field(name="updates", kind=Kind.WHOLE, least=1, most=A_LOT, about="How many.", required=True),
             Field(name="bytes", kind=Kind.WHOLE, least=1, most=A_LOT, about="How long each is; 100 if not given."),
             Field(name="every", kind=Kind.NUMBER, most=A_DAY, about="Seconds between two; 0 if not given."),
+            Field(name="timed", kind=Kind.FLAG, about="Each says when: microseconds since 1970 behind its number."),
         ),
         main="updates",
         example="- flood: {updates: 5000, bytes: 200}",

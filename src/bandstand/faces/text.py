@@ -202,19 +202,30 @@ def _reviewed(task: TaskId, review: Review) -> Line:
     return Line(mark=Mark.REVIEW, task=task, text=f"{review.name} requests changes{what}")
 
 
+def worth_saying(update: AgentUpdate) -> bool:
+    """Whether `doing` has a line for this update. Made for every update; the line is made for few of them."""
+    match update:
+        case Said(text=text):
+            return "```json" not in text and not text.isspace() and text != ""
+        case ToolCalled() | ToolEnded(failed=True):
+            return True
+        case _:
+            return False
+
+
 def doing(update: AgentUpdate) -> str | None:
     """What an agent does right now, in one line; nothing for what is not worth one."""
     match update:
+        case _ if not worth_saying(update):
+            return None
         case ToolCalled(title=title, kind=ToolKind.EXECUTE):
             return f"$ {_one_line(title)}"
         case ToolCalled(title=title):
             return _one_line(title)
-        case ToolEnded(failed=True):
-            return "that did not work"
-        case Said(text=text) if text.strip() and "```json" not in text:
+        case Said(text=text):
             return f"“{_one_line(text)}”"
         case _:
-            return None
+            return "that did not work"
 
 
 def transcribed(update: AgentUpdate) -> tuple[str, str]:  # noqa: C901, PLR0911 - one match over a sum type

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 from bandstand.rehearsal import workspace
 from bandstand.rehearsal.turn import END_TURN, ToolCall, Turn, TurnEnded
@@ -227,9 +228,10 @@ def _hang(turn: Turn, step: Step) -> Instead:
 
 def _flood(turn: Turn, step: Step) -> Instead:
     """Number each update, so that its place can be told; the session does not remember them."""
-    size, pause = int(step.number("bytes", 100)), step.number("every", 0)
+    size, pause, timed = int(step.number("bytes", 100)), step.number("every", 0), step.flag("timed")
     for number in range(1, int(step.number("updates")) + 1):
-        text = f"{number} ".ljust(size - 1, "x") + "\n"
+        begin = f"{number} {time.time_ns() // 1000} " if timed else f"{number} "
+        text = begin.ljust(size - 1, "x") + "\n"
         turn.send({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}})
         if pause:
             turn.sleep(pause)

@@ -25,6 +25,7 @@ from bandstand.adapters.agents.messages import (
     Replied,
     Reply,
     Sent,
+    Told,
     encoded,
 )
 from bandstand.domain.errors import BandstandError, Broken, Unavailable
@@ -191,8 +192,10 @@ class Connection:
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Event) -> None:  # noqa: C901 - one match over every event, and what follows from it
         match event:
+            case Told():
+                pass
             case Sent():
                 self._sent[event.key] = event
             case Replied():
@@ -201,16 +204,19 @@ class Connection:
                 self._asked[event.request] = event.id
             case Answered() if event.key not in self._sent or event.key in self._answers:
                 return
-            case _:
+            case Answered():
                 pass
         self._due.extend(self._listener.hear(event))
-        if isinstance(event, Asked) and event.method not in self._serves:
-            refusal = Failure(code=METHOD_NOT_FOUND, message=f"There is no method {event.method[:200]!r} here.")
-            self._due.append(Reply(request=event.request, failure=refusal))
-        if isinstance(event, Answered):
-            self._answers[event.key] = event
-            if event.key in self._arrivals:
-                self._arrivals[event.key].set()
+        match event:
+            case Asked(method=method) if method not in self._serves:
+                refusal = Failure(code=METHOD_NOT_FOUND, message=f"There is no method {method[:200]!r} here.")
+                self._due.append(Reply(request=event.request, failure=refusal))
+            case Answered():
+                self._answers[event.key] = event
+                if event.key in self._arrivals:
+                    self._arrivals[event.key].set()
+            case _:
+                pass
 
     async def _catch_up(self) -> None:
         if self._ready.is_set():

@@ -6,7 +6,7 @@ sides number from wherever they like. Lines that are no JSON, batches and half-k
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -88,6 +88,8 @@ def messages(line: bytes) -> list[dict[str, object]]:
         value = json.loads(line.decode("utf-8", "replace").removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         return []
+    if isinstance(value, dict):
+        return [value]
     return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
 
 
@@ -114,17 +116,18 @@ class Decoder:
         self._uses: dict[str, int] = {}
         self._replied: set[str] = set()
 
-    def read(self, record: Record) -> Iterator[Event]:
+    def read(self, record: Record) -> Sequence[Event]:
         """The events that this record completes, in their order."""
         match record.kind:
+            case RecordKind.FROM_AGENT | RecordKind.UNTERMINATED:
+                return self._from_agent(self._line(record.payload) if self._length else record.payload)
             case RecordKind.PIECE:
                 self._keep(record.payload)
-            case RecordKind.FROM_AGENT | RecordKind.UNTERMINATED:
-                yield from self._from_agent(self._line(record.payload))
             case RecordKind.TO_AGENT:
-                yield from self._to_agent(record)
+                return self._to_agent(record)
             case RecordKind.NOTE:
                 pass
+        return ()
 
     def _keep(self, piece: bytes) -> None:
         """Keep a piece of a long line; beyond the longest, only its length, so that the line is passed over."""
@@ -135,28 +138,28 @@ class Decoder:
             self._pieces.clear()
 
     def _line(self, last: bytes) -> bytes:
-        if not self._length:
-            return last
         self._keep(last)
         line = b"".join(self._pieces)
         self._pieces.clear()
         self._length = 0
         return line
 
-    def _from_agent(self, line: bytes) -> Iterator[Event]:
+    def _from_agent(self, line: bytes) -> list[Event]:
         found = messages(line)
         if not found and line.strip():
             self.last_words = text(line[:500].decode("utf-8", "replace")).strip()
-        for message in found:
-            method, identity = message.get("method"), message.get("id")
-            if isinstance(method, str):
-                if isinstance(identity, str | int | float) and not isinstance(identity, bool):
-                    name = self._name(request_name(identity))
-                    yield Asked(request=name, id=identity, method=method, params=message.get("params"))
-                else:
-                    yield Told(method=method, params=message.get("params"))
-            elif isinstance(identity, str):
-                yield Answered(key=identity, result=message.get("result"), failure=_failure(message.get("error")))
+        return [event for message in found if (event := self._said(message)) is not None]
+
+    def _said(self, message: dict[str, object]) -> Event | None:
+        method, identity = message.get("method"), message.get("id")
+        if isinstance(method, str):
+            if identity is None or isinstance(identity, bool) or not isinstance(identity, str | int | float):
+                return Told(method=method, params=message.get("params"))
+            name = self._name(request_name(identity))
+            return Asked(request=name, id=identity, method=method, params=message.get("params"))
+        if isinstance(identity, str):
+            return Answered(key=identity, result=message.get("result"), failure=_failure(message.get("error")))
+        return None
 
     def _name(self, base: str) -> str:
         """The name of a request that comes now: an id used again after our reply is a new request."""
@@ -167,14 +170,15 @@ class Decoder:
             name = f"{base}#{use + 1}"
         return name
 
-    def _to_agent(self, record: Record) -> Iterator[Event]:
+    def _to_agent(self, record: Record) -> list[Event]:
         if record.key.startswith(REPLY):
             request = record.key.removeprefix(REPLY)
             self._replied.add(request)
-            yield Replied(request=request)
-            return
-        for message in messages(record.payload)[:1]:
-            yield Sent(key=record.key, method=text(message.get("method")), params=message.get("params"))
+            return [Replied(request=request)]
+        return [
+            Sent(key=record.key, method=text(message.get("method")), params=message.get("params"))
+            for message in messages(record.payload)[:1]
+        ]
 
 
 def _failure(error: object) -> Failure | None:

@@ -8,7 +8,8 @@ answer is. Updates keep the journal's order.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -111,6 +112,8 @@ class Dialogue:
     def hear(self, event: Event) -> list[Passage]:
         """Take in an event; what it says in our words."""
         match event:
+            case Told(method="session/update"):
+                return self._updated(event)
             case Sent():
                 return self._sent(event)
             case Answered():
@@ -119,8 +122,6 @@ class Dialogue:
                 return self._asked(event)
             case Replied():
                 self.open.pop(event.request, None)
-            case Told(method="session/update"):
-                return self._updated(event)
             case Told(method="$/cancel_request"):
                 self._withdrawn(table(event.params).get("requestId"))
             case Told():
@@ -180,55 +181,63 @@ class Feed:
 
     def __init__(self) -> None:
         self.dialogue = Dialogue()
-        self._new: asyncio.Queue[AgentUpdate | None] = asyncio.Queue()
+        self._new: deque[AgentUpdate] = deque()
+        self._news = asyncio.Event()
+        self._over = False
         self._caught_up = False
         self._settled: set[str] = set()
         self._trouble: Broken | None = None
 
-    def hear(self, event: Event) -> Iterator[Reply]:
+    def hear(self, event: Event) -> Sequence[Reply]:
         """Fold the event; queue what it says if it is new; settle what needs no person."""
         passages = self.dialogue.hear(event)
-        if isinstance(event, Asked) and event.method in SERVES and event.request not in self.dialogue.open:
-            failure = Failure(code=INVALID_PARAMS, message="Only forms can be answered here.")
-            yield Reply(request=event.request, failure=failure)
         if self._caught_up:
-            yield from self._settlements()
             for passage in passages:
                 self._queue(passage.update)
+        if isinstance(event, Asked) and event.method in SERVES and event.request not in self.dialogue.open:
+            failure = Failure(code=INVALID_PARAMS, message="Only forms can be answered here.")
+            return (Reply(request=event.request, failure=failure), *self._settlements())
+        return self._settlements()
 
-    def caught_up(self) -> Iterator[Reply]:
+    def caught_up(self) -> Sequence[Reply]:
         """Queue the requests that are open; from now on everything is new."""
         self._caught_up = True
         for request in self.dialogue.open.values():
             self._queue(request.asked.update)
-        yield from self._settlements()
+        return self._settlements()
 
     def over(self, trouble: BandstandError | None) -> None:
         """Let the reader come to its end, or to our own trouble: that the run ended is no news worth an error."""
         self._trouble = trouble if isinstance(trouble, Broken) else None
-        self._new.put_nowait(None)
+        self._over = True
+        self._news.set()
 
     async def updates(self) -> AsyncIterator[AgentUpdate]:
         """The queue, to its end; asked again, it ends again. Raises `Broken` if the journal could not be read."""
-        while (update := await self._new.get()) is not None:
-            yield update
-        self._new.put_nowait(None)
+        while self._new or not self._over:
+            while self._new:
+                yield self._new.popleft()
+            if not self._over:
+                self._news.clear()
+                await self._news.wait()
         if self._trouble is not None:
             raise self._trouble
 
-    def _settlements(self) -> Iterator[Reply]:
+    def _settlements(self) -> Sequence[Reply]:
         """The replies to requests that became moot and were not settled yet."""
-        for name, waiting in self.dialogue.open.items():
-            if waiting.moot and name not in self._settled:
-                self._settled.add(name)
-                yield waiting.settlement(name)
+        if not self._caught_up or not self.dialogue.open:
+            return ()
+        moot = [name for name, waiting in self.dialogue.open.items() if waiting.moot and name not in self._settled]
+        self._settled.update(moot)
+        return [self.dialogue.open[name].settlement(name) for name in moot]
 
     def _queue(self, update: AgentUpdate) -> None:
         if isinstance(update, Prompted):
             return
         if isinstance(update, PermissionRequested | QuestionAsked) and self.dialogue.open[update.request].moot:
             return
-        self._new.put_nowait(update)
+        self._new.append(update)
+        self._news.set()
 
 
 class AcpSession:

@@ -15,7 +15,7 @@ import socket
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from bandstand.adapters.hosts import holder
 from bandstand.adapters.hosts.journal import RecordStream, ends, scan, written_key
@@ -28,6 +28,7 @@ KILL_SECONDS = 30.0  # a holder that ends may have to wait for a busy disk
 LOOK_AGAIN_SECONDS = 0.005  # for what tells nobody: a lock that becomes free
 _CALL_AGAIN_SECONDS = 0.05  # for a holder that hung up on a reader and is not dead
 _CHUNK = 1 << 16  # bytes read at once: short lines of so many take the event loop some 20 ms
+_BATCH = 256  # records that wait for who reads them, before no more are taken in
 _REFUSALS = {
     "ended": "Run {run} has ended.",
     "fenced": "Another channel has taken over run {run}.",
@@ -132,11 +133,11 @@ class HolderProcess:
 
 
 class Connection:
-    """One connection to a holder: commands and answers one by one, or a tail."""
+    """One connection to a holder: commands and answers, one by one."""
 
     def __init__(self, run: RunId, *, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._run = run
-        self.reader = reader
+        self._reader = reader
         self._writer = writer
 
     @classmethod
@@ -171,7 +172,7 @@ class Connection:
         await self.send({"op": op, "n": len(payload), **facts}, payload)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                line = await self.reader.readline()
+                line = await self._reader.readline()
         except OSError as error:
             raise Unavailable(f"The holder of run {self._run} does not answer.") from error
         if not line.endswith(b"\n"):
@@ -203,6 +204,86 @@ class Connection:
             await self._writer.wait_closed()
 
 
+class Tail(asyncio.BufferedProtocol):
+    """One connection to a holder that gets its journal as it grows, read in batches: all that has come since the last.
+
+    All share one buffer, since what is in it is taken out before anybody else gets a turn.
+    """
+
+    _buffer = memoryview(bytearray(_CHUNK))
+
+    def __init__(self, *, after: int) -> None:
+        self._stream = RecordStream(after=after)
+        self._records: list[Record] = []
+        self._news = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._over = False
+        self._trouble: Broken | None = None
+        self._transport: asyncio.Transport | None = None
+
+    @classmethod
+    async def open(cls, run: RunId, folder: Path, *, after: int) -> Self:
+        """Connect to the holder of that folder. Raises `Unavailable` if there is none, or not one of our own user."""
+        loop = asyncio.get_running_loop()
+        try:
+            sock = _connected(folder)
+            _, tail = await loop.create_unix_connection(lambda: cls(after=after), sock=sock)
+        except OSError as error:
+            raise Unavailable(f"Run {run} has no holder that answers.") from error
+        return tail
+
+    async def next(self) -> list[Record]:
+        """The records that have come, at least one; none once the holder has hung up. Raises `Broken` for damage."""
+        while not self._records and not self._over:
+            self._news.clear()
+            await self._news.wait()
+        records, self._records = self._records, []
+        if not records and self._trouble:
+            raise self._trouble
+        if self._transport and not self._over:
+            self._transport.resume_reading()
+        return records
+
+    async def close(self) -> None:
+        """Hang up. May be repeated."""
+        self._hang_up()
+        await self._gone.wait()
+
+    def _hang_up(self) -> None:
+        self._over = True
+        self._news.set()
+        if self._transport:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Say from where on."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.write(json.dumps({"op": "tail", "from": self._stream.offset}).encode() + b"\n")
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where bytes go."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Some have come."""
+        try:
+            self._records += self._stream.feed(bytes(self._buffer[:nbytes]))
+        except Broken as error:
+            self._trouble = error
+            self._hang_up()
+        if self._records:
+            self._news.set()
+            if len(self._records) > _BATCH and self._transport:
+                self._transport.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The holder has hung up, or we have."""
+        self._over = True
+        self._news.set()
+        self._gone.set()
+
+
 class LocalChannel:
     """A way to a run of this machine; see the port."""
 
@@ -216,7 +297,7 @@ class LocalChannel:
         self._size = size
         self._epoch = epoch
         self._turn = asyncio.Lock()
-        self._tails: set[Connection] = set()
+        self._tails: set[Tail] = set()
         self._closed = asyncio.Event()
 
     async def records(self, *, after: int = 0) -> AsyncIterator[Record]:
@@ -224,10 +305,11 @@ class LocalChannel:
         offset = after
         while not self._closed.is_set():
             async with contextlib.aclosing(self._tail(offset)) as tail:
-                async for record in tail:
-                    offset = record.end
-                    yield record
-                    if ends(record):
+                async for records in tail:
+                    offset = records[-1].end
+                    for record in records:
+                        yield record
+                    if ends(records[-1]):
                         return
             if await self._process.gone(within=_CALL_AGAIN_SECONDS):
                 await released(self._folder, within=KILL_SECONDS)
@@ -235,21 +317,16 @@ class LocalChannel:
                     yield record
                 return
 
-    async def _tail(self, offset: int) -> AsyncGenerator[Record, None]:
+    async def _tail(self, offset: int) -> AsyncGenerator[list[Record], None]:
         """What the holder sends of its journal until it hangs up; nothing if it does not take the call."""
         try:
-            tail = await Connection.open(self._run, self._folder)
+            tail = await Tail.open(self._run, self._folder, after=offset)
         except Unavailable:
             return
         self._tails.add(tail)
-        stream = RecordStream(after=offset)
         try:
-            await tail.send({"op": "tail", "from": offset})
-            while not self._closed.is_set() and (data := await tail.reader.read(_CHUNK)):
-                for record in stream.feed(data):
-                    yield record
-        except (OSError, Unavailable):
-            return
+            while not self._closed.is_set() and (records := await tail.next()):
+                yield records
         finally:
             self._tails.discard(tail)
             await tail.close()
@@ -289,7 +366,8 @@ class LocalChannel:
         """Let go of the run; it goes on. May be repeated."""
         self._closed.set()
         self._process.close()
-        for connection in (*self._tails, self._connection):
-            if connection:
-                await connection.close()
-        self._connection = None
+        for tail in tuple(self._tails):
+            await tail.close()
+        connection, self._connection = self._connection, None
+        if connection:
+            await connection.close()

@@ -19,7 +19,7 @@ from bandstand.domain.ids import RepositoryId, RunId, TaskId
 from bandstand.domain.past import subject
 from bandstand.domain.state import State
 from bandstand.faces.daemon.rows import row
-from bandstand.faces.text import GLYPHS, doing, told
+from bandstand.faces.text import GLYPHS, doing, told, worth_saying
 from bandstand.faces.wire import Json, encode, error_message
 from bandstand.faces.wire.plain import plain
 from bandstand.ports.log import Recorded
@@ -38,7 +38,7 @@ HEARTBEAT_SECONDS = 15.0
 ROWS = 200
 """How many rows are made at once; the next ones come right behind."""
 
-MOST_UPDATES, MOST_CHARACTERS = 4096, 8 * 2**20
+MOST_UPDATES, MOST_CHARACTERS = 32_768, 8 * 2**20
 """What may wait of runs in focus for one reader."""
 
 
@@ -71,7 +71,7 @@ class Feed:
         self._shown = self._ready = False
         self._changed: dict[RepositoryId, dict[TaskId | None, None]] = {}
         self._asks: dict[RepositoryId, tuple[Ask, ...]] = {}
-        self._doing: dict[tuple[RepositoryId, RunId], tuple[TaskId, str]] = {}
+        self._doing: dict[tuple[RepositoryId, RunId], Told] = {}
         self._updates: deque[tuple[RepositoryId, Told, int]] = deque()
         self._characters = 0
         self._lost: dict[tuple[RepositoryId, RunId], int] = {}
@@ -99,10 +99,10 @@ class Feed:
             return
         if told.run in self._wanted.focus:
             self._keep(repository, told)
-        if words := doing(told.update):
+        if worth_saying(told.update):
             if not self._doing:
                 self._wake.set()
-            self._doing[repository, told.run] = (told.task, words)
+            self._doing[repository, told.run] = told
 
     def ended(self, error: BandstandError | None) -> None:
         """The stream is over."""
@@ -181,7 +181,7 @@ class Feed:
         if facts:
             self._cursor = facts[-1].sequence
             tasks = {(fact.repository, _task_of(fact.event)) for fact in facts}
-            parts += self._doings([key for key, (task, _) in self._doing.items() if (key[0], task) in tasks])
+            parts += self._doings([key for key, told in self._doing.items() if (key[0], told.task) in tasks])
             parts += [said for fact in facts if (said := self._fact(fact))]
         if now >= self._digest_at and self._position >= self._head:
             parts += self._doings(list(self._doing))
@@ -219,8 +219,8 @@ class Feed:
     def _doings(self, keys: Sequence[tuple[RepositoryId, RunId]]) -> list[bytes]:
         said = []
         for key in keys:
-            task, words = self._doing.pop(key)
-            said.append({"repository": key[0], "task": task, "run": key[1], "text": words})
+            last = self._doing.pop(key)
+            said.append({"repository": key[0], "task": last.task, "run": key[1], "text": doing(last.update)})
         return [_event("doing", {"doing": said})] if said else []
 
     def _told_in_full(self) -> list[bytes]:

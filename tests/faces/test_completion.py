@@ -44,9 +44,9 @@ def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (["r"], ["run", "review"]),
+        (["ru"], ["run"]),
         (["--ver"], ["--version"]),
-        (["help", "re"], ["review"]),
+        (["help", "revi"], ["review"]),
         (["ps", "--a"], ["--all"]),
         (["ps", "--json", "d"], ["done", "docs"]),
         (["ps", "done", ""], ["api-docs", "docs"]),
@@ -96,7 +96,7 @@ def test_an_older_daemon_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (["re"], ["review"]),
+        (["revi"], ["review"]),
         (["show", "d"], ["done", "docs"]),
         (["run", "--sandbox", "=", "n"], ["none"]),
         (["show", "nothing-like-it"], [""]),

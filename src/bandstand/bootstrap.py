@@ -34,6 +34,7 @@ from bandstand.config.stops import StopNote
 from bandstand.domain.admission import MEGABYTE, Capacity
 from bandstand.domain.errors import BandstandError, Refused
 from bandstand.domain.ids import AgentName, RepositoryId
+from bandstand.domain.redaction import Redaction
 from bandstand.ports.agents import AgentProtocol
 from bandstand.ports.hosts import Host
 from bandstand.ports.sandbox import Sandbox
@@ -72,6 +73,7 @@ class Bandstand:
         self.places = places
         self.home = Path(environment.get("HOME") or "/")
         self._environment = environment
+        self.redaction = Redaction(environment)
         self._clock = AwakeClock()
         self._log = SqliteLog(places.database)
         self.broadcast = Broadcast(self._log)
@@ -244,6 +246,7 @@ class Bandstand:
         root = self._root(repository.id)
         sandbox = self.sandbox(fleet.state.sandbox, repository.path, repository.git_dir, git_dir=repository.git_dir)
         environment = FileEnvironment(root / "environment.json")
+        self.redaction.learn(environment.kept())
         host = LocalHost(root / "runs", sys.executable, waking=self._waking())
         protocol = AcpProtocol()
         policies = Policies(

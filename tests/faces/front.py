@@ -11,6 +11,7 @@ from typing import Any
 
 from bandstand.config.places import Places
 from bandstand.domain.errors import Refused
+from bandstand.domain.redaction import Redaction
 from bandstand.faces.daemon.server import Reception
 from bandstand.faces.wire import Client, Json, encode
 from bandstand.services.broadcast import Broadcast
@@ -38,6 +39,7 @@ class MemoryBand:
 
     def __post_init__(self) -> None:
         log, clock = self.worlds[0].log, self.worlds[0].clock
+        self.redaction = Redaction()
         self.broadcast = Broadcast(log)
         self.orders = Orders(log)
         self.repositories = Repositories(log=log, clock=clock, desks=self.desks, open_at=self.desk)

@@ -172,7 +172,9 @@ def test_who_reads_slowly_misses_updates_and_never_facts() -> None:
         world.agent_does("one", sits())
         await world.submit("one")
         run, repository = RunId("one.1"), world.repository.id
-        feed = Feed(web.band.repositories, web.band.broadcast, Wanted(focus=frozenset({run})))
+        feed = Feed(
+            web.band.repositories, web.band.broadcast, Wanted(focus=frozenset({run})), redaction=web.band.redaction
+        )
         async with web.band.broadcast.listen(feed) as head:
             await feed.begin(head)
             for number in range(feeds.MOST_UPDATES + 50):

@@ -136,7 +136,7 @@ def test_orders_and_questions_go_through() -> None:
         (row,) = (await front.call("ps"))["tasks"]
         assert (row["id"], row["glyph"], row["mark"]) == ("one", "✓", "landed")
         assert (await front.call("show", task="one"))["branch"] == "band/one"
-        assert "+allow" in await front.call("diff", task="one")
+        assert "+allow" in (await front.call("diff", task="one"))["patch"]
         with pytest.raises(Unknown, match="no task 'two'"):
             await front.call("show", task="two")
         with pytest.raises(Refused, match="has ended"):
@@ -173,7 +173,7 @@ def test_a_review_and_a_cancellation_go_through() -> None:
         await world.ask("one")
         seen = await front.call("look", task="one")
         head = seen["task"]["change"]["head"]
-        assert seen == {"task": await front.call("show", task="one"), "patch": await front.call("diff", task="one")}
+        assert seen == {"task": await front.call("show", task="one"), **await front.call("diff", task="one")}
         with pytest.raises(Refused, match="has moved: you saw 0123456789ab"):
             await front.call("review", task="one", approve=True, by="grace", commit="0123456789abcdef")
         assert await front.call("review", task="one", approve=True, by="grace", commit=head[:12]) == {"task": "one"}

@@ -186,10 +186,10 @@ def diff(arguments: argparse.Namespace) -> int:
         lines = [f"{key:<9} {cut(value, width() - 10)}" for key, value in _change(task)] or ["No change yet."]
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         return 0
-    patch = call("diff", task=arguments.task)
+    found = call("diff", task=arguments.task)
     if arguments.json:
-        return dump({"patch": patch})
-    return page(paint_patch(patch, Paint(sys.stdout)))
+        return dump(found)
+    return page(paint_patch(found["patch"], Paint(sys.stdout)))
 
 
 def paint_patch(patch: str, paint: Paint) -> str:

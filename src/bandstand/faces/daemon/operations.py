@@ -59,7 +59,7 @@ async def list_asks(band: Bandstand, args: Args) -> Json:
 
 async def diff(band: Bandstand, args: Args) -> Json:
     """A task's change as a patch."""
-    return await (await desk_of(band, args)).views.diff(_task(args))
+    return {"patch": await (await desk_of(band, args)).views.diff(_task(args))}
 
 
 async def look(band: Bandstand, args: Args) -> Json:

@@ -22,6 +22,7 @@ from bandstand import __version__, faults
 from bandstand.config.places import Places, places
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
 from bandstand.faces.daemon.http.doors import Door, Doorway, address, tcp_door, unix_door
+from bandstand.faces.daemon.redacting import shown
 from bandstand.faces.daemon.starts import keeps_down, on_record, stay_down, take
 from bandstand.faces.wire import INSTALL, Json, Outlived, encode, error_message
 from bandstand.faults import fault
@@ -199,7 +200,9 @@ class Reception:
         except ValueError:
             while (rest := await reader.read(1 << 16)) and b"\n" not in rest:
                 pass
-            await _send(writer, error_message(Refused("The request is too long.", hint="Submit fewer tasks at once.")))
+            await self._send(
+                writer, error_message(Refused("The request is too long.", hint="Submit fewer tasks at once."))
+            )
             return
         if not line:
             return
@@ -216,7 +219,7 @@ class Reception:
         try:
             await self._operate(_request(line), writer)
         except BandstandError as error:
-            await _send(writer, error_message(error))
+            await self._send(writer, error_message(error))
         except (asyncio.CancelledError, ConnectionError):
             raise
         except Exception as error:  # the boundary: a fault is told to the caller and to the log
@@ -225,7 +228,7 @@ class Reception:
                 f"Bandstand made a mistake: {type(error).__name__}: {error}",
                 hint="Please report it; the daemon's log has the whole story.",
             )
-            await _send(writer, error_message(told))
+            await self._send(writer, error_message(told))
 
     async def _operate(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         from bandstand.faces.daemon.operations import ANSWERING, STREAMING
@@ -234,22 +237,26 @@ class Reception:
         outlived = self._outlived(request.get("install", INSTALL))
         if op == "hello":
             told = {"version": __version__, "pid": os.getpid(), "python": sys.executable, "outlived": outlived}
-            await _send(writer, {"result": told})
+            await self._send(writer, {"result": told})
         elif op == "down":
-            await _send(writer, {"result": {"pid": os.getpid()}})
+            await self._send(writer, {"result": {"pid": os.getpid()}})
             _end_for_good(self._band.places, self._over)
         elif outlived:
             self._make_way(outlived)
         elif op == "ready":
-            await _send(writer, {"result": None})
+            await self._send(writer, {"result": None})
         elif op in ANSWERING:
-            await _send(writer, {"result": await ANSWERING[op](self._band, args)})
+            await self._send(writer, {"result": await ANSWERING[op](self._band, args)})
         elif op in STREAMING:
             async for item in STREAMING[op](self._band, args):
-                await _send(writer, {"item": item})
-            await _send(writer, {"result": None})
+                await self._send(writer, {"item": item})
+            await self._send(writer, {"result": None})
         else:
             raise Refused(f"The daemon knows no operation {op!r}.", hint="`band down` ends an older daemon.")
+
+    async def _send(self, writer: asyncio.StreamWriter, message: Json) -> None:
+        writer.write(encode(shown(message, self._band.redaction)))
+        await writer.drain()
 
     def _outlived(self, install: str) -> str:
         """Why this daemon should not answer a caller of an installation, or is empty if it should."""
@@ -286,11 +293,6 @@ async def _hung_up(reader: asyncio.StreamReader) -> None:
     """Return when the caller has hung up. What else it says is of no interest."""
     while await reader.read(4096):
         pass
-
-
-async def _send(writer: asyncio.StreamWriter, message: Json) -> None:
-    writer.write(encode(message))
-    await writer.drain()
 
 
 def _peer(writer: asyncio.StreamWriter) -> int:

@@ -78,6 +78,7 @@ async def plan(band: Bandstand, args: Args) -> Json:
 
 async def submit(band: Bandstand, args: Args) -> Json:
     """Take up the tasks of an order under the rules whose digest the caller has seen and confirmed."""
+    band.redaction.learn({name: str(value) for name, value in (args.get("variables") or {}).items()})
     order = await _understand(band, args)
     if args.get("digest") != order.policy.digest:
         raise Stale("The rules of this repository changed while you looked at them.", hint="Run the command again.")

@@ -201,11 +201,6 @@ async def inbox(band: Bandstand, asked: Asked) -> Json:
     return {"asks": found}
 
 
-async def diff(band: Bandstand, asked: Asked) -> Json:
-    """A change as a patch."""
-    return {"patch": await _asking("diff")(band, asked)}
-
-
 async def transcript(band: Bandstand, asked: Asked) -> Json:
     """One page of a transcript. The cursor counts what was given of each run, since each only grows."""
     task = TaskId(asked.where["task"])
@@ -259,7 +254,7 @@ QUESTIONS: Mapping[str, Answer] = {
     "plan": plan,
     "showTask": _asking("show"),
     "showTranscript": transcript,
-    "showDiff": diff,
+    "showDiff": _asking("diff"),
     "showReview": _asking("look"),
     "listAllAsks": inbox,
     "listAsks": asks,

@@ -21,6 +21,7 @@ from bandstand.faces.daemon.http.document import document
 from bandstand.faces.daemon.http.feed import Feed, Wanted, look_up
 from bandstand.faces.daemon.http.requests import OtherType, TooLong
 from bandstand.faces.daemon.http.table import OPERATIONS, PREFIX, Operation
+from bandstand.faces.daemon.redacting import shown
 from bandstand.faces.wire import Json, encode, error_message
 
 MOST_READERS = 64
@@ -58,6 +59,7 @@ def application(band: Bandstand) -> Starlette:
     }
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
+    app.state.redaction = band.redaction
     return app
 
 
@@ -65,19 +67,19 @@ def _endpoint(band: Bandstand, operation: Operation) -> Endpoint:
     """What answers one operation of the table."""
 
     async def ask(request: Request) -> Response:
-        return _json(await answers.QUESTIONS[operation.id](band, await _asked(request, operation)))
+        return _json(request, await answers.QUESTIONS[operation.id](band, await _asked(request, operation)))
 
     async def order(request: Request) -> Response:
         taken = await answers.order(band, operation.id, await _asked(request, operation))
         more = {"idempotency-replayed": "true"} if taken.repeated else {}
-        return _json(answers.receipt(taken), status=operation.status, headers=more)
+        return _json(request, answers.receipt(taken), status=operation.status, headers=more)
 
     async def events(request: Request) -> Response:
         return await _events(band, request, operation)
 
     async def describe(request: Request) -> Response:
         requests.query(request.query_params.multi_items(), operation.query)
-        return _json(document())
+        return _json(request, document())
 
     special = {"events": events, "document": describe}
     return special.get(operation.id) or (order if operation.order else ask)
@@ -126,7 +128,7 @@ async def _events(band: Bandstand, request: Request, operation: Operation) -> Re
     await look_up(band.repositories, wanted)
     if band.broadcast.listeners >= MOST_READERS:
         raise Unavailable("Too many read events already.", hint="Close one of them.")
-    return _EventStream(band, Feed(band.repositories, band.broadcast, wanted, after=after))
+    return _EventStream(band, Feed(band.repositories, band.broadcast, wanted, redaction=band.redaction, after=after))
 
 
 class _EventStream(Response):
@@ -176,21 +178,27 @@ async def _hung_up(receive: Receive) -> None:
         pass
 
 
-def _json(value: Json, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _json(request: Request, value: Json, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     more = {**_HEADERS, **(headers or {})}
+    value = shown(value, request.app.state.redaction)
     return Response(encode(value), status_code=status, media_type="application/json", headers=more)
 
 
-async def _told(_request: Request, error: BandstandError) -> Response:
+async def _told(request: Request, error: BandstandError) -> Response:
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
-    return _json(error_message(error), status=status, headers={"connection": "close"} if status == 413 else None)
+    return _json(
+        request, error_message(error), status=status, headers={"connection": "close"} if status == 413 else None
+    )
 
 
-async def _no_route(_request: Request, error: HTTPException) -> Response:
+async def _no_route(request: Request, error: HTTPException) -> Response:
     kind = Unknown if error.status_code == 404 else Refused
     hint = f"GET {PREFIX}/openapi.json shows what there is."
     return _json(
-        error_message(kind(f"{error.detail}.", hint=hint)), status=error.status_code, headers=dict(error.headers or {})
+        request,
+        error_message(kind(f"{error.detail}.", hint=hint)),
+        status=error.status_code,
+        headers=dict(error.headers or {}),
     )
 
 
@@ -205,4 +213,4 @@ async def _mistake(request: Request, error: Exception) -> Response:
         f"Bandstand made a mistake: {type(error).__name__}: {error}",
         hint="Please report it; the daemon's log has the whole story.",
     )
-    return _json(error_message(told), status=500)
+    return _json(request, error_message(told), status=500)

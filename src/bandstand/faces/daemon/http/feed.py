@@ -17,7 +17,9 @@ from bandstand.domain.errors import BandstandError, Unknown
 from bandstand.domain.events import Event
 from bandstand.domain.ids import RepositoryId, RunId, TaskId
 from bandstand.domain.past import subject
+from bandstand.domain.redaction import Redaction
 from bandstand.domain.state import State
+from bandstand.faces.daemon.redacting import shown
 from bandstand.faces.daemon.rows import row
 from bandstand.faces.text import GLYPHS, doing, told, worth_saying
 from bandstand.faces.wire import Json, encode, error_message
@@ -61,11 +63,18 @@ class Feed:
     """A `Listener` that makes a stream of what it hears. `after` is the last fact that the reader knows of."""
 
     def __init__(
-        self, repositories: Repositories, broadcast: Broadcast, wanted: Wanted, *, after: int | None = None
+        self,
+        repositories: Repositories,
+        broadcast: Broadcast,
+        wanted: Wanted,
+        *,
+        redaction: Redaction,
+        after: int | None = None,
     ) -> None:
         self._repositories = repositories
         self._broadcast = broadcast
         self._wanted = wanted
+        self._redaction = redaction
         self._cursor = after
         self._head = 0
         self._shown = self._ready = False
@@ -106,7 +115,7 @@ class Feed:
 
     def ended(self, error: BandstandError | None) -> None:
         """The stream is over."""
-        self._end = _event("error", error_message(error)) if error is not None else b""
+        self._end = self._event("error", error_message(error)) if error is not None else b""
         self._wake.set()
 
     def _keep(self, repository: RepositoryId, told: Told) -> None:
@@ -190,7 +199,7 @@ class Feed:
                 self._digest_at = now + DIGEST_SECONDS
                 if not self._ready:
                     self._ready = True
-                    parts.append(_event("ready", {"sequence": self._position}, id=self._position))
+                    parts.append(self._event("ready", {"sequence": self._position}, id=self._position))
         if not parts and now >= self._beat_at:
             parts.append(f"id: {self._position}\n: heartbeat\n\n".encode())
         return b"".join(parts)
@@ -214,14 +223,14 @@ class Feed:
             "event": plain(fact.event),
             "line": {**plain(line), "glyph": GLYPHS[line.mark]} if line is not None else None,
         }
-        return _event("fact", item, id=fact.sequence)
+        return self._event("fact", item, id=fact.sequence)
 
     def _doings(self, keys: Sequence[tuple[RepositoryId, RunId]]) -> list[bytes]:
         said = []
         for key in keys:
             last = self._doing.pop(key)
             said.append({"repository": key[0], "task": last.task, "run": key[1], "text": doing(last.update)})
-        return [_event("doing", {"doing": said})] if said else []
+        return [self._event("doing", {"doing": said})] if said else []
 
     def _told_in_full(self) -> list[bytes]:
         runs: dict[tuple[RepositoryId, RunId], Json] = {}
@@ -232,7 +241,7 @@ class Feed:
                 (repository, one.run), {"repository": repository, "task": one.task, "run": one.run, "updates": []}
             )
             run["updates"].append({"type": type(one.update).__name__, **plain(one.update)})
-        said = [_event("updates", {**run, "lost": self._lost.get(key, 0)}) for key, run in runs.items()]
+        said = [self._event("updates", {**run, "lost": self._lost.get(key, 0)}) for key, run in runs.items()]
         self._updates.clear()
         self._lost.clear()
         self._characters = 0
@@ -259,6 +268,10 @@ class Feed:
                 break
         return said
 
+    def _event(self, kind: str, data: Json, *, id: int | None = None) -> bytes:
+        place = f"id: {id}\n" if id is not None else ""
+        return f"event: {kind}\n{place}data: ".encode() + encode(shown(data, self._redaction)) + b"\n"
+
     async def _digest(self, desk: Desk, tasks: Collection[TaskId]) -> bytes:
         name = desk.repository.id
         asks = tuple(ask for ask in desk.views.list_asks() if self._wanted.has(name, ask.task))
@@ -268,7 +281,7 @@ class Feed:
         if asks != self._asks.get(name):
             self._asks[name] = asks
             item["asks"] = plain(asks)
-        return _event("tasks", item)
+        return self._event("tasks", item)
 
 
 async def look_up(repositories: Repositories, wanted: Wanted) -> None:
@@ -283,8 +296,3 @@ async def look_up(repositories: Repositories, wanted: Wanted) -> None:
 
 def _task_of(event: Event) -> TaskId | None:
     return None if isinstance(event, e.OrderTaken) else subject(event)
-
-
-def _event(kind: str, data: Json, *, id: int | None = None) -> bytes:
-    place = f"id: {id}\n" if id is not None else ""
-    return f"event: {kind}\n{place}data: ".encode() + encode(data) + b"\n"

@@ -113,6 +113,6 @@ class Folder:
             (hooks / name).write_text(f"#!/bin/sh\necho {name} >> '{witness}'\n")
             (hooks / name).chmod(0o755)
 
-    async def open(self) -> GitRepository:
-        """The repository as the adapter sees it."""
-        return await GitRepository.find(self.path, environment=os.environ, new_id=ids())
+    async def open(self, **environment: str) -> GitRepository:
+        """The repository as the adapter sees it, by an environment with these variables in it."""
+        return await GitRepository.find(self.path, environment={**os.environ, **environment}, new_id=ids())

@@ -145,7 +145,7 @@ def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     """Line breaks, colons and quotes, which lists of folders have their own use for, and bytes that are no text."""
     (tmp_path / ODD).mkdir()
     world = GitWorld(tmp_path / ODD, walls=True)
-    assert "\n" in str(world.repository.objects()[0])
+    assert "\n" in str(world.repository.store.objects()[0])
 
     async def work() -> None:
         base = world.user.head()
@@ -162,7 +162,7 @@ def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     asyncio.run(work())
     assert (world.user.text("a.txt"), world.user.status()) == ("2\n", [])
     # Who borrows from it finds its objects as git does.
-    borrowed = world.repository.objects()[0]
+    borrowed = world.repository.store.objects()[0]
     (tmp_path / "own" / "info").mkdir(parents=True)
     (tmp_path / "own" / "info" / "alternates").write_bytes(b"# a remark\n" + alternates.lines([borrowed]))
     assert alternates.stores(tmp_path / "own") == (tmp_path / "own", borrowed)

@@ -69,7 +69,7 @@ def archived(world: GitWorld) -> dict[str, int]:
 def capture(world: GitWorld, *, patience_seconds: float = SOON) -> Capture:
     """The way into the workspace."""
     layout = Layout(folder=world.root / "t1")
-    git = ConfinedGit(OpenSandbox(), layout, objects=world.repository.objects(), search_path=os.environ["PATH"])
+    git = ConfinedGit(OpenSandbox(), layout, objects=world.repository.store.objects(), search_path=os.environ["PATH"])
     return Capture(git, layout, patience_seconds=patience_seconds)
 
 

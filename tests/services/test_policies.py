@@ -136,6 +136,23 @@ def test_a_task_may_be_cancelled_over_new_rules() -> None:
     play(story)
 
 
+def test_a_link_to_another_repository_waits_for_a_person() -> None:
+    """Also where no review is asked for: what it points to is no part of the change. A yes lands it."""
+
+    async def story(world: World) -> None:
+        world.repository.links.add("lib")
+        world.agent_does("one", writes({"lib": "a commit of another repository\n"}))
+        await world.submit("one", "two")
+        ask = await world.ask("one")
+        assert ask.kind is AskKind.REVIEW
+        assert "It points lib to a commit of another repository" in f"{ask.title} {ask.detail}"
+        await world.until(landed("two"))
+        await world.answer(ask, "approve")
+        await world.until(landed("one"))
+
+    play(story, lambda: World(rules(review="none")))
+
+
 def test_who_submits_under_new_rules_has_confirmed_them() -> None:
     """Tasks under way are checked anew by them before they land."""
 

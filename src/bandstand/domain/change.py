@@ -16,6 +16,22 @@ class FileChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unfiltered:
+    """A file for which the attributes of the repository name a filter that did not run."""
+
+    path: str
+    filter: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreign:
+    """What of a change is kept elsewhere or otherwise: links to commits of other repositories, files past a filter."""
+
+    links: tuple[str, ...] = ()
+    unfiltered: tuple[Unfiltered, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """The commits between `base` and `head`, and the files they touch, sorted by path."""
 

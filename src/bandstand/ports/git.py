@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from bandstand.domain.change import Change
+from bandstand.domain.change import Change, Foreign
 from bandstand.domain.ids import CommitId, RepositoryId, TreeId
 
 
@@ -104,6 +104,10 @@ class Repository(Protocol):
         """The paths of a commit, sorted."""
         ...
 
+    async def absent(self, commit: CommitId) -> tuple[str, ...]:
+        """The submodules of a commit that are not on this machine: whoever works on it finds empty folders there."""
+        ...
+
     async def tree(self, commit: CommitId) -> TreeId:
         """The tree of a commit."""
         ...
@@ -113,6 +117,10 @@ class Repository(Protocol):
 
         A renamed file is listed under both its names, so that `paths` are all that it touches.
         """
+        ...
+
+    async def foreign(self, change: Change) -> Foreign:
+        """What of a change is kept elsewhere, or otherwise than its files show."""
         ...
 
     async def diff(self, *, base: CommitId, head: CommitId) -> str:

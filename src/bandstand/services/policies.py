@@ -17,7 +17,14 @@ from bandstand.domain import events as e
 from bandstand.domain.agent import AgentProfile
 from bandstand.domain.asking import Reason, ask_policy
 from bandstand.domain.change import Change
-from bandstand.domain.detection import detect, removed_tests, touched_gates, wanted, weakened_tests
+from bandstand.domain.detection import (
+    detect,
+    foreign_content,
+    removed_tests,
+    touched_gates,
+    wanted,
+    weakened_tests,
+)
 from bandstand.domain.errors import Refused
 from bandstand.domain.ids import AgentName, CommitId, TaskId
 from bandstand.domain.policy import Policy
@@ -119,7 +126,10 @@ class Policies:
         return not await self.fleet.record(hold)
 
     async def touched(self, policy: Policy, change: Change) -> tuple[str, ...]:
-        """Where a change touches what it is judged by, in sentences. Rules are those of its base, not its own."""
+        """Where a change touches what it is judged by, or holds less than it shows, in sentences.
+
+        Rules are those of its base, not its own.
+        """
         commands = [check.command for check in policy.checks]
         before, after = [
             (await self._contents(commit, await self.repository.files(commit), change.paths, commands)).get
@@ -130,6 +140,7 @@ class Policies:
             *touched_gates(changed=change.paths, before=before, after=after, commands=commands, statuses=statuses),
             *removed_tests(path for path, status in statuses.items() if status == "D"),
             *weakened_tests(changed=change.paths, before=before, after=after),
+            *foreign_content(await self.repository.foreign(change)),
         )
 
     async def _contents(

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
 
-from bandstand.domain.change import Change, FileChange
+from bandstand.domain.change import Change, FileChange, Foreign
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import CommitId, RepositoryId, TaskId, TreeId
 from bandstand.ports.git import CheckoutInTheWay, Conflicted, Merged, MergeOrder, Signature, TargetMoved
@@ -47,7 +47,8 @@ class MemoryCommit:
 class MemoryRepository:
     """The user's repository, with its first branch checked out. `refs` are by their full names.
 
-    `under_way` is what the user is in the middle of in the checkout, as a `CheckoutInTheWay` says it.
+    `under_way` is what the user is in the middle of in the checkout, `links` are paths that stand for commits of other
+    repositories.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class MemoryRepository:
         self.refs: dict[str, CommitId] = {}
         self.checked_out = branch
         self.under_way = ""
+        self.links: set[str] = set()
         self.checkout: dict[str, bytes] = dict(files or {"README.md": b"Hello.\n"})
         self._user = user
         first = MemoryCommit(files=dict(self.checkout), parents=(), message="first", author=ADA)
@@ -121,21 +123,30 @@ class MemoryRepository:
         """The paths of a commit, sorted."""
         return tuple(sorted(self.at(commit).files))
 
+    async def absent(self, commit: CommitId) -> tuple[str, ...]:
+        """There are no submodules in memory."""
+        return ()
+
     async def tree(self, commit: CommitId) -> TreeId:
         """The tree of a commit."""
         return self.at(commit).tree
 
     async def change(self, *, base: CommitId, head: CommitId) -> Change:
         """What lies between the merge base of both and `head`."""
-        start = self._merge_base(base, head) or base
+        start = _merge_base(self, base, head) or base
         old, new = self.at(start).files, self.at(head).files
         files = tuple(_file_change(path, old.get(path), new.get(path)) for path in _changed(old, new))
         count = len(self.history(head) - self.history(base))
         return Change(base=start, head=head, tree=self.at(head).tree, files=files, commits=count)
 
+    async def foreign(self, change: Change) -> Foreign:
+        """What a test says of a path that a change leaves."""
+        left = {file.path for file in change.files if file.status != "D"}
+        return Foreign(links=tuple(path for path in self.links if path in left))
+
     async def diff(self, *, base: CommitId, head: CommitId) -> str:
         """The same as a unified patch."""
-        old, new = self.at(self._merge_base(base, head) or base).files, self.at(head).files
+        old, new = self.at(_merge_base(self, base, head) or base).files, self.at(head).files
         return "".join(line for path in _changed(old, new) for line in _patch(path, old.get(path), new.get(path)))
 
     async def contains(self, branch: str, commit: CommitId) -> bool:
@@ -144,7 +155,7 @@ class MemoryRepository:
 
     async def merge(self, order: MergeOrder) -> Merged | Conflicted:
         """Build a merge as a loose commit. A file that both sides changed differently is a conflict."""
-        base = self._merge_base(order.onto, order.change)
+        base = _merge_base(self, order.onto, order.change)
         before = self.at(base).files if base else {}
         ours, theirs = self.at(order.onto).files, self.at(order.change).files
         clashes = tuple(
@@ -174,17 +185,8 @@ class MemoryRepository:
         if tip != old:
             raise TargetMoved
         if branch == self.checked_out:
-            self._move_checkout(self.at(old).files, self.at(new).files)
+            _move_checkout(self, self.at(old).files, self.at(new).files)
         self.refs[f"refs/heads/{branch}"] = new
-
-    def _move_checkout(self, old: Mapping[str, bytes], new: Mapping[str, bytes]) -> None:
-        if self.under_way:
-            raise CheckoutInTheWay((), self.path, reason=self.under_way)
-        paths = _changed(old, new)
-        edits = tuple(path for path in paths if self.checkout.get(path) not in (old.get(path), new.get(path)))
-        if edits:
-            raise CheckoutInTheWay(edits, self.path)
-        self.checkout = _edited(self.checkout, {path: new.get(path) for path in paths})
 
     def history(self, commit: CommitId) -> set[CommitId]:
         """A commit and all that it holds."""
@@ -196,11 +198,6 @@ class MemoryRepository:
                 found.add(one)
                 ahead.extend(self.at(one).parents)
         return found
-
-    def _merge_base(self, one: CommitId, other: CommitId) -> CommitId | None:
-        common = self.history(one) & self.history(other)
-        best = [commit for commit in common if not any(commit in self.history(c) - {c} for c in common)]
-        return min(best, default=None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -349,6 +346,22 @@ class MemoryWorkspaces:
     def _require_whole(self, name: str) -> None:
         if self.held[name].broken:
             raise Refused("What the workspace holds is no longer a repository.")
+
+
+def _move_checkout(repository: MemoryRepository, old: Mapping[str, bytes], new: Mapping[str, bytes]) -> None:
+    if repository.under_way:
+        raise CheckoutInTheWay((), repository.path, reason=repository.under_way)
+    paths, there = _changed(old, new), repository.checkout
+    edits = tuple(path for path in paths if there.get(path) not in (old.get(path), new.get(path)))
+    if edits:
+        raise CheckoutInTheWay(edits, repository.path)
+    repository.checkout = _edited(there, {path: new.get(path) for path in paths})
+
+
+def _merge_base(repository: MemoryRepository, one: CommitId, other: CommitId) -> CommitId | None:
+    common = repository.history(one) & repository.history(other)
+    best = [commit for commit in common if not any(commit in repository.history(c) - {c} for c in common)]
+    return min(best, default=None)
 
 
 def _tracked(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -50,7 +50,28 @@ _QUIET = (
     *("-exec", "rm", "-f", "--", "{}", "+"),
 )
 _HUGE = ("find", ".", "-path", "./.git", "-prune", "-o", "-type", "f", "-size", f"+{MOST_BYTES // 1024}k", "-print0")
-_NESTED = 'for path; do if [ -e "./$path/.git" ]; then printf "%s\\0" "$path"; fi; done'
+_NESTED = """
+for path; do
+  [ -e "./$path/.git" ] || continue
+  # A submodule as it was made holds nothing of its own: no object, no file that its commit does not have.
+  own=$(find "./$path" -path '*/.git/objects/*' -type f ! -path '*/info/*' -print 2>&1)
+  if [ -z "$own" ] && [ -d "./$path/.git" ]; then
+    left=$(git -C "./$path" status --porcelain --ignored --untracked-files=all --ignore-submodules=none 2>&1) &&
+      [ -z "$left" ] && git -C "./$path" rev-parse -q --verify HEAD >/dev/null 2>&1 && continue
+  fi
+  printf '%s\\0' "$path"
+done
+"""
+
+
+_CLOSED = """
+find . -mindepth 2 -name .git -prune -exec sh -c '
+  for git; do
+    path=${git%/.git}
+    git -C "$path" status --porcelain >/dev/null 2>&1 || printf "%s\\0" "${path#./}"
+  done
+' sh {} +
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +115,14 @@ class Capture:
             return await self._files(agents, raw=False)
         except Broken:
             self._layout.renew_work()
+        # Git looks into repositories inside, and gives up altogether where it cannot look.
+        closed = await self._closed()
         try:
-            return await self._files(agents, raw=False)
+            return await self._files(agents, raw=False, closed=closed)
         except Broken:
             # Some file cannot be converted as its attributes ask. Its bytes matter more.
             self._layout.renew_work()
-        return await self._files(agents, raw=True)
+        return await self._files(agents, raw=True, closed=closed)
 
     async def strays(self, *, reflogs: bool) -> tuple[CommitId, ...]:
         """Commits that the agent's other refs know: branches, stashes, and with `reflogs` what it once had.
@@ -159,14 +182,16 @@ class Capture:
         if said.code != 0:
             raise Unavailable(f"The sandbox of a workspace could not be opened: {said.complaint}")
 
-    async def _files(self, agents: Agents | None, *, raw: bool) -> TreeId:
+    async def _files(self, agents: Agents | None, *, raw: bool, closed: frozenset[str] = frozenset()) -> TreeId:
         # 1: some files could not be added.
         huge = await self._leave_out_huge(raw=raw)
-        argv = ("--pathspec-from-file=-", "--pathspec-file-nul") if huge else ()
-        stdin = b".\0" + _joined(f":(exclude,top,literal){name}" for name in huge) if huge else b""
+        out = huge | closed
+        argv = ("--pathspec-from-file=-", "--pathspec-file-nul") if out else ()
+        stdin = b".\0" + _joined(f":(exclude,top,literal){name}" for name in out) if out else b""
         add = self._git.capture(*_bounded("sh", "-c", _ADD, "sh", *argv), raw=raw, extra={"GIT_LITERAL_PATHSPECS": "0"})
         added = await self._run(add, stdin=stdin, ok=(0, 1))
         if agents is not None:
+            await self._keep_links(agents, closed, raw=raw)
             known = replace(agents, tracked=agents.tracked - huge)
             await self._track_as(known, frozenset(added.names), raw=raw)
         said = await self._run(self._git.capture("git", "write-tree", raw=raw))
@@ -180,6 +205,21 @@ class Capture:
             out = self._git.capture("git", "update-index", "--force-remove", "-z", "--stdin", raw=raw)
             await self._run(out, stdin=_joined(huge))
         return huge
+
+    async def _closed(self) -> frozenset[str]:
+        """The folders with repositories inside that git cannot look into."""
+        said = await self._run(self._git.reading("sh", "-c", _CLOSED), ok=None)
+        return frozenset(said.names)
+
+    async def _keep_links(self, agents: Agents, closed: frozenset[str], *, raw: bool) -> None:
+        """Have links to repositories that git cannot look into stand where the agent's last commit has them."""
+        if not closed:
+            return
+        asked = ("git", "ls-tree", "-z", "--full-tree", agents.head, "--", *sorted(closed))
+        said = await self._run(self._git.capture(*asked, more_objects=agents.objects), ok=None)
+        links = b"".join(os.fsencode(record) + b"\0" for record in said.names if record.startswith("160000 "))
+        if links:
+            await self._run(self._git.capture("git", "update-index", "-z", "--index-info", raw=raw), stdin=links)
 
     async def _track_as(self, agents: Agents, ours: frozenset[str], *, raw: bool) -> None:
         """Among ignored files the agent's own choice counts: what it added by force is in, what it took out is not."""

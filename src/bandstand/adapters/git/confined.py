@@ -40,12 +40,24 @@ _ENVIRONMENT = NO_SETTINGS | {
 
 
 class ConfinedGit:
-    """Makes the commands that run in the sandbox of one workspace. `objects` are the stores that its git may read."""
+    """Makes the commands that run in the sandbox of one workspace.
 
-    def __init__(self, sandbox: Sandbox, layout: Layout, *, objects: Sequence[Path], search_path: str) -> None:
+    `objects` are the stores that its git may read, `lent` those that its submodules may.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        layout: Layout,
+        *,
+        objects: Sequence[Path],
+        lent: Sequence[Path] = (),
+        search_path: str,
+    ) -> None:
         self._sandbox = sandbox
         self._layout = layout
         self._objects = tuple(objects)
+        self._lent = tuple(lent)
         self._environment = _ENVIRONMENT | {"PATH": search_path}
         self.tree = sandbox.inside(layout.tree, role="workspace")
 
@@ -102,7 +114,7 @@ class ConfinedGit:
                 argv=argv,
                 cwd=self.tree,
                 environment=self._environment | dict(extra or {}),
-                readable=(*tree, *readable, *(_same(path) for path in self._objects)),
+                readable=(*tree, *readable, *(_same(path) for path in (*self._objects, *self._lent))),
                 writable=writable,
             )
         )

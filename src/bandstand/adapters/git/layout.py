@@ -37,6 +37,7 @@ class Facts:
     target: str
     author: Signature
     committer: Signature
+    lent: tuple[str, ...] = ()  # the object stores that its submodules borrow
 
     @classmethod
     def read(cls, file: Path) -> Self | None:
@@ -49,11 +50,17 @@ class Facts:
                 target=facts["target"],
                 author=Signature(**facts["author"]),
                 committer=Signature(**facts["committer"]),
+                lent=tuple(facts.get("lent", ())),
             )
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
             raise Broken(f"The file {file} is damaged: {error}.") from error
+
+    @property
+    def lenders(self) -> tuple[Path, ...]:
+        """Those of its submodules' object stores that are there."""
+        return tuple(path for path in map(Path, self.lent) if path.is_dir())
 
     def write(self, file: Path) -> None:
         """Write the facts, to last."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from bandstand.adapters.git.alternates import lines
@@ -9,6 +10,7 @@ from bandstand.adapters.git.command import expect
 from bandstand.adapters.git.layout import Facts, Layout
 from bandstand.adapters.git.neutral import fill
 from bandstand.adapters.git.repository import GitRepository
+from bandstand.adapters.git.submodules import furnish_submodules
 from bandstand.faults import fault
 from bandstand.ports.git import Signature
 
@@ -24,11 +26,14 @@ async def furnish(repository: GitRepository, layout: Layout, facts: Facts) -> No
     excludes = await repository.git.excludes(at=repository.path) + _read(repository.git_dir / "info" / "exclude")
     fault("workspace.furnish.before")
     await _furnish_tree(repository, layout, facts, excludes)
+    lent = await furnish_submodules(
+        repository.git, repository.store, facts.base, checkout=repository.path, tree=layout.tree
+    )
     fault("workspace.furnish.after")
-    settings, shallow = await repository.settings(), repository.shallow()
+    settings, shallow = await repository.settings(), repository.store.shallow()
     await asyncio.to_thread(_furnish_capture, layout, settings, shallow, excludes)
     fault("workspace.note.before")
-    facts.write(layout.facts)
+    replace(facts, lent=tuple(str(path) for path in lent)).write(layout.facts)
     fault("workspace.note.after")
 
 
@@ -37,7 +42,9 @@ async def _furnish_tree(repository: GitRepository, layout: Layout, facts: Facts,
     form = f"--object-format={repository.object_format}"
     await git.run_plain("init", "-q", "--template=", form, "-b", branch, str(layout.tree), at=layout.folder)
     git_dir = layout.tree / ".git"
-    _fill_in(git_dir, objects=repository.objects(), shallow=repository.shallow(), excludes=excludes, facts=facts)
+    _fill_in(
+        git_dir, objects=repository.store.objects(), shallow=repository.store.shallow(), excludes=excludes, facts=facts
+    )
     create = f"create refs/heads/{branch} {facts.base}\ncreate refs/remotes/origin/{facts.target} {facts.base}\n"
     extra = {"GIT_DIR": str(git_dir)}
     await git.run_plain("update-ref", "--stdin", at=layout.tree, stdin=create.encode(), extra=extra)

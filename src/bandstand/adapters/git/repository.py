@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
-from bandstand.adapters.git import alternates, changes, merging
+from bandstand.adapters.git import changes, merging
 from bandstand.adapters.git.command import Git, Output, execute, failure
+from bandstand.adapters.git.foreign import foreign
 from bandstand.adapters.git.identity import identify
 from bandstand.adapters.git.landing import Landing
 from bandstand.adapters.git.store import Store
-from bandstand.domain.change import Change
+from bandstand.adapters.git.submodules import submodules
+from bandstand.domain.change import Change, Foreign
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import CommitId, RepositoryId, TreeId
 from bandstand.ports.git import Conflicted, Merged, MergeOrder, Signature, TargetMoved
@@ -117,6 +119,12 @@ class GitRepository:
         await self.store.require(commit)
         return tuple(sorted((await self.store.run("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)).names))
 
+    async def absent(self, commit: CommitId) -> tuple[str, ...]:
+        """The submodules of a commit that are not on this machine: whoever works on it finds empty folders there."""
+        await self.store.require(commit)
+        found = await submodules(self.store, commit, checkout=self._path)
+        return tuple(sorted(one.path for one in found if one.git_dir is None))
+
     async def tree(self, commit: CommitId) -> TreeId:
         """The tree of a commit."""
         return await self.store.tree(commit)
@@ -124,6 +132,10 @@ class GitRepository:
     async def change(self, *, base: CommitId, head: CommitId) -> Change:
         """What lies between the merge base of both and `head`: files, lines, commits."""
         return await changes.change_between(self.store, base=base, head=head)
+
+    async def foreign(self, change: Change) -> Foreign:
+        """What of a change is kept elsewhere, or otherwise than its files show."""
+        return await foreign(self.store, change, settings=self.settings, shallow=self.store.shallow())
 
     async def diff(self, *, base: CommitId, head: CommitId) -> str:
         """The same as a unified patch."""
@@ -137,7 +149,7 @@ class GitRepository:
         """Build a merge as a loose commit. Touches no branch and no checkout. May be repeated."""
         objects = self.git_dir / "objects"
         return await merging.merge(
-            self.store, order, objects=objects, settings=await self.settings(), shallow=self.shallow()
+            self.store, order, objects=objects, settings=await self.settings(), shallow=self.store.shallow()
         )
 
     async def land(self, branch: str, *, old: CommitId, new: CommitId) -> None:
@@ -168,15 +180,6 @@ class GitRepository:
             if old == commit:
                 return
             await self._landing.move(branch, old=old, new=commit, alone=alone)
-
-    def objects(self) -> tuple[Path, ...]:
-        """Its object store and those that it borrows from."""
-        return alternates.stores(self.git_dir / "objects")
-
-    def shallow(self) -> bytes:
-        """Where its history is cut off, as git notes it; empty for a whole history."""
-        file = self.git_dir / "shallow"
-        return file.read_bytes() if file.exists() else b""
 
     async def settings(self) -> str:
         """A configuration for another git dir that shares its objects: their format, and who may read new ones."""

@@ -25,8 +25,15 @@ class Snapshots:
     def capture(self, layout: Layout) -> Capture:
         """The way into one workspace."""
         git = self._repository.git
-        objects = self._repository.objects()
-        return Capture(ConfinedGit(self._sandbox, layout, objects=objects, search_path=git.search_path), layout)
+        facts = Facts.read(layout.facts)
+        confined = ConfinedGit(
+            self._sandbox,
+            layout,
+            objects=self._repository.store.objects(),
+            lent=facts.lenders if facts is not None else (),
+            search_path=git.search_path,
+        )
+        return Capture(confined, layout)
 
     async def known(self, facts: Facts) -> list[CommitId]:
         """The commits of the user's repository that a workspace was given: its base, and what it was shown."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from bandstand.adapters.git import alternates
 from bandstand.adapters.git.command import Git, Output, expect, silenced
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import CommitId, TreeId
@@ -47,6 +48,15 @@ class Store:
         self.git = git
         self.git_dir = git_dir
         self._ours = ours
+
+    def objects(self) -> tuple[Path, ...]:
+        """Its object store and those that it borrows from."""
+        return alternates.stores(self.git_dir / "objects")
+
+    def shallow(self) -> bytes:
+        """Where its history is cut off, as git notes it; empty for a whole history."""
+        file = self.git_dir / "shallow"
+        return file.read_bytes() if file.exists() else b""
 
     def command(self, *argv: str, extra: Mapping[str, str] | None = None) -> Launch:
         """A git command on this git dir."""

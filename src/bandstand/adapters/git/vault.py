@@ -66,7 +66,9 @@ class Vault:
         """Make it, or see that it borrows from where the repository is now."""
         async with self._lock:
             settings = await self._repository.settings()
-            await asyncio.to_thread(self._open, settings, self._repository.shallow(), self._repository.objects())
+            await asyncio.to_thread(
+                self._open, settings, self._repository.store.shallow(), self._repository.store.objects()
+            )
 
     def _open(self, settings: str, shallow: bytes, objects: tuple[Path, ...]) -> None:
         if not self._folder.exists():

@@ -188,7 +188,8 @@ class GitWorkspaces:
         return layout, facts
 
     def _workspace(self, layout: Layout) -> Workspace:
-        objects = self._repository.objects()
+        facts = Facts.read(layout.facts)
+        objects = (*self._repository.store.objects(), *(facts.lenders if facts is not None else ()))
         return Workspace(name=layout.folder.name, folder=layout.tree, home=layout.home, objects=objects)
 
 

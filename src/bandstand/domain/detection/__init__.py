@@ -5,10 +5,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from bandstand.domain.detection import commands as proposals
 from bandstand.domain.detection import gates
 from bandstand.domain.detection.commands import Detection, detect
+from bandstand.domain.detection.foreign import foreign_content
 from bandstand.domain.detection.gates import touched_gates
 from bandstand.domain.detection.suites import removed_tests, weakened_tests
 
-__all__ = ["Detection", "detect", "removed_tests", "tells", "touched_gates", "wanted", "weakened_tests"]
+__all__ = [
+    "Detection",
+    "detect",
+    "foreign_content",
+    "removed_tests",
+    "tells",
+    "touched_gates",
+    "wanted",
+    "weakened_tests",
+]
 
 
 def tells(path: str) -> bool:

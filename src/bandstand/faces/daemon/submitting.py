@@ -297,6 +297,9 @@ async def _warnings(order: Order, which: Callable[[str], str | None], *, home: P
     settings = order.desk.repository.path / REPOSITORY_FILE
     tip = await order.desk.repository.tip(order.policy.target)
     landed = await order.desk.repository.read(tip, REPOSITORY_FILE)
+    for path in await order.desk.repository.absent(tip):
+        where = "The submodule " + path
+        found.append(f"{where} is not here as {order.policy.target} has it: agents and checks find an empty folder.")
     if settings.is_file() and settings.read_bytes() != landed:
         found.append(f"{REPOSITORY_FILE} in your checkout is not what {order.policy.target} has; the one there counts.")
     return found

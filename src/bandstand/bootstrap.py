@@ -60,6 +60,9 @@ from bandstand.services.reviews import Reviewers
 from bandstand.services.runs import Authors
 from bandstand.services.views import Views
 
+DRAIN_SECONDS = 5.0
+"""How long a landing, say, may go on when the daemon ends. The next one would take it up where it stands."""
+
 SANDBOXES = ("bubblewrap", "none")
 _MEMORY = {AgentName(REHEARSAL): 64 * MEGABYTE}
 """What runs of agents that we know well are expected to need."""
@@ -106,7 +109,8 @@ class Bandstand:
                 self._set_off(desk)
 
     async def stop(self) -> None:
-        """Let go of everything. Agents go on, and are found again at the next start."""
+        """Let go of everything, once what takes moments is done. Agents go on, and the next start finds them again."""
+        await asyncio.gather(*(going.desk.brain.drain(seconds=DRAIN_SECONDS) for going in self._going.values()))
         for going in self._going.values():
             going.brain.cancel()
         await asyncio.gather(*(going.brain for going in self._going.values()), return_exceptions=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import bandstand
 from bandstand.adapters.hosts.journal import scan
 from bandstand.domain.errors import Unavailable
+from bandstand.faces.stream import Api
 from bandstand.faces.wire import Client, Json
 from bandstand.ports.hosts import RecordKind
 from tests.e2e.processes import end
@@ -187,13 +188,17 @@ def test_after_a_power_cut_everything_is_taken_up_again_once(stage: Stage) -> No
 
 
 def test_a_daemon_leaves_the_holders_of_a_newer_one_alone(stage: Stage) -> None:
-    """Two installations take turns, each daemon making way; what the older one cannot speak to it asks about."""
+    """Whoever goes back to an older installation on purpose: what its daemon cannot speak to it asks about."""
     stage.repository()
     stage.submit("tasks: [{id: one, goal: Say hello}]", HELD)
     stage.begun("one")
-    older = {"PYTHONPATH": str(an_older_installation(stage.root / "older"))}
+    older = {"PYTHONPATH": str(an_installation(stage.root / "older", version="0.0.1", protocol=0))}
     new = stage.daemon()
     assert stage.band("--version", variables=older).out == "band 0.0.1\n"
+    refused = stage.band("ps", variables=older, ends=None)
+    assert "and this command is 0.0.1: it is too old to speak to it." in refused.err
+    assert stage.daemon() == new
+    stage.band("down", variables=older)
     stage.band("ps", variables=older)
     assert stage.daemon() != new
     (ask,) = wait_for(lambda: json.loads(stage.band("asks", "--json", variables=older).out))
@@ -207,13 +212,46 @@ def test_a_daemon_leaves_the_holders_of_a_newer_one_alone(stage: Stage) -> None:
     assert stage.runs() == ["one.1"]
 
 
-def an_older_installation(place: Path) -> Path:
-    """A copy of this one whose holders speak the protocol before ours; where it is found by an interpreter."""
+def test_an_upgrade_in_the_middle_of_work_is_not_noticed(stage: Stage) -> None:
+    """The older daemon makes way. Who watches goes on without a gap, and the agent with its turn; all comes once."""
+    stage.repository()
+    older = {"PYTHONPATH": str(an_installation(stage.root / "older", version="0.0.1", protocol=1))}
+    mine = dict(stage.environment)
+    stage.environment.update(older)
+    stage.submit("tasks: [{id: one, goal: Say hello}]", FETCHES)
+    stage.begun("one")
+    old = stage.daemon()
+    watching = [stage.start("ps", "-f", "--json"), stage.start("log", "one", "-f", "--json")]
+    api = Api(stage.state / "run" / "api.sock")
+    wait_for(lambda: api.ask("GET", "/health")["readers"] > 0)
+    stage.environment = mine
+
+    stage.band("ps")
+    assert stage.daemon() != old
+    stage.go_on("one")
+    (ask,) = asks(stage)
+    stage.band("answer", ask["id"], "1")
+    stage.landed("one")
+    said = [stage.ended(process) for process in watching]
+    assert [code for code, _ in said] == [0, 0], said
+    facts, entries = ([json.loads(line) for line in text.splitlines() if line.startswith("{")] for _, text in said)
+    numbers = [fact["sequence"] for fact in facts if fact["kind"] == "fact"]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1)), "each fact, once and in order"
+    assert facts[-1]["kind"] == "end"
+    offsets = [entry["offset"] for entry in entries]
+    assert offsets == sorted(set(offsets)), "what was said, once and in order"
+    assert [entry["text"] for entry in entries if entry["kind"] == "permission"] == ["Fetch the news"]
+    assert stage.prompts("one.1") == ["turn-1"]
+    assert stage.runs() == ["one.1"]
+
+
+def an_installation(place: Path, *, version: str, protocol: int) -> Path:
+    """A copy of this one, of another version and protocol of holders; where it is found by an interpreter."""
     copy = place / "bandstand"
     shutil.copytree(Path(bandstand.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     for name, said, instead in (
-        ("__init__.py", f'"{bandstand.__version__}"', '"0.0.1"'),
-        ("adapters/hosts/holder/__init__.py", "\nVERSION = 1\n", "\nVERSION = 0\n"),
+        ("__init__.py", f'"{bandstand.__version__}"', f'"{version}"'),
+        ("adapters/hosts/holder/__init__.py", "\nVERSION = 1\n", f"\nVERSION = {protocol}\n"),
     ):
         text = (copy / name).read_text()
         assert said in text

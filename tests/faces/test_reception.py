@@ -5,7 +5,9 @@ import json
 
 import pytest
 
+from bandstand.domain import events as e
 from bandstand.domain.errors import Broken, Refused, Unavailable, Unknown
+from bandstand.domain.ids import TaskId
 from bandstand.faces.wire import INSTALL, Json, Outlived, encode
 from tests.faces.front import Front, operation, serve
 from tests.services.acting import asks_permission, sits
@@ -104,6 +106,85 @@ def test_a_daemon_makes_way_for_another_installation() -> None:
         assert told["kind"] == "outlived"
         assert INSTALL in told["message"]
         assert front.over.is_set()
+
+    serve(story)
+
+
+VERSION, PLACE = INSTALL.split(" ", 1)
+
+
+@pytest.mark.parametrize(
+    ("install", "told"),
+    [
+        (INSTALL, ""),
+        (f"{VERSION} /elsewhere", "outlived"),
+        ("9.9.9 /elsewhere", "outlived"),
+        ("0.0.1 /elsewhere", "refused"),
+        ("0.0.1rc1 /else where", "refused"),
+        (f"0.0.1 {PLACE}", "outlived"),
+        (f"9.9.9 {PLACE}", "outlived"),
+        ("", "refused"),
+    ],
+)
+def test_which_installations_a_daemon_answers(install: str, told: str) -> None:
+    """Its own; for one that is as new, or lies in its place, it makes way; an older one is told to be too old."""
+
+    async def story(front: Front, world: World) -> None:
+        answer = json.loads(await front.raw(encode({"op": "ready", "install": install})))
+        assert answer.get("error", {"kind": ""})["kind"] == told
+        assert front.over.is_set() == (told == "outlived")
+        hello = json.loads(await front.raw(encode({"op": "hello", "install": install})))["result"]
+        assert bool(hello["outlived"]) == (told == "outlived")
+
+    serve(story)
+
+
+def test_an_older_command_is_told_so_in_one_sentence() -> None:
+    """And what to do; the daemon stays."""
+
+    async def story(front: Front, world: World) -> None:
+        told = error(await front.raw(encode({"op": "ps", "args": {}, "install": "0.0.1 /elsewhere"})))
+        words = f"The daemon is Bandstand {VERSION}, and this command is 0.0.1: it is too old to speak to it."
+        assert told["message"] == words
+        assert told["hint"] == f"Use the `band` of {PLACE}. To go back for good, end the daemon first: band down"
+
+    serve(story)
+
+
+def test_who_watched_before_is_answered_by_any_daemon() -> None:
+    """It says nothing of its installation."""
+
+    async def story(front: Front, world: World) -> None:
+        assert json.loads(await front.raw(encode({"op": "ready"}))) == {"result": None}
+        assert not front.over.is_set()
+
+    serve(story)
+
+
+def test_a_daemon_that_makes_way_comes_to_an_end_with_its_answers() -> None:
+    """An order that it has is carried out and answered, once; nothing else is, and who asks is told to wait."""
+
+    async def story(front: Front, world: World) -> None:
+        world.agent_does("one", sits())
+        await world.submit("one")
+        await world.until(lambda state: state.tasks[TaskId("one")].session is not None)
+        await world.settled()
+        world.log.hold()
+        ordering = asyncio.create_task(front.call("cancel", task="one", reason="Enough.", by="ada"))
+        await world.log.held.wait()
+        told = error(await front.raw(encode({"op": "ps", "args": {}, "install": "9.9.9 /elsewhere"})))
+        assert told["kind"] == "outlived"
+        with pytest.raises(Outlived):
+            await front.call("send", task="one", text="Too late.")
+        assert front.band.places.lock.read_text().endswith("way\n")
+        draining = asyncio.create_task(front.reception.drain())
+        await world.settled()
+        assert not draining.done()
+        world.log.let_go()
+        assert await ordering == {"task": "one"}
+        await draining
+        assert [fact.reason for fact in world.facts(e.TaskCancelled)] == ["Enough."]
+        assert world.facts(e.MessageSent) == []
 
     serve(story)
 

@@ -222,6 +222,43 @@ def test_repositories_that_start_at_once_share_the_slots() -> None:
     play_both(story, slots=1)
 
 
+def test_a_landing_that_has_begun_is_brought_to_its_end_before_the_daemon_goes() -> None:
+    """Nothing else is begun meanwhile: the next daemon does that."""
+    moving, sign = asyncio.Event(), asyncio.Event()
+
+    def around(perform: Perform) -> Perform:
+        async def patient(activity: Activity) -> None:
+            if isinstance(activity, Move):
+                moving.set()
+                await sign.wait()
+            await perform(activity)
+
+        return patient
+
+    async def story(world: World) -> None:
+        await world.submit("one")
+        await moving.wait()
+        await world.submit("two")
+        draining = asyncio.create_task(world.daemon.brain.drain(seconds=10))
+        await world.settled()
+        assert not draining.done()
+        sign.set()
+        await draining
+        assert [fact.task for fact in world.facts(e.ChangeLanded)] == ["one"]
+        world.daemon.brain.wake()
+        await world.settled()
+        assert world.facts(e.WorkspaceRetired) == []
+        await world.restart()
+        await world.until(landed("one", "two"))
+
+    def world() -> World:
+        stage = World(slots=1)
+        stage.around = around
+        return stage
+
+    play(story, world)
+
+
 def test_an_idle_fleet_does_nothing() -> None:
     """No fact and no timer: however much time passes, there is nothing to do."""
 

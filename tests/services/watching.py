@@ -22,6 +22,7 @@ class MortalLog(MemoryLog):
 
     `facts` are all that were written, `writes` how many batches they came in. `die(at)` chooses the batch; `dead` is
     set when the moment has come, and from then on no write ends until `revive`. While `full`, it refuses every write.
+    After `hold` every write waits until `let_go`; `held` is set when the first one does.
     """
 
     def __init__(self) -> None:
@@ -34,6 +35,9 @@ class MortalLog(MemoryLog):
         self._written = False
         self._always = False
         self._never = asyncio.Event()
+        self.held = asyncio.Event()
+        self._may_go = asyncio.Event()
+        self._may_go.set()
 
     def die(self, *, at: int, written: bool) -> None:
         """Die at batch number `at`, counted from now; with `written`, just after it."""
@@ -42,6 +46,14 @@ class MortalLog(MemoryLog):
     def die_always(self) -> None:
         """Die after every batch from now on."""
         self._always = True
+
+    def hold(self) -> None:
+        """Let every write wait from now on."""
+        self._may_go.clear()
+
+    def let_go(self) -> None:
+        """Let them go on."""
+        self._may_go.set()
 
     def revive(self) -> None:
         """Somebody has started anew."""
@@ -52,6 +64,9 @@ class MortalLog(MemoryLog):
     ) -> tuple[Recorded, ...]:
         """As the port says, unless the writer dies here."""
         await self._still_alive()
+        if not self._may_go.is_set():
+            self.held.set()
+            await self._may_go.wait()
         if self.full:
             raise Unavailable("The disk is full.", hint="Make room.")
         if self.writes + 1 == self._at and not self._written:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 LOCK = "daemon.lock"
 SOCKET = "band.sock"
+WAY = "way"
+"""What a daemon that makes way adds to its lock file, behind its process and its socket: another one is to start."""
 
 _LONGEST_SOCKET_PATH = 107
 

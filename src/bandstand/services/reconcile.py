@@ -23,6 +23,7 @@ Perform = Callable[[Activity], Awaitable[None]]
 
 _MOST_DECISIONS = 100_000
 _NOTHING = Limits(slots=0)
+_TAKES_LONG = Author | Reviewing | RunChecks
 _REST = timedelta(seconds=5)
 _OUR_FAULT = "This is a fault of Bandstand; the daemon's log has the whole story."
 _log = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ class Brain:
         self._account = account
         self._going: dict[str, asyncio.Task[None]] = {}
         self._again = asyncio.Event()
+        self._steps: set[asyncio.Task[None]] = set()
+        self._draining = False
         account.wake = self.wake
 
     async def run(self) -> None:
@@ -71,6 +74,12 @@ class Brain:
         self._account.rest(self._fleet.agenda.busy)
         await self._fleet.clock.sleep_until(self._fleet.clock.now() + _REST)
 
+    async def drain(self, *, seconds: float) -> None:
+        """Begin nothing more, and come to an end with what takes moments: a landing, say. Agents and checks go on."""
+        self._draining = True
+        if self._steps:
+            await asyncio.wait(self._steps, timeout=seconds)
+
     async def beat(self) -> int:
         """Record what follows, start what is missing, end what is not wanted; the version of the state it saw."""
         for _ in range(_MOST_DECISIONS):
@@ -84,10 +93,16 @@ class Brain:
         wanted = {activity.key: activity for activity in self._wanted()}
         for key in self._going.keys() - wanted.keys():
             self._going[key].cancel()
-        for key, activity in wanted.items():
+        for key, activity in wanted.items() if not self._draining else ():
             if key not in self._going:
-                self._going[key] = asyncio.create_task(self._guard(activity), name=key)
+                self._begin(activity)
         return state.version
+
+    def _begin(self, activity: Activity) -> None:
+        task = self._going[activity.key] = asyncio.create_task(self._guard(activity), name=activity.key)
+        if not isinstance(activity, _TAKES_LONG):
+            self._steps.add(task)
+            task.add_done_callback(self._steps.discard)
 
     def _decide(self, _state: State) -> tuple[e.Event, ...]:
         """What follows. What it takes of the machine is taken at once: others decide before it is recorded."""
@@ -173,7 +188,7 @@ class Brain:
 
     async def _perform_in_time(self, activity: Activity) -> None:
         """Perform an activity. Agents and checks have limits of their own; any other step has an hour at most."""
-        if isinstance(activity, Author | Reviewing | RunChecks):
+        if isinstance(activity, _TAKES_LONG):
             await self._perform(activity)
             return
         clock = self._fleet.clock

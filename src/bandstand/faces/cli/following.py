@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bandstand.faces.cli.calling import call
 from bandstand.faces.cli.reaching import client, folder, lock_lines
-from bandstand.faces.cli.starting import crash_loop, here
-from bandstand.faces.wire import Json, Lost, NotRunning
+from bandstand.faces.cli.starting import crash_loop, here, make_ready, succeeded
+from bandstand.faces.wire import Json, Lost, NotRunning, Outlived
 
 _MOST_LOSSES, _LOSSES_SECONDS = 5, 60.0
 
@@ -23,7 +23,7 @@ def stream(op: str, *, at: Path | None = None, lost: Callable[[], None] = lambda
     beginning. Raises `Lost` when that happens again and again.
     """
     path = folder(at)
-    return going_on(lambda: client().stream(op, path=path, **args), at=at, lost=lost)
+    return going_on(lambda: client(install=None).stream(op, path=path, **args), at=at, lost=lost)
 
 
 def going_on(
@@ -31,6 +31,8 @@ def going_on(
 ) -> Iterator[Json]:
     """The items of `begin`, and of another `begin` each time that the daemon is lost: then another one is started.
 
+    If it made way for one of another installation, that one is waited for, and asked: a daemon is not taken back by who
+    only watches.
     Raises `Lost` when that happens again and again, `Unavailable` when daemons die one after the other.
     """
     call("ready", at=at)
@@ -38,7 +40,7 @@ def going_on(
     while True:
         try:
             if losses:
-                call("ready", at=at)
+                _come_back(at)
             yield from begin()
         except (Lost, NotRunning):
             losses.append(time.monotonic())
@@ -51,8 +53,19 @@ def going_on(
             return
 
 
+def _come_back(at: Path | None) -> None:
+    """See to it that there is a daemon again, whichever installation it is of."""
+    again, path = client(install=None), folder(at)
+    try:
+        again.call("ready", path=path)
+    except (NotRunning, Outlived, Lost) as failed:
+        if not succeeded(here()):
+            make_ready(failed, op="ready")
+        client(install=None).call("ready", path=path)
+
+
 def api_socket() -> Path:
     """Where the daemon serves the HTTP API: beside the socket where it says that it listens."""
     where = here()
-    _, socket = lock_lines()
+    _, socket, _ = lock_lines()
     return (Path(socket) if socket else where.socket).with_name(where.api_socket.name)

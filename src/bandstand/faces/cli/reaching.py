@@ -4,7 +4,7 @@ import os
 
 from bandstand.config.folders import LOCK, SOCKET, folders
 from bandstand.domain.errors import Refused
-from bandstand.faces.wire import ANSWER_SECONDS, TYPE_CHECKING, Client
+from bandstand.faces.wire import ANSWER_SECONDS, INSTALL, TYPE_CHECKING, Client
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,24 +18,27 @@ def folder(at: "Path | None" = None) -> str:
         raise Refused("The folder that you are in is gone.", hint="Go to another one: cd ~") from None
 
 
-def client(*, patience: float = ANSWER_SECONDS) -> Client:
+def client(*, patience: float = ANSWER_SECONDS, install: str | None = INSTALL) -> Client:
     """Asks the daemon where it says that it listens: it may have been started with another runtime folder."""
     _, runtime, *_ = folders(os.environ, uid=os.getuid())
-    _, socket = lock_lines()
-    return Client(socket or os.path.join(runtime, SOCKET), patience=patience)
+    _, socket, _ = lock_lines()
+    return Client(socket or os.path.join(runtime, SOCKET), patience=patience, install=install)
 
 
-def lock_lines() -> tuple[str, str]:
-    """The process of the last daemon, and the socket where it listened; empty as long as nothing is said of them."""
+def lock_lines() -> tuple[str, str, str]:
+    """The process of the last daemon, the socket where it listened, and whether it made way for another one.
+
+    Each is empty as long as nothing is said of it.
+    """
     state, *_ = folders(os.environ, uid=os.getuid())
     try:
         with open(os.path.join(state, LOCK), "rb") as lock:
             lines = os.fsdecode(lock.read()).split("\n")
     except (FileNotFoundError, NotADirectoryError):
-        return "", ""
+        return "", "", ""
     # A line counts once it has its end: the daemon may be writing it right now.
-    pid, socket = ([*lines[:-1], "", ""])[:2]
-    return pid, socket
+    pid, socket, way = ([*lines[:-1], "", "", ""])[:3]
+    return pid, socket, way
 
 
 def me() -> str:

@@ -10,18 +10,20 @@ import sys
 import time
 from pathlib import Path
 
+from bandstand.config.folders import WAY
 from bandstand.config.places import Places, places
 from bandstand.config.starts import too_many_crashes
 from bandstand.domain.errors import Unavailable
 from bandstand.faces.cli.reaching import client, lock_lines
-from bandstand.faces.wire import Lost, Outlived
+from bandstand.faces.wire import INSTALL, Lost, Outlived
 
 _START_SECONDS = 30.0
-_END_SECONDS = 15.0
+_END_SECONDS = 30.0
 _DYING_SECONDS = 0.5
 _QUESTIONS = ("ready", "plan", "ps", "show", "asks", "diff", "look", "agents", "queue")
 """Operations that change nothing: they are simply asked again when the daemon was lost."""
 _BEGIN_SECONDS = 2.0
+_SUCCESSION_SECONDS = 5.0
 
 
 def here() -> Places:
@@ -43,6 +45,32 @@ def make_ready(failed: Unavailable, *, op: str) -> None:
         case _:
             pass
     start(where)
+
+
+def succeeded(where: Places) -> bool:
+    """Whether another daemon answers, where the last one has made way for it."""
+    if not _makes_way():
+        return False
+    deadline = time.monotonic() + _END_SECONDS
+    while _makes_way():
+        if time.monotonic() > deadline or not (held(where.lock) or _comes(where)):
+            return False
+        time.sleep(0.02)
+    return _answers(install=None)
+
+
+def _makes_way() -> bool:
+    return lock_lines()[2] == WAY
+
+
+def _comes(where: Places) -> bool:
+    """Whether somebody starts a daemon within a moment: whoever the last one has made way for."""
+    deadline = time.monotonic() + _SUCCESSION_SECONDS
+    while not held(where.lock):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def wait_for_its_end(where: Places) -> None:
@@ -68,7 +96,7 @@ def held(lock: Path) -> bool:
 
 def running(where: Places) -> str:
     """What to do about a daemon that holds the lock and does not answer."""
-    pid, _ = lock_lines()
+    pid, _, _ = lock_lines()
     return f"See {where.daemon_log}, or end it: kill {pid}" if pid else f"See {where.daemon_log}."
 
 
@@ -104,7 +132,7 @@ def start(where: Places) -> None:
         os.close(read_end)
         if write_end >= 0:
             os.close(write_end)
-    if _answers(where):
+    if _answers():
         return
     said_lines = complaints.read_text(errors="replace").strip().splitlines()
     ours = [line.removeprefix("band: ") for line in said_lines if line.startswith("band: ")]
@@ -139,12 +167,12 @@ def _ready(read_end: int) -> bool:
     return bool(readable) and os.read(read_end, 1) == b"!"
 
 
-def _answers(where: Places) -> bool:
-    """Whether another daemon was quicker. One that just begins is given a moment."""
+def _answers(*, install: str | None = INSTALL) -> bool:
+    """Whether another daemon was quicker, which an installation can speak to. One that begins is given a moment."""
     deadline = time.monotonic() + _BEGIN_SECONDS
     while True:
         try:
-            return not client().call("hello")["outlived"]
+            return not client(install=install).call("hello")["outlived"]
         except Unavailable:
             if time.monotonic() > deadline:
                 return False

@@ -12,15 +12,16 @@ import logging
 import os
 import signal
 import socket
-import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bandstand import __version__, faults
 from bandstand.config.places import Places, places
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
+from bandstand.faces.daemon.connection import hung_up, peer, request_of
+from bandstand.faces.daemon.handover import leave_word, outlived, turned_away
 from bandstand.faces.daemon.http.doors import Door, Doorway, address, tcp_door, unix_door
 from bandstand.faces.daemon.redacting import shown
 from bandstand.faces.daemon.starts import keeps_down, on_record, stay_down, take
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _LONGEST_REQUEST = 64 * 1024 * 1024
 _LOOK_SECONDS = 60.0
+_DRAIN_SECONDS = 5.0
+"""How long what is being answered may take when the daemon ends."""
 _STOPPED = Unavailable("The daemon was stopped.", hint="Agents go on; the next command starts it again.")
 _log = logging.getLogger(__name__)
 
@@ -113,6 +116,7 @@ async def _serve(
                     await asyncio.wait_for(over.wait(), _LOOK_SECONDS)
                 desk.look()
                 await _heed_stop(band)
+            await desk.drain()
             server.close()
             await doorway.close(None if desk.makes_way else _STOPPED)
             await desk.close()
@@ -158,6 +162,7 @@ class Reception:
         self._lock = lock
         self._makes_way = False
         self._serving: set[asyncio.Task[Any]] = set()
+        self._answering: set[asyncio.Task[Any]] = set()
 
     @property
     def makes_way(self) -> bool:
@@ -170,7 +175,7 @@ class Reception:
         if task is not None:
             self._serving.add(task)
         try:
-            if _peer(writer) == os.getuid():
+            if peer(writer) == os.getuid():
                 await self._exchange(reader, writer)
         except ConnectionError:
             pass
@@ -186,6 +191,11 @@ class Reception:
         if reason := self._outlived(INSTALL):
             _log.info("this daemon ends. %s", reason)
             self._over.set()
+
+    async def drain(self) -> None:
+        """Come to an end with what is being answered, for a bounded time. Whatever else is asked meanwhile is not."""
+        if self._answering:
+            await asyncio.wait(set(self._answering), timeout=_DRAIN_SECONDS)
 
     async def close(self) -> None:
         """End every connection. Who watches is told, unless another daemon is to take over: then they go on with it."""
@@ -207,7 +217,7 @@ class Reception:
         if not line:
             return
         answering = asyncio.create_task(self._answer(line, writer))
-        gone = asyncio.create_task(_hung_up(reader))
+        gone = asyncio.create_task(hung_up(reader))
         try:
             await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -217,7 +227,7 @@ class Reception:
 
     async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> None:
         try:
-            await self._operate(_request(line), writer)
+            await self._operate(request_of(line), writer)
         except BandstandError as error:
             await self._send(writer, error_message(error))
         except (asyncio.CancelledError, ConnectionError):
@@ -234,19 +244,21 @@ class Reception:
         from bandstand.faces.daemon.operations import ANSWERING, STREAMING
 
         op, args = request["op"], request["args"]
-        outlived = self._outlived(request.get("install", INSTALL))
+        install = str(request.get("install", INSTALL))
         if op == "hello":
-            told = {"version": __version__, "pid": os.getpid(), "python": sys.executable, "outlived": outlived}
+            reason = self._outlived(install)
+            told = {"version": __version__, "pid": os.getpid(), "python": sys.executable, "outlived": reason}
             await self._send(writer, {"result": told})
-        elif op == "down":
+            return
+        if op == "down":
             await self._send(writer, {"result": {"pid": os.getpid()}})
             _end_for_good(self._band.places, self._over)
-        elif outlived:
-            self._make_way(outlived)
-        elif op == "ready":
+            return
+        self._admit(install)
+        if op == "ready":
             await self._send(writer, {"result": None})
         elif op in ANSWERING:
-            await self._send(writer, {"result": await ANSWERING[op](self._band, args)})
+            await self._send(writer, {"result": await self._answered(ANSWERING[op](self._band, args))})
         elif op in STREAMING:
             async for item in STREAMING[op](self._band, args):
                 await self._send(writer, {"item": item})
@@ -258,10 +270,29 @@ class Reception:
         writer.write(encode(shown(message, self._band.redaction)))
         await writer.drain()
 
+    def _admit(self, install: str) -> None:
+        """Let a caller's operation through. Raises what it is told instead."""
+        reason = self._outlived(install)
+        if reason or self._makes_way:
+            self._make_way(reason)
+        if self._over.is_set():
+            raise _STOPPED
+        if (refusal := turned_away(install, ours=INSTALL)) is not None:
+            raise refusal
+
+    async def _answered(self, answer: Awaitable[Json]) -> Json:
+        """The answer. Who hangs up over it ends it; the end of the daemon waits for it for a while."""
+        task = asyncio.ensure_future(answer)
+        self._answering.add(task)
+        try:
+            return await task
+        finally:
+            self._answering.discard(task)
+
     def _outlived(self, install: str) -> str:
         """Why this daemon should not answer a caller of an installation, or is empty if it should."""
-        if install != INSTALL:
-            return f"It is of another installation: {INSTALL}."
+        if reason := outlived(install, ours=INSTALL):
+            return reason
         if not Path(__file__).exists():
             return f"Its installation is gone: {INSTALL}."
         try:
@@ -271,38 +302,12 @@ class Reception:
         return "" if same else f"Its state was removed from {self._band.places.state}."
 
     def _make_way(self, reason: str) -> None:
-        _log.info("this daemon makes way for a new one. %s", reason)
+        if not self._makes_way:
+            _log.info("this daemon makes way for a new one. %s", reason)
+            leave_word(self._band.places)
         self._makes_way = True
         self._over.set()
-        raise Outlived(f"The daemon makes way for a new one. {reason}", hint="Try again.")
-
-
-def _request(line: bytes) -> dict[str, Any]:
-    try:
-        request = json.loads(line)
-    except (ValueError, RecursionError):
-        raise Refused("The request is not a line of JSON.") from None
-    if not isinstance(request, dict) or not isinstance(request.get("op"), str):
-        raise Refused("The request names no operation.")
-    if not isinstance(request.setdefault("args", {}), dict):
-        raise Refused("The arguments of an operation are an object.")
-    return request
-
-
-async def _hung_up(reader: asyncio.StreamReader) -> None:
-    """Return when the caller has hung up. What else it says is of no interest."""
-    while await reader.read(4096):
-        pass
-
-
-def _peer(writer: asyncio.StreamWriter) -> int:
-    """The user at the other end. The folder keeps others out; this is the second lock."""
-    connection = writer.get_extra_info("socket")
-    if not hasattr(socket, "SO_PEERCRED"):
-        return os.getuid()
-    size = struct.calcsize("3i")
-    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
-    return int(uid)
+        raise Outlived(f"The daemon makes way for a new one. {reason}".strip(), hint="Try again.")
 
 
 def _environment() -> dict[str, str]:

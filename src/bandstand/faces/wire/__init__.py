@@ -75,12 +75,16 @@ class Client:
     """Asks the daemon at a socket.
 
     Raises `NotRunning` when nobody is there, `Lost` when the daemon ends meanwhile, and whatever the daemon raises.
-    `patience` is how many seconds an answer may take.
+    `patience` is how many seconds an answer may take. Without an `install` it goes on with what began before: a daemon
+    of another installation answers it, too.
     """
 
-    def __init__(self, path: "os.PathLike[str] | str", *, patience: float = ANSWER_SECONDS) -> None:
+    def __init__(
+        self, path: "os.PathLike[str] | str", *, patience: float = ANSWER_SECONDS, install: str | None = INSTALL
+    ) -> None:
         self._path = os.fspath(path)
         self._patience = patience
+        self._who = {} if install is None else {"install": install}
 
     def call(self, op: str, **args: Json) -> Json:
         """The result of an operation that does not stream."""
@@ -99,7 +103,7 @@ class Client:
         with self._connect() as connection:
             connection.settimeout(timeout)
             try:
-                connection.sendall(encode({"op": op, "args": args, "install": INSTALL}))
+                connection.sendall(encode({"op": op, "args": args, **self._who}))
                 with connection.makefile("rb") as lines:
                     for line in lines:
                         message = _message(line)

@@ -16,6 +16,7 @@ from bandstand.adapters.clock import AwakeClock
 from bandstand.adapters.git.abandoned import StateFolders
 from bandstand.adapters.git.remains import GitRemains
 from bandstand.adapters.git.repository import GitRepository
+from bandstand.adapters.git.rescues import GitRescues
 from bandstand.adapters.git.retiring import destroy
 from bandstand.adapters.git.workspaces import GitWorkspaces
 from bandstand.adapters.hosts.local import LocalHost
@@ -56,6 +57,7 @@ from bandstand.services.policies import REHEARSAL, Policies
 from bandstand.services.proposing import Proposing
 from bandstand.services.reconcile import Brain
 from bandstand.services.repositories import Repositories
+from bandstand.services.rescues import Rescuing
 from bandstand.services.reviews import Reviewers
 from bandstand.services.runs import Authors
 from bandstand.services.views import Views
@@ -287,6 +289,7 @@ class Bandstand:
             account=account,
             brain=Brain(fleet, perform=performers.perform, account=account),
             housekeeping=housekeeping,
+            rescuing=Rescuing(fleet=fleet, repository=repository, rescues=GitRescues(repository, root / "workspaces")),
         )
 
 

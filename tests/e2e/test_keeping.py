@@ -5,6 +5,7 @@ import shutil
 import time
 
 from tests.e2e.stage import HELLO, HOLD, Stage
+from tests.e2e.test_json import fits
 
 HELD = f"parts:\n  - steps:\n      - edit: {{path: kept.txt, content: kept}}\n      - {HOLD}\n"
 YEAR = 365 * 24 * 3600
@@ -62,3 +63,51 @@ def test_what_is_kept_of_a_repository_that_is_gone_goes_when_it_is_named(stage: 
     assert stage.band_json("gc", "--repository", folder.name)["things"][0]["name"] == folder.name
     assert not folder.exists()
     assert "is gone" in stage.band("gc", "--repository", folder.name, ends=2).err
+
+
+KEPT = """\
+parts:
+  - steps:
+      - edit: {path: .gitignore, content: "*.log\\n"}
+      - edit: {path: kept.txt, content: "kept\\n"}
+      - edit: {path: debug.log, content: "noise\\n"}
+      - HOLD
+"""
+
+
+def test_cancelled_work_is_listed_shown_restored_and_given_up(stage: Stage) -> None:
+    """With what git ignored; what is nowhere else goes only for a yes, and each step says the next one."""
+    user = stage.repository()
+    assert stage.band("rescue").out.startswith("Nothing is kept")
+    stage.band("run", "keep", "--id", "keep", "--detach", *stage.rehearsing(KEPT.replace("HOLD", HOLD)))
+    stage.begun("keep")
+    stage.band("cancel", "keep", "-m", "not now")
+    stage.band("ps", "-f", "keep", ends=1)
+    stage.until(lambda fleet: fleet["tasks"][0]["over"])
+    (listed,) = fits("Rescues", stage.band_json("rescue"))["rescues"]
+    assert (listed["task"], listed["why"]) == ("keep", "it was cancelled: not now")
+    shown = fits("RescueContent", stage.band_json("rescue", "show", "keep"))
+    assert "+kept" in shown["patch"]
+    assert shown["listings"][0]["names"] == ["debug.log"]
+    assert "band rescue restore keep" in stage.band("rescue", "show", "keep").out
+
+    said = stage.band("rescue", "restore", "keep").out
+    assert "git switch rescued/keep" in said
+    assert "--to FOLDER" in said
+    assert user.git("show", "rescued/keep:kept.txt") == "kept"
+    assert "already" in stage.band("rescue", "restore", "keep", ends=2).err
+    folder = stage.root / "saved"
+    restored = fits("Restored", stage.band_json("rescue", "restore", "keep/1", "--to", folder))
+    assert restored["folder"] == str(folder)
+    assert ((folder / "kept.txt").read_text(), (folder / "debug.log").read_text()) == ("kept\n", "noise\n")
+    assert not (folder / ".git").exists()
+
+    dry = fits("Pruned", stage.band_json("rescue", "prune", "keep", "--dry-run"))
+    assert [name.partition("-")[0] for name in dry["rescues"][0]["nowhere_else"]] == ["keep"]
+    assert "--yes" in stage.band("rescue", "prune", "keep", ends=1).out
+    stage.band("gc")
+    assert user.git("for-each-ref", "refs/bandstand/rescue")
+    assert "given up" in stage.band("rescue", "prune", "--older-than", "0", "--yes").out
+    assert not user.git("for-each-ref", "refs/bandstand/rescue")
+    assert fits("Rescues", stage.band_json("rescue")) == {"rescues": []}
+    assert stage.band_json("show", "keep")["rescue"] is None

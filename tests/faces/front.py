@@ -18,7 +18,9 @@ from bandstand.services.broadcast import Broadcast
 from bandstand.services.desk import Desk
 from bandstand.services.orders import Orders
 from bandstand.services.repositories import Repositories
+from bandstand.services.rescues import Rescuing
 from bandstand.testing.git import MemoryRepository
+from bandstand.testing.rescues import MemoryRescues
 from bandstand.testing.sandbox import OpenSandbox
 from tests.services.world import World
 
@@ -87,6 +89,7 @@ def _desk(world: World) -> Desk:
         policies=daemon.policies,
         account=daemon.account,
         housekeeping=daemon.performers.housekeeping,
+        rescuing=Rescuing(fleet=daemon.fleet, repository=world.repository, rescues=MemoryRescues(world.repository)),
         brain=daemon.brain,
     )
 

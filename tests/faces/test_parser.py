@@ -51,6 +51,7 @@ def test_the_verbs_and_what_they_say_of_themselves(monkeypatch: pytest.MonkeyPat
     resume    let a paused task go on, or all that were stopped together
     retry     try again now: a failed step, a turn, a review, the checks
     stop      stop every agent in every repository now; work is kept
+    rescue    what was kept of work that did not land: look at it, get it back
     gc        clear away what nobody needs any more, and say why of each thing
     help      what a verb does, with examples
     agents    the agents that are here, and those that could be

@@ -153,6 +153,7 @@ FACTS: list[e.Event] = [
     e.WorkspaceRetired(task=T, rescue="refs/bandstand/rescue/docs/1"),
     e.OrderTaken(key="k", digest="d", facts=1),
     e.RemainsCleared(things=2, bytes=3, by="ada"),
+    e.RescueGivenUp(task=T, refs=("refs/bandstand/rescue/docs/1",), archives=(), nowhere_else=0, by="ada"),
 ]
 
 
@@ -245,6 +246,7 @@ TOLD = snapshot(
         "WorkspaceRetired: ■ its work is kept at refs/bandstand/rescue/docs/1",
         "OrderTaken: -",
         "RemainsCleared: -",
+        "RescueGivenUp: ■ what was kept of it is given up by ada",
     ]
 )
 

@@ -16,11 +16,15 @@ def at_its_end(facts: Iterable[tuple[datetime, e.Event]]) -> Task | None:
     Its number and its place in the queue are among these facts only, not what they were in the fleet.
     """
     state = State()
+    over: Task | None = None
     for at, event in facts:
-        if isinstance(event, e.WorkspaceRetired) and event.task in state.tasks:
-            return task_after(state.tasks[event.task], event, at=at)
-        state = apply(state, event, at=at)
-    return None
+        if over is not None and isinstance(event, e.RescueGivenUp):
+            over = task_after(over, event, at=at)
+        elif isinstance(event, e.WorkspaceRetired) and event.task in state.tasks:
+            over = task_after(state.tasks[event.task], event, at=at)
+        elif over is None:
+            state = apply(state, event, at=at)
+    return over
 
 
 def summary(task: Task) -> PastTask:

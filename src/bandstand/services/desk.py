@@ -11,6 +11,7 @@ from bandstand.services.fleet import Fleet
 from bandstand.services.housekeeping import Housekeeping
 from bandstand.services.policies import Policies
 from bandstand.services.reconcile import Brain
+from bandstand.services.rescues import Rescuing
 from bandstand.services.views import Views
 
 
@@ -26,6 +27,7 @@ class Desk:
     policies: Policies
     account: Account
     housekeeping: Housekeeping
+    rescuing: Rescuing
     brain: Brain
 
     @property

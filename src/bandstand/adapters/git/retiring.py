@@ -26,6 +26,7 @@ from bandstand.domain.ids import CommitId, TreeId
 from bandstand.faults import fault
 from bandstand.ports.hosts import Launch
 
+PLACE = "refs/bandstand/rescue/"
 DEADLINE_SECONDS = 1800.0
 _RESCUED = "Rescued from workspace {name}\n\nIts files; the first parent is the last commit there."
 _ARCHIVED = "Rescued from workspace {name}\n\nGit could not take its files. All of them are in\n{archive}"
@@ -192,7 +193,7 @@ def _archive_name(facts: Facts, last: Checkpoint) -> str:
 
 
 def _place(name: str) -> str:
-    return f"refs/bandstand/rescue/{name}/"
+    return f"{PLACE}{name}/"
 
 
 def _is_there(path: Path) -> bool:

@@ -36,6 +36,7 @@ from bandstand.domain.events.rules import (
     SandboxChosen,
 )
 from bandstand.domain.events.runs import (
+    RescueGivenUp,
     RunEnded,
     RunStarted,
     RunStopRequested,
@@ -82,6 +83,7 @@ __all__ = [
     "PolicyFound",
     "RemainsCleared",
     "RepositoryOpened",
+    "RescueGivenUp",
     "ReviewConcluded",
     "RunEnded",
     "RunStarted",
@@ -143,6 +145,7 @@ Event = (
     | ChangeReassessed
     | ChangeLanded
     | WorkspaceRetired
+    | RescueGivenUp
     | OrderTaken
     | RemainsCleared
 )

@@ -100,3 +100,14 @@ class WorkspaceRetired:
 
     task: TaskId
     rescue: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RescueGivenUp:
+    """Somebody gives up what was kept of a task: these refs and archives. `nowhere_else` files are then lost."""
+
+    task: TaskId
+    refs: tuple[str, ...]
+    archives: tuple[str, ...]
+    nowhere_else: int
+    by: str

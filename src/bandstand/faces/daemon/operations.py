@@ -10,7 +10,7 @@ from bandstand.bootstrap import Bandstand
 from bandstand.domain.ask import Ask
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import AskId, RunId, TaskId
-from bandstand.faces.daemon import keeping, submitting
+from bandstand.faces.daemon import keeping, rescuing, submitting
 from bandstand.faces.daemon.rows import row
 from bandstand.faces.text import transcribed
 from bandstand.faces.wire import Json
@@ -264,7 +264,15 @@ ANSWERING: Mapping[str, Answering] = {
     "forget": forget,
     "remains": _at_desk(keeping.find),
     "collect": _at_desk(keeping.collect),
+    "rescues": _at_desk(rescuing.all_rescues),
+    "rescue": _at_desk(rescuing.show),
+    "restore-rescue": _at_desk(rescuing.restore),
+    "prune-rescues": _at_desk(rescuing.prune),
     "abandoned": keeping.abandoned,
     "abandon": keeping.abandon,
 }
-STREAMING: Mapping[str, Streaming] = {"log": transcript, "gc": _streaming_at_desk(keeping.collecting)}
+STREAMING: Mapping[str, Streaming] = {
+    "log": transcript,
+    "gc": _streaming_at_desk(keeping.collecting),
+    "restore": _streaming_at_desk(rescuing.restoring),
+}

@@ -6,6 +6,19 @@ from bandstand.faces.wire import TYPE_CHECKING
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
+_RESCUE = """\
+  band rescue                     everything that was kept, the newest first
+  band rescue show docs           its files, its patch, and what the archive lists
+  band rescue restore docs        a branch rescued/docs with all files as they were
+  band rescue restore docs --to ../docs-saved       a new folder, with what git ignored too
+  band rescue prune --older-than 90 --dry-run       which could go, and what is nowhere else
+  band rescue prune docs --yes    give one up for good
+"""
+_RESCUE_NOTES = """\
+Before a workspace goes, what has not landed is kept. It stays until you give it up: no other verb does, not even gc.
+Where all that a rescue holds is also in a branch, a tag or another rescue, that is proved and no --yes is needed.
+TASK/N is the Nth rescue of a task; TASK alone is the newest.
+"""
 _GC = """\
   band gc --dry-run               what nobody needs any more, with the proof and the size of each thing
   band gc                         clear it away
@@ -24,7 +37,35 @@ def _gc(parser: "ArgumentParser") -> None:
     json_option(parser)
 
 
+def _rescue(parser: "ArgumentParser") -> None:
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=["list", "show", "restore", "prune"],
+        default="list",
+        metavar="ACTION",
+        help="list, show, restore or prune; list if none is said",
+    )
+    parser.add_argument("tasks", nargs="*", metavar="TASK", help="whose; one for show and restore")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--branch", metavar="NAME", help="restore to this new branch; by default rescued/TASK")
+    where.add_argument("--to", metavar="FOLDER", help="restore to a new folder, archives unpacked")
+    parser.add_argument("--older-than", type=int, metavar="DAYS", help="prune all that were kept so long ago")
+    parser.add_argument("-n", "--dry-run", action="store_true", help="with prune: only say what would go")
+    parser.add_argument("-y", "--yes", action="store_true", help="with prune: also what is nowhere else")
+    json_option(parser)
+
+
 VERBS = (
+    Verb(
+        "rescue",
+        "what was kept of work that did not land: look at it, get it back",
+        does="bandstand.faces.cli.rescuing:rescue",
+        options=_rescue,
+        examples=_RESCUE,
+        notes=_RESCUE_NOTES,
+        one="with prune: something was kept, for it is nowhere else",
+    ),
     Verb(
         "gc",
         "clear away what nobody needs any more, and say why of each thing",

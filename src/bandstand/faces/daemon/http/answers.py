@@ -130,7 +130,7 @@ def _asking(op: str) -> Answer:
     async def answer(band: Bandstand, asked: Asked) -> Json:
         desk = await _desk(band, asked)
         args: dict[str, Json] = {**asked.given, **asked.where, "path": str(desk.repository.path)}
-        args["tasks"] = args.pop("task", []) if op == "ps" else []
+        args["tasks"] = args.pop("task", []) if op == "ps" else args.get("tasks", [])
         return await ANSWERING[op](band, args)
 
     return answer
@@ -246,6 +246,10 @@ QUESTIONS: Mapping[str, Answer] = {
     "showRepository": repository,
     "listRemains": _asking("remains"),
     "collectRemains": _asking("collect"),
+    "listRescues": _asking("rescues"),
+    "showRescue": _asking("rescue"),
+    "restoreRescue": _asking("restore-rescue"),
+    "pruneRescues": _asking("prune-rescues"),
     "listAgents": _asking("agents"),
     "stopFleet": _everywhere("stop_all"),
     "resumeFleet": _everywhere("resume_all"),

@@ -9,10 +9,13 @@ from functools import cache
 from types import NoneType, UnionType
 
 from bandstand.domain.ask import Ask
+from bandstand.domain.change import Change
 from bandstand.domain.remains import Remnant
 from bandstand.faces.wire import Json
+from bandstand.ports.rescues import RescueRef
 from bandstand.services.fleets import Steered
 from bandstand.services.repositories import RepositoryView
+from bandstand.services.rescues import GivenUp, RescueView
 from bandstand.services.views import FleetView, QueueView, TaskRow, TaskView
 
 _PLAIN: Mapping[object, str] = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
@@ -97,11 +100,9 @@ def schemas() -> Mapping[str, Json]:
                 "facts": several(things({"sequence": NUMBER, "type": TEXT})),
             }
         ),
-        "Remains": things(
-            {"cleared": {"type": "boolean"}, "things": several(_with(shape(Remnant), trouble=TEXT)), "bytes": NUMBER}
-        ),
         "Queue": _with(shape(QueueView), entries=several(named_row)),
         "Resumed": things({"repositories": several(shape(Steered))}),
+        **_keeping(),
         "Repositories": things({"repositories": several({"$ref": "#/components/schemas/Repository"})}),
         "Repository": repository,
         "Review": things({"task": {"$ref": "#/components/schemas/Task"}, "patch": TEXT}),
@@ -109,6 +110,39 @@ def schemas() -> Mapping[str, Json]:
         "Stopped": things({"repositories": several(shape(Steered)), "agents": NUMBER}),
         "Task": task,
         "Transcript": things({"entries": several(entry), "next": TEXT, "more": {"type": "boolean"}}),
+    }
+
+
+def _keeping() -> Mapping[str, Json]:
+    rescue = {"$ref": "#/components/schemas/Rescue"}
+    return {
+        "Remains": things(
+            {"cleared": {"type": "boolean"}, "things": several(_with(shape(Remnant), trouble=TEXT)), "bytes": NUMBER}
+        ),
+        "Rescue": shape(RescueView),
+        "Rescues": things({"rescues": several(rescue)}),
+        "RescueContent": things(
+            {
+                **{
+                    "view": rescue,
+                    "ref": shape(RescueRef | None),
+                    "change": shape(Change | None),
+                },
+                **{"patch": TEXT, "listings": several(things({"archive": TEXT, "names": several(TEXT)}))},
+            }
+        ),
+        "Restored": things(
+            {
+                **dict.fromkeys(("task", "branch", "folder"), TEXT),
+                **{"files": NUMBER, "archives": NUMBER, "notes": several(TEXT)},
+            }
+        ),
+        "Pruned": things(
+            {
+                "rescues": several(_with(shape(GivenUp), view=rescue)),
+                "dry_run": {"type": "boolean"},
+            }
+        ),
     }
 
 

@@ -15,6 +15,9 @@ REDACTED = "[redacted]"
 _LEAST, _MOST_KNOWN = 8, 512
 """Shorter values are words like `true`; more of them than that nobody has."""
 
+_SHORTEST = 10
+"""No rule matches in less than that."""
+
 _SECRET_NAME = re.compile(
     r"(?:^|_)(?:AUTH|COOKIE|CREDENTIALS?|DSN|JWT|PASS|PASSPHRASE|PASSW(?:OR)?D|PAT|PWD|SECRETS?|TOKENS?"
     r"|(?:ACCESS|ACCOUNT|API|AUTH|ENCRYPTION|LICENSE|PRIVATE|SERVICE|SIGNING|SSH)_?KEYS?)(?:_|$)",
@@ -129,7 +132,21 @@ RULES: tuple[Rule, ...] = (
 )
 """Every shape that is known, the widest first."""
 
-_COMPILED = tuple((rule.marks, re.compile(rule.pattern)) for rule in RULES)
+_PATTERNS = tuple(re.compile(rule.pattern) for rule in RULES)
+_SIGNS = "-_:=. "
+
+
+def _by_sign() -> dict[str, tuple[tuple[str, int], ...]]:
+    """Every mark with the number of its rule, below the first sign in it; below nothing those of letters alone."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for number, rule in enumerate(RULES):
+        for mark in rule.marks:
+            found.setdefault(next((sign for sign in _SIGNS if sign in mark), ""), []).append((mark, number))
+    return {sign: tuple(marks) for sign, marks in found.items()}
+
+
+_MARKS = _by_sign()
+"""A text that lacks a sign needs no look for the marks that have it: that spares most texts most of the looking."""
 
 
 def is_secret_name(name: str) -> bool:
@@ -162,14 +179,25 @@ class Redaction:
         for value in self._known:
             if value in text:
                 text = text.replace(value, REDACTED)
-        for marks, pattern in _COMPILED:
-            if any(mark in text for mark in marks):
-                text = pattern.sub(_hidden, text)
+        if len(text) >= _SHORTEST:
+            for number in sorted(set(_marked(text))):
+                text = _PATTERNS[number].sub(_hidden, text)
         return text
 
     def lines(self, texts: Iterable[str]) -> list[str]:
         """Each text without secrets."""
         return [self.text(text) for text in texts]
+
+
+def _marked(text: str) -> list[int]:
+    """The numbers of the rules that might match."""
+    found = []
+    for sign, marks in _MARKS.items():
+        if sign in text:
+            for mark, number in marks:
+                if mark in text:
+                    found.append(number)
+    return found
 
 
 def _hidden(match: "re.Match[str]") -> str:

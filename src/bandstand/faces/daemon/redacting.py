@@ -10,6 +10,11 @@ from bandstand.faces.wire import Json
 WHOLE = frozenset({"patch"})
 """Keys whose texts are shown as they are."""
 
+OURS = frozenset({"at", "glyph", "kind", "mark", "offset", "owner", "repository", "run", "since", "type", "until"})
+"""Keys whose texts are of our making: nothing has to be looked for in them."""
+
+_AS_IT_IS = WHOLE | OURS
+
 
 def shown(value: Json, redaction: Redaction) -> Json:
     """An answer as it may be shown."""
@@ -17,7 +22,7 @@ def shown(value: Json, redaction: Redaction) -> Json:
         case str():
             return redaction.text(value)
         case dict():
-            return {key: item if key in WHOLE else shown(item, redaction) for key, item in value.items()}
+            return {key: item if key in _AS_IT_IS else shown(item, redaction) for key, item in value.items()}
         case list() | tuple():
             return [shown(item, redaction) for item in value]
         case _:

@@ -74,11 +74,11 @@ _GRACE_SECONDS = 1.0
 class Bandstand:
     """Bandstand on one machine, for one user: the log, and a desk for each repository."""
 
-    def __init__(self, places: Places, environment: Mapping[str, str]) -> None:
+    def __init__(self, places: Places, environment: Mapping[str, str], *, redaction: Redaction | None = None) -> None:
         self.places = places
         self.home = Path(environment.get("HOME") or "/")
         self._environment = environment
-        self.redaction = Redaction(environment)
+        self.redaction = redaction or Redaction(environment)
         self._clock = AwakeClock()
         self._log = SqliteLog(places.database)
         self.broadcast = Broadcast(self._log)

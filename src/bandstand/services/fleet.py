@@ -1,6 +1,7 @@
 """The fleet of one repository: its facts, what they add up to, and the one gate through which anything changes."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from bandstand.domain.agent import AgentUpdate
 from bandstand.domain.events import Event
 from bandstand.domain.history import at_its_end, summary
 from bandstand.domain.ids import RepositoryId, RunId, TaskId
-from bandstand.domain.past import PastTask
+from bandstand.domain.past import PastTask, subject
 from bandstand.domain.progress import Task, task_after
 from bandstand.domain.state import State, apply, fold
 from bandstand.ports.clock import Clock
@@ -36,6 +37,17 @@ class Told:
 
 Notice = Recorded | Told
 Hearing = Callable[[RepositoryId, Notice], None]
+
+
+_log = logging.getLogger(__name__)
+
+
+def _tell(repository: RepositoryId, facts: Sequence[Recorded]) -> None:
+    """Say what happened to who wants to follow everything."""
+    if _log.isEnabledFor(logging.DEBUG):
+        for fact in facts:
+            about = {"repository": repository, "task": subject(fact.event)}
+            _log.debug("%s is fact %d", type(fact.event).__name__, fact.sequence, extra=about)
 
 
 def _nobody_hears(_repository: RepositoryId, _notice: Notice) -> None:
@@ -118,6 +130,7 @@ class Fleet:
                 except OutOfDate:
                     await self._catch_up()
                 else:
+                    _tell(self.repository, recorded)
                     over = self._take(recorded)
                     if over:
                         await self._log.summarise(self.repository, over)

@@ -65,12 +65,12 @@ class Brain:
         except BandstandError as error:
             self.trouble = f"{error} {error.hint}".strip()
         except Exception as error:  # a fleet without a brain would wait in silence
-            _log.exception("a beat failed")
+            _log.exception("a beat failed", extra={"repository": self._fleet.repository})
             self.trouble = f"{type(error).__name__}: {error} {_OUR_FAULT}"
         else:
             await self._wait(seen)
             return
-        _log.warning("no beat for %s: %s", _REST, self.trouble)
+        _log.warning("no beat for %s: %s", _REST, self.trouble, extra={"repository": self._fleet.repository})
         self._account.rest(self._fleet.agenda.busy)
         await self._fleet.clock.sleep_until(self._fleet.clock.now() + _REST)
 
@@ -162,10 +162,13 @@ class Brain:
         try:
             failure = await self._attempt(activity)
             if failure is not None:
-                _log.warning("%s of %s failed: %s", activity.step, activity.task, failure.message)
+                _log.warning(
+                    "%s of %s failed: %s", activity.step, activity.task, failure.message, extra=self._about(activity)
+                )
                 await self._fleet.record(lambda _: (failure,))
         except BandstandError as error:
-            _log.error("That %s of %s failed could not be recorded: %s", activity.step, activity.task, error)
+            told = "That %s of %s failed could not be recorded: %s"
+            _log.error(told, activity.step, activity.task, error, extra=self._about(activity))
             self.trouble = f"{error} {error.hint}".strip()
             await self._fleet.clock.sleep_until(self._fleet.clock.now() + _REST)
         finally:
@@ -173,13 +176,16 @@ class Brain:
             self._going.pop(activity.key, None)
             self._again.set()
 
+    def _about(self, activity: Activity) -> dict[str, str]:
+        return {"repository": self._fleet.repository, "task": activity.task, "step": activity.step}
+
     async def _attempt(self, activity: Activity) -> e.StepFailed | None:
         try:
             await self._perform_in_time(activity)
         except BandstandError as error:
             return e.StepFailed(task=activity.task, step=activity.step, message=str(error), hint=error.hint)
         except Exception as error:  # outlives a fault in a performer
-            _log.exception("%s of %s failed", activity.step, activity.task)
+            _log.exception("%s of %s failed", activity.step, activity.task, extra=self._about(activity))
             message = f"{type(error).__name__}: {error}"
             return e.StepFailed(task=activity.task, step=activity.step, message=message, hint=_OUR_FAULT)
         if activity in self._wanted():

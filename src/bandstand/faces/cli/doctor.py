@@ -130,10 +130,12 @@ def _daemon(where: Places) -> Finding:
     except NotRunning:
         if held(where.lock):
             return Finding(level="missing", what="daemon: it is running, but it does not answer", cure=running(where))
-        return Finding(level="ok", what="daemon: not running; the first command starts it")
+        return Finding(
+            level="ok", what=f"daemon: not running; the first command starts it. Its log is {where.daemon_log}"
+        )
     except BandstandError as error:
         return Finding(level="missing", what=f"daemon: {error}", cure="band down")
     if said.get("outlived"):
         what = f"daemon: process {said['pid']} makes way for a new one at the next command. {said['outlived']}"
         return Finding(level="note", what=what)
-    return Finding(level="ok", what=f"daemon: running, process {said['pid']}")
+    return Finding(level="ok", what=f"daemon: running, process {said['pid']}, log {where.daemon_log}")

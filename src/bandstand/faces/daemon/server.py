@@ -23,6 +23,7 @@ from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
 from bandstand.faces.daemon.connection import hung_up, peer, request_of
 from bandstand.faces.daemon.handover import leave_word, outlived, turned_away
 from bandstand.faces.daemon.http.doors import Door, Doorway, address, tcp_door, unix_door
+from bandstand.faces.daemon.logfile import Lines, log_to
 from bandstand.faces.daemon.redacting import shown
 from bandstand.faces.daemon.starts import keeps_down, on_record, stay_down, take
 from bandstand.faces.wire import INSTALL, Json, Outlived, encode, error_message
@@ -35,6 +36,7 @@ _LONGEST_REQUEST = 64 * 1024 * 1024
 _LOOK_SECONDS = 60.0
 _DRAIN_SECONDS = 5.0
 """How long what is being answered may take when the daemon ends."""
+_SETTLE_SECONDS = 2.0
 _STOPPED = Unavailable("The daemon was stopped.", hint="Agents go on; the next command starts it again.")
 _log = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ def serve(
     places: Places,
     environment: dict[str, str],
     *,
+    lines: Lines,
     ready: Callable[[tuple[Door, ...]], None],
     listen: tuple[str, int] | None = None,
     woken: bool = False,
@@ -51,7 +54,7 @@ def serve(
 
     There is a door over TCP if there is an address to `listen` at. Raises `Unavailable` if another one is running or
     that address is taken, `Refused` if the runtime folder belongs to somebody else or others could reach the address.
-    A `woken` daemon may find a reason not to stay, and ends at once.
+    What it logs is rendered by `lines`. A `woken` daemon may find a reason not to stay, and ends at once.
     """
     places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     with places.lock.open("ab") as lock:
@@ -68,7 +71,7 @@ def serve(
         doors = (unix_door(places), *([tcp_door(places, *listen)] if listen is not None else []))
         with on_record(places):
             ready(doors)
-            asyncio.run(_serve(places, environment, listener, doors, os.fstat(lock.fileno())))
+            asyncio.run(_serve(places, environment, listener, doors, os.fstat(lock.fileno()), lines))
 
 
 def _bind(places: Places) -> socket.socket:
@@ -93,10 +96,12 @@ async def _serve(
     listener: socket.socket,
     doors: tuple[Door, ...],
     lock: os.stat_result,
+    lines: Lines,
 ) -> None:
     from bandstand.bootstrap import Bandstand
 
-    band = Bandstand(places, environment)
+    band = Bandstand(places, environment, redaction=lines.redaction)
+    settling = asyncio.create_task(_settle(lines))
     over = asyncio.Event()
     bound = {path: path.stat() for path in (places.socket, places.api_socket)}
     doorway = Doorway(doors)
@@ -121,6 +126,7 @@ async def _serve(
             await doorway.close(None if desk.makes_way else _STOPPED)
             await desk.close()
     finally:
+        settling.cancel()
         await band.stop()
         for path, standing in bound.items():
             with contextlib.suppress(FileNotFoundError):
@@ -145,6 +151,12 @@ def spare_the_collector() -> None:
     """
     gc.freeze()
     gc.set_threshold(20_000, 10, 10)
+
+
+async def _settle(lines: Lines) -> None:
+    """Import what renders the log once the first command has its answer."""
+    await asyncio.sleep(_SETTLE_SECONDS)
+    await asyncio.to_thread(lines.settle)
 
 
 def _end_for_good(places: Places, over: asyncio.Event) -> None:
@@ -318,19 +330,10 @@ def _environment() -> dict[str, str]:
     return dict(os.environ)
 
 
-def log_to(path: Path) -> None:
-    """Send what the daemon has to say to a file for its owner alone."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(path, os.O_CREAT | os.O_APPEND, 0o600))
-    logging.basicConfig(
-        filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
-
-
 def up(arguments: argparse.Namespace) -> int:
     """Run the daemon in the foreground, with the HTTP API over TCP if that is asked for."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     where = places(os.environ, uid=os.getuid())
+    lines = log_to(where.daemon_log, os.environ, also=sys.stderr)
 
     listen = address(arguments.listen) if arguments.listen else None
     if arguments.port is not None:
@@ -349,14 +352,14 @@ def up(arguments: argparse.Namespace) -> int:
         sys.stdout.write(f"The daemon listens at {where.socket}. Ctrl-C ends it; agents go on.\n")
         sys.stdout.flush()
 
-    serve(where, _environment(), ready=ready, listen=listen)
+    serve(where, _environment(), lines=lines, ready=ready, listen=listen)
     return 0
 
 
 def daemon(arguments: argparse.Namespace) -> int:
     """Be the daemon that a command started, and tell it through a pipe when commands may connect."""
     where = places(os.environ, uid=os.getuid())
-    log_to(where.daemon_log)
+    lines = log_to(where.daemon_log, os.environ)
 
     def ready(_doors: tuple[Door, ...]) -> None:
         if arguments.ready is not None:
@@ -365,7 +368,7 @@ def daemon(arguments: argparse.Namespace) -> int:
                 os.close(arguments.ready)
 
     try:
-        serve(where, _environment(), ready=ready, woken=arguments.woken)
+        serve(where, _environment(), lines=lines, ready=ready, woken=arguments.woken)
     except BandstandError as error:
         _log.error("the daemon ends. %s %s", error, error.hint)
         raise

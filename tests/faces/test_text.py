@@ -154,6 +154,7 @@ FACTS: list[e.Event] = [
     e.OrderTaken(key="k", digest="d", facts=1),
     e.RemainsCleared(things=2, bytes=3, by="ada"),
     e.RescueGivenUp(task=T, refs=("refs/bandstand/rescue/docs/1",), archives=(), nowhere_else=0, by="ada"),
+    e.FactsLost(count=2),
 ]
 
 
@@ -247,6 +248,7 @@ TOLD = snapshot(
         "OrderTaken: -",
         "RemainsCleared: -",
         "RescueGivenUp: ■ what was kept of it is given up by ada",
+        "FactsLost: -",
     ]
 )
 

@@ -10,8 +10,8 @@ from bandstand.domain.errors import Refused, Stale
 from bandstand.domain.ids import AskId, CommitId, RunId
 from bandstand.domain.policy import Policy
 from bandstand.domain.review import Review, Reviewer, Verdict
-from bandstand.domain.run import Turn
-from bandstand.domain.stage import Blocked
+from bandstand.domain.run import Cause, Turn
+from bandstand.domain.stage import Blocked, Queued
 from bandstand.domain.state import State, Task
 
 DEADLINE = "deadline"
@@ -57,6 +57,29 @@ def block(state: State, task: Task, reason: Reason, *, now: datetime, turn: Turn
     """The task waits for a human, who may let it go on or cancel it. Nobody's answer leaves it waiting."""
     ask = _put(state, task, AskKind.BLOCKED, reason, (RETRY, CANCEL), now)
     return e.TaskBlocked(task=task.spec.id, ask=ask, turn=turn)
+
+
+def ask_doubtful(state: State, task: Task, *, now: datetime) -> e.TaskBlocked:
+    """Facts were lost that may have been about the task: what it goes on with is for a human to say.
+
+    Where it stands is not known. So whatever it was in goes by, and its agent looks for itself and goes on from there.
+    """
+    reason = Reason(
+        title=f"Facts about {task.spec.id} may be lost: the log was damaged.",
+        detail=(
+            "It may have come further than is known here, or have ended. Look at its branch and its transcript first: "
+            f"`band show {task.spec.id}`, `band log {task.spec.id}`. `band doctor` tells what was lost. Trying again "
+            "has its agent look at what there is and go on from there."
+        ),
+    )
+    turn = None
+    if not isinstance(task.stage, Queued) or task.run is not None:
+        text = (
+            "The record of this task was damaged, so it is not known how far it had come. Look at the files and at "
+            "`git status` and `git log` first. Then finish what is missing."
+        )
+        turn = Turn(number=task.turns + 1, cause=Cause.MESSAGE, text=text)
+    return replace(block(state, task, reason, now=now, turn=turn), doubt=True)
 
 
 def ask_policy(state: State, task: Task, found: Policy, reason: Reason, *, now: datetime) -> tuple[e.Event, ...]:

@@ -1,9 +1,11 @@
 """Tasks that are over, made again from their own facts."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from bandstand.domain import events as e
+from bandstand.domain.ids import AgentName, TaskId
 from bandstand.domain.past import PastTask
 from bandstand.domain.progress import Task, task_after
 from bandstand.domain.stage import Cancelled, Landed
@@ -21,10 +23,20 @@ def at_its_end(facts: Iterable[tuple[datetime, e.Event]]) -> Task | None:
         if over is not None and isinstance(event, e.RescueGivenUp):
             over = task_after(over, event, at=at)
         elif isinstance(event, e.WorkspaceRetired) and event.task in state.tasks:
-            over = task_after(state.tasks[event.task], event, at=at)
+            over = _ended(task_after(state.tasks[event.task], event, at=at))
         elif over is None:
             state = apply(state, event, at=at)
     return over
+
+
+def _ended(task: Task) -> Task:
+    """A task that left the state. One whose end cannot be read any more is not told to have landed."""
+    return task if task.ended else replace(task, stage=Cancelled(reason="how it ended was lost with facts of the log"))
+
+
+def orphan(task: TaskId, *, at: datetime) -> PastTask:
+    """A task of which nothing is known but that there was one: its submission was lost with facts of the log."""
+    return PastTask(id=task, number=0, title="(lost)", agent=AgentName("?"), ended=at, reason="its submission was lost")
 
 
 def summary(task: Task) -> PastTask:

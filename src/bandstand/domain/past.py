@@ -28,6 +28,9 @@ def counted(totals: Totals, event: e.Event) -> Totals:
             return replace(totals, asked=totals.asked + 1)
         case e.ChangeQueued():
             return replace(totals, queued=totals.queued + 1)
+        case e.FactsLost(count=count):
+            # Each of them may have been any: no number is given twice.
+            return Totals(submitted=totals.submitted + count, asked=totals.asked + count, queued=totals.queued + count)
         case _:
             return totals
 
@@ -75,6 +78,7 @@ def subject(event: e.Event) -> TaskId | None:
             | e.PolicyFound()
             | e.OrderTaken()
             | e.RemainsCleared()
+            | e.FactsLost()
         ):
             return None
         case _:

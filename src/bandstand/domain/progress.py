@@ -50,6 +50,7 @@ class Task:
     passed, each with its policy. `waived` are cancelled tasks that it needs and that a human lets it go on without.
     `position` is its place in the merge queue, if it ever was in it. The first `voided` of `reviews` count no more.
     While it is `paused` nothing is started for it.
+    `doubtful` tells that facts were lost since a human last said to go on, which may have been about this task.
     """
 
     spec: TaskSpec
@@ -89,6 +90,7 @@ class Task:
     retired: bool = False
     rescue: str | None = None
     paused: Paused | None = None
+    doubtful: bool = False
 
     @property
     def ended(self) -> bool:
@@ -181,6 +183,19 @@ def _paused(task: Task, event: e.TaskPaused, at: datetime) -> Task:
     return replace(task, stage=stage, paused=paused)
 
 
+def doubted(task: Task, lost: e.FactsLost) -> Task:
+    """The task after facts were lost that may have been about it. Numbers that may be taken are passed over."""
+    return replace(
+        task,
+        doubtful=True,
+        turns=task.turns + lost.count,
+        runs=task.runs + lost.count,
+        review_runs=task.review_runs + lost.count,
+        checks=task.checks + lost.count,
+        snapshots=task.snapshots + lost.count,
+    )
+
+
 def _blocked(task: Task, event: e.TaskBlocked) -> Task:
     was = task.stage.was if isinstance(task.stage, Blocked) else task.stage
     if isinstance(was, EndStage):
@@ -188,10 +203,13 @@ def _blocked(task: Task, event: e.TaskBlocked) -> Task:
     if isinstance(was, AgentReview | HumanReview) and task.outcome is not None:
         # That run or ask does not outlive the block: whether a review is wanted is decided anew.
         was = Checked(outcome=task.outcome)
+    if event.doubt and event.turn is not None:
+        # Where it really stands is not known. No turn of it goes on, and none of what it waited for is waited for.
+        was = Working(turn=event.turn)
     if isinstance(was, LandingStage):
         # Others land while it waits: when it goes on, it does so from its place in the queue.
         was = InQueue(position=task.position)
-    stage = Blocked(ask=event.ask.id, was=was, turn=event.turn, without=event.without)
+    stage = Blocked(ask=event.ask.id, was=was, turn=event.turn, without=event.without, doubt=event.doubt)
     return replace(task, stage=stage, messages=task.messages[event.messages :])
 
 
@@ -267,6 +285,7 @@ def _resumed(task: Task) -> Task:
         crashes=0,
         review_crashes=0,
         failures=0,
+        doubtful=task.doubtful and not task.stage.doubt,
         waived=task.waived.union(task.stage.without),
         outcome=None if unseen else task.outcome,
     )

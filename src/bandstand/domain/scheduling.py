@@ -122,7 +122,13 @@ def _following(state: State, task: Task, now: datetime, room: Room) -> Iterator[
     if stopping:
         yield from stopping
         return
-    if task.ended or state.policy is None:
+    if task.ended:
+        return
+    if task.doubtful:
+        if not _doubt_is_asked(state, task):
+            yield asking.ask_doubtful(state, task, now=now)
+        return
+    if state.policy is None:
         return
     if task.failures >= FAILURES and not isinstance(task.stage, Blocked) and task.last_failure is not None:
         failure = task.last_failure
@@ -133,12 +139,21 @@ def _following(state: State, task: Task, now: datetime, room: Room) -> Iterator[
         yield from _stage_facts(state, task, state.policy, now, room)
 
 
+def _doubt_is_asked(state: State, task: Task) -> bool:
+    """Whether a human is asked about it now; that somebody was asked may be all that is left of an answer."""
+    ask = state.asks.get(task.stage.ask) if isinstance(task.stage, Blocked) and task.stage.doubt else None
+    return ask is not None and ask.open
+
+
 def _stop(state: State, task: Task, now: datetime) -> list[e.Event]:
     """Requests to end runs that have nothing more to do, or no time left."""
     found: list[e.Event] = []
     for run in (task.run, task.review_run):
-        reason = _stop_reason(task, run, now) if run is not None and run.stopping is None else None
-        if run is None or reason is None:
+        if run is None or run.stopping is not None:
+            continue
+        # What may have been missed goes on nowhere: a human says how the task does.
+        reason = EndReason.PARKED if task.doubtful and not task.ended else _stop_reason(task, run, now)
+        if reason is None:
             continue
         # Who waits for a human is not late; the ask has a deadline of its own.
         if reason is not EndReason.BUDGET or run.id not in state.waiting_runs():
@@ -235,9 +250,9 @@ def _begin(state: State, task: Task, now: datetime, room: Room) -> Iterator[e.Ev
     if gone:
         yield _without(state, task, gone, now)
     elif room.slot and ready(state, task):
-        turn = Turn(number=1, cause=Cause.GOAL)
+        turn = Turn(number=task.turns + 1, cause=Cause.GOAL)
         yield e.TurnQueued(task=task.spec.id, turn=turn)
-        yield e.TurnStarted(task=task.spec.id, number=1)
+        yield e.TurnStarted(task=task.spec.id, number=turn.number)
         yield _start(task, Part.AUTHOR, None)
 
 

@@ -163,13 +163,14 @@ Unblocked = (
 class Blocked:
     """A human is asked how to go on. `was` is where it stood, `turn` what the agent does next if there is one.
 
-    `without` are cancelled tasks that it then goes on without.
+    `without` are cancelled tasks that it then goes on without. `doubt` tells that facts about it may be lost.
     """
 
     ask: AskId
     was: Unblocked
     turn: Turn | None = None
     without: tuple[TaskId, ...] = ()
+    doubt: bool = False
 
 
 Stage = Unblocked | Blocked | Landed | Cancelled

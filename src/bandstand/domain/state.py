@@ -13,7 +13,7 @@ from bandstand.domain.ask import Answer, Ask, AskKind
 from bandstand.domain.ids import AgentName, AskId, RunId, TaskId
 from bandstand.domain.past import Totals, counted
 from bandstand.domain.policy import Policy
-from bandstand.domain.progress import Task, task_after
+from bandstand.domain.progress import Task, doubted, task_after
 from bandstand.domain.stage import AgentReview, Cancelled, HumanReview, InQueue, Landed, Queued, Stage, Working
 
 __all__ = ["State", "Task", "apply", "fold"]
@@ -76,7 +76,8 @@ def fold(state: State, events: Iterable[tuple[datetime, e.Event]]) -> State:
 def apply(state: State, event: e.Event, *, at: datetime) -> State:
     """The state after one more fact."""
     changed = _apply(state, event, at)
-    return replace(changed, version=state.version + 1, totals=counted(state.totals, event))
+    step = event.count if isinstance(event, e.FactsLost) else 1
+    return replace(changed, version=state.version + step, totals=counted(state.totals, event))
 
 
 def _apply(state: State, event: e.Event, at: datetime) -> State:  # noqa: C901, PLR0911, PLR0912 - one match over a sum type
@@ -122,6 +123,8 @@ def _apply(state: State, event: e.Event, at: datetime) -> State:  # noqa: C901, 
             return _over(state, task_id)
         case e.RemainsCleared():
             return replace(state, collected=at)
+        case e.FactsLost():
+            return _doubted(state, event)
         case e.OrderTaken():
             return state
         case _:
@@ -160,6 +163,13 @@ def _over(state: State, task_id: TaskId) -> State:
     tasks = {key: task for key, task in state.tasks.items() if key != task_id}
     asks = {key: ask for key, ask in state.asks.items() if ask.task != task_id}
     return replace(state, tasks=tasks, asks=asks, past={**state.past, task_id: landed})
+
+
+def _doubted(state: State, lost: e.FactsLost) -> State:
+    """Any task that lives may be another one than it seems; of those whose submission was lost the id is kept."""
+    tasks = {key: doubted(task, lost) for key, task in state.tasks.items()}
+    orphans = {task: task in lost.landed for task in lost.orphans}
+    return replace(state, tasks=tasks, past={**state.past, **orphans})
 
 
 def _moved(state: State, task_id: TaskId, stage: Stage, at: datetime) -> State:

@@ -12,7 +12,10 @@ from bandstand.domain.past import PastTask, Totals
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """A fact in the log. `sequence` is daemon-wide, `version` counts the facts of one repository from 1."""
+    """A fact in the log. `sequence` is daemon-wide, `version` counts the facts of one repository from 1.
+
+    In the place of facts that could not be read any more stands one `FactsLost`, at the version of the last of them.
+    """
 
     sequence: int
     repository: RepositoryId

@@ -11,7 +11,7 @@ from bandstand.domain import events as e
 from bandstand.domain.agenda import Agenda
 from bandstand.domain.agent import AgentUpdate
 from bandstand.domain.events import Event
-from bandstand.domain.history import at_its_end, summary
+from bandstand.domain.history import at_its_end, orphan, summary
 from bandstand.domain.ids import RepositoryId, RunId, TaskId
 from bandstand.domain.past import PastTask, subject
 from bandstand.domain.progress import Task, task_after
@@ -167,8 +167,10 @@ class Fleet:
     async def past(self, *, limit: int, only: Sequence[TaskId] = ()) -> tuple[PastTask, ...]:
         """The last `limit` tasks that are over, or those of `only`, in short. Summaries that are missing are made."""
         while missing := await self._log.unsummarised(self.repository, limit=_SUMMARISED_AT_ONCE):
-            ended = [task for name in missing if (task := await self.task(name)) is not None]
-            await self._log.summarise(self.repository, [summary(task) for task in ended])
+            ended = [(name, await self.task(name)) for name in missing]
+            now = self.clock.now()
+            short = [summary(task) if task is not None else orphan(name, at=now) for name, task in ended]
+            await self._log.summarise(self.repository, short)
         return await self._log.past(self.repository, limit=limit, only=only)
 
     async def since(self, version: int) -> tuple[Recorded, ...]:

@@ -47,7 +47,10 @@ class Performers:
 
     async def _retire(self, activity: Retire) -> None:
         """Remove the workspace of an ended task; what has not landed is kept first."""
-        landed = isinstance(self.fleet.state.tasks[activity.task].stage, Landed)
+        task = self.fleet.state.tasks[activity.task]
+        if task.doubtful:
+            await self.authors.end_strays(task)
+        landed = isinstance(task.stage, Landed)
         rescue = await self.workspaces.retire(activity.task, landed=landed)
         await self.fleet.record(
             lambda state: (

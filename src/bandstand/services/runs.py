@@ -14,7 +14,7 @@ from bandstand.domain.agent import AgentProfile, StopReason, TurnResult
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
 from bandstand.domain.policy import Policy
 from bandstand.domain.prompt import author_prompt
-from bandstand.domain.run import EndReason, Run, Turn
+from bandstand.domain.run import EndReason, Run, Turn, task_of
 from bandstand.domain.stage import Working
 from bandstand.domain.state import State, Task
 from bandstand.ports.agents import AgentProtocol, PromptFailed, Session
@@ -77,6 +77,8 @@ class Authors:
         task = self.fleet.state.tasks[run.task]
         policy = confirmed(self.fleet.state)
         profile = find_profile(await self.policies.profiles(policy), run.agent)
+        if state is RunState.ABSENT:
+            await self.end_strays(task)
         workspace = await self._workspace(task, run, policy)
         try:
             if state is RunState.ABSENT:
@@ -93,6 +95,13 @@ class Authors:
             # The run may be over, which its status tells; if it is not, this was about something else.
             if (await self.host.status(run.id)).state not in OVER:
                 raise
+
+    async def end_strays(self, task: Task) -> None:
+        """End agents of a task that no fact tells of any more: the log has lost facts since they were started."""
+        known = {run.id for run in (task.run, task.review_run) if run is not None}
+        for run in await self.host.live():
+            if task_of(run) == task.spec.id and run not in known:
+                await self.host.stop(run)
 
     async def _workspace(self, task: Task, run: Run, policy: Policy) -> Workspace:
         base = task.base or await self.proposing.base(self.fleet.state, task, policy)

@@ -21,6 +21,7 @@ from bandstand.domain.events.landing import (
     LandingReturned,
     LandingStarted,
 )
+from bandstand.domain.events.log import FactsLost
 from bandstand.domain.events.quality import (
     CheckConcluded,
     CheckStarted,
@@ -73,6 +74,7 @@ __all__ = [
     "CheckConcluded",
     "CheckStarted",
     "Event",
+    "FactsLost",
     "LandingApproved",
     "LandingRestarted",
     "LandingReturned",
@@ -148,4 +150,5 @@ Event = (
     | RescueGivenUp
     | OrderTaken
     | RemainsCleared
+    | FactsLost
 )

@@ -43,7 +43,7 @@ class TaskBlocked:
     """The task waits for a human to answer `ask`. With `turn`, that is what the agent does next when it goes on.
 
     `messages` is how many waiting messages that turn's text takes up. `without` are cancelled tasks that it needs:
-    going on means going on without them.
+    going on means going on without them. With `doubt` it waits because facts that may be about it were lost.
     """
 
     task: TaskId
@@ -51,6 +51,7 @@ class TaskBlocked:
     turn: Turn | None = None
     messages: int = 0
     without: tuple[TaskId, ...] = ()
+    doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

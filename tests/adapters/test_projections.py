@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from bandstand.adapters.store.database import APPLICATION_ID, MIGRATIONS
+from bandstand.adapters.store.schema import APPLICATION_ID, MIGRATIONS
 from bandstand.adapters.store.sqlite import SqliteLog
 from bandstand.domain import events as e
 from bandstand.domain.ids import AgentName, AskId, TaskId

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 LOCK = "daemon.lock"
 SOCKET = "band.sock"
+RECOVERY = "bandstand.db.recovery.json"
 WAY = "way"
 """What a daemon that makes way adds to its lock file, behind its process and its socket: another one is to start."""
 

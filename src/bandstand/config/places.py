@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bandstand.config.folders import LOCK, SOCKET, folders
+from bandstand.config.folders import LOCK, RECOVERY, SOCKET, folders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,11 @@ class Places:
     def database(self) -> Path:
         """The event log."""
         return self.state / "bandstand.db"
+
+    @property
+    def recovery(self) -> Path:
+        """What came of the last recovery of the event log, there until a command has told it."""
+        return self.state / RECOVERY
 
     @property
     def lock(self) -> Path:

@@ -1,62 +1,37 @@
-"""A SQLite file of ours: made, looked at before anything is changed, brought up to date, and its troubles in words.
+"""A SQLite file of ours: made, looked at before anything is changed, brought up to date, its troubles in words.
 
-What stays true: a file that is no database, belongs to another program, is damaged, or was written by a newer program
-is left as it is. A file made here can be read by its owner only, as can the folder if it is made here.
+What stays true: a file that is no database and holds no fact of ours, belongs to another program, or was written by a
+newer program is left as it is. A file made here can be read by its owner only, as can the folder if it is made here.
 """
 
 import contextlib
 import errno
+import logging
 import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from bandstand.adapters.store import projections
+from bandstand.adapters.store import backups, digests, projections, recovery, schema, tally
+from bandstand.adapters.store.codec import event_codec
+from bandstand.adapters.store.examination import damage, is_damage, missing
+from bandstand.adapters.store.schema import APPLICATION_ID, MIGRATIONS, number
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
-
-APPLICATION_ID = 0x42414E44
-"""What the header of every database of Bandstand says: the letters BAND."""
-
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        """
-        CREATE TABLE events (
-            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-            repository TEXT NOT NULL,
-            version INTEGER NOT NULL,
-            at TEXT NOT NULL,
-            type TEXT NOT NULL,
-            type_version INTEGER NOT NULL,
-            payload TEXT NOT NULL,
-            UNIQUE (repository, version)
-        ) STRICT
-        """,
-    ),
-    (
-        "ALTER TABLE events ADD COLUMN task TEXT",
-        """
-        UPDATE events SET task = CASE type
-            WHEN 'TaskSubmitted' THEN json_extract(payload, '$.spec.id')
-            WHEN 'RunStarted' THEN json_extract(payload, '$.run.task')
-            WHEN 'AskRaised' THEN json_extract(payload, '$.ask.task')
-            ELSE json_extract(payload, '$.task')
-        END
-        """,
-        "CREATE INDEX events_of_tasks ON events (repository, task, version)",
-        *projections.SCHEMA,
-        *projections.REBUILD,
-    ),
-)
-"""What makes the schema of one version that of the next, from an empty file on. What stands here is never changed."""
 
 OLDEST_SQLITE = (3, 38, 0)
 LOOKED_THROUGH_BYTES = 32 * 2**20
-"""A database up to this size is looked through whole when it is opened, which takes about 2 ms per MiB."""
+"""A database up to this size is looked through whole when it is opened and was not closed in order.
 
+It takes about 10 ms per MiB. A larger one is looked through while it is used already.
+"""
+
+RECOVERS = "The next daemon saves what can be read: band down, then any command."
 _KEEP_A_COPY = (
-    "Keep a copy of it, with the files `-wal` and `-shm` beside it. `sqlite3 FILE .recover` saves what can still be "
-    "read; or move it away to begin a new one: branches and commits are in your repositories and stay."
+    "Move it away, with the files beside it that begin with its name, to begin a new one: branches and commits are in "
+    "your repositories and stay. Copies from before upgrades are in the folder `backups` beside it."
 )
 _TROUBLES: Mapping[int, tuple[type[BandstandError], str, str]] = {
     sqlite3.SQLITE_BUSY: (Unavailable, "Another program is writing to {path}.", "Try again; `fuser` names it."),
@@ -67,21 +42,27 @@ _TROUBLES: Mapping[int, tuple[type[BandstandError], str, str]] = {
     sqlite3.SQLITE_READONLY: (Broken, "{path} cannot be written.", "Make it and its folder writable."),
     sqlite3.SQLITE_CANTOPEN: (Broken, "{path} cannot be opened.", "Make it and its folder readable and writable."),
     sqlite3.SQLITE_PERM: (Broken, "{path} may not be opened.", "Make it and its folder readable and writable."),
-    sqlite3.SQLITE_CORRUPT: (Broken, "The database {path} is damaged: {error}.", _KEEP_A_COPY),
-    sqlite3.SQLITE_NOTADB: (Broken, "{path} is not a database.", "Look at what it is, and move it away."),
+    sqlite3.SQLITE_CORRUPT: (Broken, "The database {path} is damaged: {error}.", RECOVERS),
+    sqlite3.SQLITE_NOTADB: (Broken, "{path} is not a database.", _KEEP_A_COPY),
 }
+_log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
 def troubles_told(path: Path) -> Iterator[None]:
-    """Turn what SQLite says of the database at `path` into `Unavailable` or `Broken`, in words."""
+    """Turn what SQLite and the disk say of the database at `path` into `Unavailable` or `Broken`, in words."""
     try:
         yield
     except sqlite3.Error as error:
         # The low byte is the kind of trouble; the rest are its details.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        kind, message, hint = _TROUBLES.get(code, (Broken, "The database {path} fails: {error}.", _KEEP_A_COPY))
+        kind, message, hint = _TROUBLES.get(code, (Broken, "The database {path} fails: {error}.", RECOVERS))
         raise kind(message.format(path=path, error=error), hint=hint) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise Unavailable(f"There is no room on the disk for {path}.", hint="Make room, and try again.") from error
+        hint = "Look at the disk, and make the folder writable."
+        raise Broken(f"{error.filename or path} cannot be used: {error.strerror}.", hint=hint) from error
 
 
 @contextlib.contextmanager
@@ -106,28 +87,45 @@ def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
-def connect_to_write(path: Path, *, wait_seconds: float) -> sqlite3.Connection:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A connection that writes, and what is kept beside it. `unseen` tells that nobody looked at all of it yet."""
+
+    connection: sqlite3.Connection
+    keeping: tally.Keeping
+    unseen: bool
+
+
+def connect_to_write(path: Path, *, wait_seconds: float, now: datetime) -> Opened:
     """A connection for the calling thread to the database at `path`, made if there is none and brought up to date.
 
-    A lock of another program is waited for that long. Raises `Refused` for a database of a newer program, `Broken` for
-    one that is damaged or not ours or cannot be used at all, `Unavailable` for one that cannot be used now.
+    A lock of another program is waited for that long. A damaged file gives way to a new one with all that can be read
+    in it. Raises `Refused` for a database of a newer program, `Broken` for one of which nothing can be read, which is
+    not ours or cannot be used at all, `Unavailable` for one that cannot be used now.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise Broken(
             f"This Python brings SQLite {sqlite3.sqlite_version}, which is too old.",
             hint="Use a Python with SQLite 3.38 or newer.",
         )
-    _make(path)
     with troubles_told(path):
-        # A connection that may only read changes nothing, not even by closing.
-        with contextlib.closing(_attached(path, "ro", wait_seconds)) as looking:
-            _look(looking, path)
+        _make_folder(path)
+        recovery.finish(path)
+        said = tally.read(path) if path.exists() else None
+        _make(path)
+        look = _looked_at(path, said, wait_seconds)
+        if look.damage:
+            _log.error("the database %s is damaged, and what can be read of it is saved: %s", path, look.damage)
+            _recover(path, said, look, now)
         connection = _attached(path, "rw", wait_seconds)
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(connection.close)
-            _set_up(connection, path, wait_seconds)
+            _set_up(connection, path, wait_seconds, now)
+            if look.through or look.damage:
+                _remake(connection)
+            keeping = tally.Keeping(path, _tallied(connection))
             on_failure.pop_all()
-        return connection
+        return Opened(connection=connection, keeping=keeping, unseen=look.unseen)
 
 
 def connect_to_read(path: Path, *, wait_seconds: float) -> sqlite3.Connection:
@@ -135,12 +133,19 @@ def connect_to_read(path: Path, *, wait_seconds: float) -> sqlite3.Connection:
     with troubles_told(path):
         connection = _attached(path, "rw", wait_seconds)
         connection.execute("PRAGMA query_only = ON")
+        digests.register(connection)
         return connection
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unmakable(path, error) from error
 
 
 def _make(path: Path) -> None:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Never opened when it exists: closing it would drop the locks that this process has on it.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
@@ -148,8 +153,12 @@ def _make(path: Path) -> None:
         if not os.access(path, os.R_OK | os.W_OK):
             raise Broken(f"{path} cannot be written.", hint="Make it and its folder writable.") from None
     except OSError as error:
-        kind = Unavailable if error.errno in (errno.ENOSPC, errno.EDQUOT) else Broken
-        raise kind(f"{path} cannot be made: {error.strerror}.", hint="Make its folder writable.") from error
+        raise _unmakable(path, error) from error
+
+
+def _unmakable(path: Path, error: OSError) -> BandstandError:
+    kind = Unavailable if error.errno in (errno.ENOSPC, errno.EDQUOT) else Broken
+    return kind(f"{path} cannot be made: {error.strerror}.", hint="Make its folder writable.")
 
 
 def _attached(path: Path, mode: str, wait_seconds: float) -> sqlite3.Connection:
@@ -157,45 +166,117 @@ def _attached(path: Path, mode: str, wait_seconds: float) -> sqlite3.Connection:
     return sqlite3.connect(address, uri=True, timeout=wait_seconds, isolation_level=None)
 
 
-def _number(connection: sqlite3.Connection, question: str) -> int:
-    return int(connection.execute(question).fetchone()[0])
+# --- looking --------------------------------------------------------------------------------------------------------
 
 
-def _look(connection: sqlite3.Connection, path: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What was seen of a file before anything is changed.
+
+    `damage` says what is wrong with it, `otherwise` what to tell if no fact of ours can be read in it. It was looked at
+    `through` and through, or is `unseen`: too large for that, and not as it was closed.
+    """
+
+    damage: str = ""
+    otherwise: BandstandError | None = None
+    through: bool = False
+    unseen: bool = False
+
+
+def _looked_at(path: Path, said: tally.Tally | None, wait_seconds: float) -> _Look:
+    if said is not None and said.sequence and not path.stat().st_size:
+        # SQLite would take it for a new one, and remove the write-ahead log.
+        what = Broken(f"{path} is empty, and {said.sequence} facts were in it.", hint=_KEEP_A_COPY)
+        return _Look(damage="it is empty", otherwise=what)
+    # A connection that may only read changes nothing, not even by closing.
+    try:
+        with contextlib.closing(_attached(path, "ro", wait_seconds)) as looking:
+            looking.execute("BEGIN")  # One moment of it: another process may be making it just now.
+            return _look(looking, path, said)
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
+        what = Broken(f"{path} is not a database.", hint=_KEEP_A_COPY)
+        return _Look(damage=str(error), otherwise=what)
+
+
+def _look(connection: sqlite3.Connection, path: Path, said: tally.Tally | None) -> _Look:
     """Tell whether a database is ours, not newer than we are, and whole as far as that can be told quickly."""
-    connection.execute("BEGIN")  # One moment of it: another process may be making it just now.
-    owner = _number(connection, "PRAGMA application_id")
-    schema = _number(connection, "PRAGMA user_version")
-    if owner != APPLICATION_ID and (owner, schema, _number(connection, "SELECT count(*) FROM sqlite_master")) != (
-        0,
-        0,
-        0,
-    ):
-        raise Broken(f"{path} is the database of another program.", hint="Move it away, or use another folder.")
-    if schema > len(MIGRATIONS):
-        raise Refused(
-            f"{path} was written by a newer Bandstand: its schema is {schema}, and this one knows {len(MIGRATIONS)}.",
-            hint="Upgrade this Bandstand, or use another folder for its state.",
-        )
-    size = _number(connection, "PRAGMA page_count") * _number(connection, "PRAGMA page_size")
-    if size <= LOOKED_THROUGH_BYTES:
-        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            raise Broken(f"The database {path} is damaged: {found}.", hint=_KEEP_A_COPY)
+    owner = number(connection, "PRAGMA application_id")
+    version = schema.version(connection)
+    tables = number(connection, "SELECT count(*) FROM sqlite_master")
+    if (owner, version, tables) == (0, 0, 0):
+        return _Look(damage="it is empty" if said is not None and said.sequence else "")
+    if owner != APPLICATION_ID:
+        what = Broken(f"{path} is the database of another program.", hint="Move it away, or use another folder.")
+        return _Look(damage="its header is not ours", otherwise=what)
+    if version > len(MIGRATIONS):
+        raise _newer(path, f"its schema is {version}, and this one knows {len(MIGRATIONS)}")
+    if said is not None and tally.as_closed(path, said):
+        return _Look()
+    size = number(connection, "PRAGMA page_count") * number(connection, "PRAGMA page_size")
+    through = size <= LOOKED_THROUGH_BYTES or (said is not None and (said.suspect or said.checksum is not None))
+    found = damage(connection) if through else ""
+    if not found and said is not None:
+        found = missing(connection, said.heads)
+    return _Look(damage=found, through=bool(through), unseen=not through)
 
 
-def _set_up(connection: sqlite3.Connection, path: Path, wait_seconds: float) -> None:
+def _newer(path: Path, how: str) -> Refused:
+    return Refused(
+        f"{path} was written by a newer Bandstand: {how}.",
+        hint="Upgrade this Bandstand, or use another folder for its state. Copies from before are in `backups` beside "
+        "the file.",
+    )
+
+
+def _recover(path: Path, said: tally.Tally | None, look: _Look, now: datetime) -> None:
+    try:
+        recovery.recover(path, said, why=look.damage, now=now)
+    except Broken:
+        if look.otherwise is not None:
+            raise look.otherwise from None
+        what = f"The database {path} is damaged, and nothing in it can be read: {look.damage}."
+        raise Broken(what, hint=_KEEP_A_COPY) from None
+
+
+# --- bringing up to date --------------------------------------------------------------------------------------------
+
+
+def _set_up(connection: sqlite3.Connection, path: Path, wait_seconds: float, now: datetime) -> None:
     _write_ahead(connection, path, wait_seconds)
     # FULL waits for the disk at every commit; on macOS only a full flush reaches it.
     for setting in ("synchronous = FULL", "fullfsync = ON", "journal_size_limit = 67108864"):
         connection.execute(f"PRAGMA {setting}")
-    if _number(connection, "PRAGMA user_version") < len(MIGRATIONS):
-        with transaction(connection):
-            _migrate(connection)
+    digests.register(connection)
+    if schema.known_kinds(connection) != event_codec().versions:
+        _upgrade(connection, path, now)
     if connection.execute(projections.BEHIND).fetchone() is not None:
-        with transaction(connection):
-            for statement in projections.REBUILD:
-                connection.execute(statement)
+        _remake(connection)
+
+
+def _upgrade(connection: sqlite3.Connection, path: Path, now: datetime) -> None:
+    """Let this program go on with the file of another one, which is kept as it is if there is anything in it."""
+    if schema.version(connection) and connection.execute("SELECT 1 FROM events LIMIT 1").fetchone() is not None:
+        if (unknown := schema.unknown_kind(connection)) is not None:
+            raise _newer(path, f"facts of the kind {unknown} are not known here")
+        _log.info("the database is kept as it was before the upgrade: %s", backups.back_up(connection, path, now=now))
+    with transaction(connection):
+        schema.migrate(connection)
+        schema.keep_known_kinds(connection)
+
+
+def _remake(connection: sqlite3.Connection) -> None:
+    """Make what is kept beside the facts again from them."""
+    with transaction(connection):
+        for statement in projections.REBUILD:
+            connection.execute(statement)
+
+
+def _tallied(connection: sqlite3.Connection) -> tally.Tally:
+    last = number(connection, "SELECT coalesce(max(sequence), 0) FROM events")
+    heads = dict(connection.execute("SELECT repository, version FROM repositories").fetchall())
+    return tally.Tally(sequence=last, heads=heads)
 
 
 def _write_ahead(connection: sqlite3.Connection, path: Path, wait_seconds: float) -> None:
@@ -216,13 +297,3 @@ def _mode_after_asking_for_wal(connection: sqlite3.Connection) -> str | None:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
             raise
         return None
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    # Another process may have been first.
-    there = _number(connection, "PRAGMA user_version")
-    for statements in MIGRATIONS[there:]:
-        for statement in statements:
-            connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {max(there, len(MIGRATIONS))}")

@@ -41,33 +41,58 @@ SCHEMA: tuple[str, ...] = (
 )
 """The tables. `closed` is the version of the fact with which a task left the state."""
 
+_MILESTONES = (
+    "type IN ('TaskSubmitted', 'AskRaised', 'TaskBlocked', 'ChangeQueued', 'ChangeLanded', 'WorkspaceRetired', "
+    "'FactsLost')"
+)
+MILESTONES_INDEX = f"""
+    CREATE INDEX milestones ON events (repository, task, version, type) WHERE {_MILESTONES}
+"""
+"""The few facts of each task from which all that is kept beside them is made: every fifth, and none of them is read."""
+
+_LOST = f"SELECT * FROM events WHERE {_MILESTONES} AND task IS NULL AND type = 'FactsLost'"
 REBUILD: tuple[str, ...] = (
     "DELETE FROM repositories",
     "DELETE FROM tasks",
-    """
+    f"""
     INSERT INTO repositories (repository, version, submitted, asked, queued)
-    SELECT repository, max(version), sum(type = 'TaskSubmitted'), sum(type IN ('AskRaised', 'TaskBlocked')),
-        sum(type = 'ChangeQueued')
-    FROM events GROUP BY repository
+    WITH RECURSIVE names (name) AS (
+        SELECT min(repository) FROM events
+        UNION ALL
+        SELECT (SELECT min(repository) FROM events WHERE repository > name) FROM names WHERE name IS NOT NULL
+    ), counts AS (
+        SELECT repository, sum(type = 'TaskSubmitted') AS submitted, sum(type IN ('AskRaised', 'TaskBlocked')) AS asked,
+            sum(type = 'ChangeQueued') AS queued
+        FROM events WHERE {_MILESTONES} GROUP BY repository
+    ), gaps AS (
+        SELECT repository, sum(json_extract(payload, '$.count')) AS lost FROM ({_LOST}) GROUP BY repository
+    )
+    SELECT name, (SELECT max(version) FROM events WHERE repository = name), coalesce(submitted, 0) + coalesce(lost, 0),
+        coalesce(asked, 0) + coalesce(lost, 0), coalesce(queued, 0) + coalesce(lost, 0)
+    FROM names LEFT JOIN counts ON counts.repository = name LEFT JOIN gaps ON gaps.repository = name
+    WHERE name IS NOT NULL
     """,
-    """
-    INSERT OR IGNORE INTO tasks (repository, task, number)
-    SELECT repository, task, row_number() OVER (PARTITION BY repository ORDER BY version)
-    FROM events WHERE type = 'TaskSubmitted'
+    f"""
+    INSERT INTO tasks (repository, task, number, closed, landed)
+    SELECT repository, task, row_number() OVER (PARTITION BY repository ORDER BY submitted) + (
+        SELECT coalesce(sum(json_extract(payload, '$.count')), 0) FROM ({_LOST}) AS gap
+        WHERE gap.repository = found.repository AND gap.version < submitted
+    ), closed, landed
+    FROM (
+        SELECT repository, task, min(version) FILTER (WHERE type = 'TaskSubmitted') AS submitted,
+            min(version) FILTER (WHERE type = 'WorkspaceRetired') AS closed, max(type = 'ChangeLanded') AS landed
+        FROM events WHERE {_MILESTONES} AND task IS NOT NULL GROUP BY repository, task
+    ) AS found
+    WHERE submitted IS NOT NULL
     """,
-    """
-    UPDATE tasks SET closed = found.version
-    FROM (SELECT repository, task, min(version) AS version FROM events WHERE type = 'WorkspaceRetired' GROUP BY 1, 2)
-        AS found
-    WHERE found.repository = tasks.repository AND found.task = tasks.task
-    """,
-    """
-    UPDATE tasks SET landed = 1
-    FROM (SELECT DISTINCT repository, task FROM events WHERE type = 'ChangeLanded') AS found
-    WHERE found.repository = tasks.repository AND found.task = tasks.task
+    f"""
+    INSERT OR IGNORE INTO tasks (repository, task, number, closed, landed)
+    SELECT repository, orphan.value, 0, version,
+        EXISTS (SELECT 1 FROM json_each(payload, '$.landed') AS one WHERE one.value = orphan.value)
+    FROM ({_LOST}) AS gap, json_each(payload, '$.orphans') AS orphan
     """,
 )
-"""What makes everything but the summaries again from the facts."""
+"""What makes everything but the summaries again from the facts. It reads an index of milestones and no other fact."""
 
 BEHIND = """
     SELECT 1 FROM (SELECT max(sequence) AS last FROM events) AS log
@@ -78,16 +103,16 @@ BEHIND = """
 """A row if what was made from the facts has been lost, or was written by a program that did not keep it."""
 
 _OPEN_FACTS = """
-    SELECT sequence, repository, version, at, type, type_version, payload FROM events
+    SELECT sequence, repository, version, at, type, type_version, payload, task, digest FROM events
     WHERE repository = :repository AND task IS NULL
     UNION ALL
-    SELECT f.sequence, f.repository, f.version, f.at, f.type, f.type_version, f.payload
+    SELECT f.sequence, f.repository, f.version, f.at, f.type, f.type_version, f.payload, f.task, f.digest
     FROM tasks AS t CROSS JOIN events AS f ON f.repository = t.repository AND f.task = t.task
     WHERE t.repository = :repository AND t.closed IS NULL
 """
 """Neither joined the other way round nor put in order by SQLite, which would then look at every fact there is."""
 
-Row = tuple[int, str, int, str, str, int, str]
+Row = tuple[int, str, int, str, str, int, str, str | None, int]
 
 
 def head(connection: sqlite3.Connection, repository: RepositoryId) -> tuple[int, Totals]:
@@ -127,6 +152,11 @@ def index(
             connection.execute(
                 "UPDATE tasks SET closed = ? WHERE repository = ? AND task = ? AND closed IS NULL",
                 (version, repository, task),
+            )
+        case e.FactsLost(orphans=orphans, landed=landed):
+            connection.executemany(
+                "INSERT OR IGNORE INTO tasks (repository, task, number, closed, landed) VALUES (?, ?, 0, ?, ?)",
+                [(repository, task, version, task in landed) for task in orphans],
             )
         case _:
             pass

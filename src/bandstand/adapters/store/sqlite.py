@@ -5,30 +5,25 @@ What stays true:
 * when `append` has returned, its facts are on the disk: a process that is killed, or a machine that loses its power,
   loses nothing of them;
 * appends that wait at the same time are committed together, and each has its own answer;
-* several processes may use one file: the write lock is taken before a version is looked at.
+* several processes may use one file: the write lock is taken before a version is looked at;
+* a fact that is read is the one that was written: its digest tells.
 
 The file must be on a local disk.
 """
 
 import asyncio
-import contextlib
 import sqlite3
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 from bandstand.adapters.store import projections
 from bandstand.adapters.store.codec import Stored, event_codec
-from bandstand.adapters.store.database import (
-    connect_to_read,
-    connect_to_write,
-    one_moment,
-    transaction,
-    troubles_told,
-)
+from bandstand.adapters.store.database import RECOVERS, one_moment, transaction
+from bandstand.adapters.store.digests import digest
+from bandstand.adapters.store.lanes import Lanes, Progress
+from bandstand.adapters.store.recovery import INSERT
 from bandstand.adapters.store.shapes import decode_time, encode_time
 from bandstand.domain.errors import Broken, Unavailable
 from bandstand.domain.events import Event
@@ -43,12 +38,7 @@ LONGEST_PAYLOAD = 2**27
 WAIT_SECONDS = 10.0
 """How long a lock of another program is waited for."""
 
-_INSERT = """
-    INSERT INTO events (repository, version, at, type, type_version, payload, task) VALUES (?, ?, ?, ?, ?, ?, ?)
-"""
-_SELECT = "SELECT sequence, repository, version, at, type, type_version, payload FROM events "
-
-T = TypeVar("T")
+_SELECT = "SELECT sequence, repository, version, at, type, type_version, payload, task, digest FROM events "
 
 
 class SqliteLog:
@@ -60,7 +50,7 @@ class SqliteLog:
     def __init__(self, path: Path, *, wait_seconds: float = WAIT_SECONDS) -> None:
         self._path = path
         self._wait_seconds = wait_seconds
-        self._lanes: _Lanes | None = None
+        self._lanes: Lanes | None = None
         self._turn = asyncio.Lock()
         self._forming: _Group | None = None
         self._unfinished: set[asyncio.Task[list[_Outcome]]] = set()
@@ -68,11 +58,13 @@ class SqliteLog:
     async def open(self) -> None:
         """Look whether the file is ours and whole, and bring it up to date; make it if there is none. May be repeated.
 
-        Raises `Refused` if a newer Bandstand wrote it, `Broken` if it is damaged or not ours or cannot be used at all,
-        `Unavailable` if it cannot be used now. Then it is as it was.
+        A damaged file gives way to a new one with all that can be read in it, and is kept; see `recovery`.
+        Raises `Refused` if a newer Bandstand wrote it, `Broken` if nothing of it can be read, or it is not ours or
+        cannot be used at all, `Unavailable` if it cannot be used now. Then it is as it was.
         """
         if self._lanes is None:
-            self._lanes = await _Lanes.opened(self._path, wait_seconds=self._wait_seconds)
+            now = datetime.now(UTC)
+            self._lanes = await Lanes.opened(self._path, wait_seconds=self._wait_seconds, now=now)
 
     async def close(self) -> None:
         """Write what is waiting, then let go of the file. May be repeated."""
@@ -138,7 +130,7 @@ class SqliteLog:
             fault("log.summarise.after")
 
         if summaries:
-            await self._open_lanes().writer.run(write)
+            await self._open_lanes().change(write)
 
     async def unsummarised(self, repository: RepositoryId, *, limit: int) -> tuple[TaskId, ...]:
         """As the port says."""
@@ -173,7 +165,7 @@ class SqliteLog:
 
         return await self._open_lanes().reader.run(select)
 
-    def _open_lanes(self) -> "_Lanes":
+    def _open_lanes(self) -> Lanes:
         if self._lanes is None:
             raise Unavailable(f"The log {self._path} is not open.")
         return self._lanes
@@ -195,11 +187,11 @@ class SqliteLog:
             self._forming = _Group(batches=batches, written=written)
         return self._forming
 
-    async def _write(self, batches: "list[_Batch]", lanes: "_Lanes") -> "list[_Outcome]":
+    async def _write(self, batches: "list[_Batch]", lanes: Lanes) -> "list[_Outcome]":
         async with self._turn:
             # The group before this one is on the disk. What comes from here on is for the next one.
             self._forming = None
-            return await lanes.writer.run(lambda connection: _append(connection, batches))
+            return await lanes.write(lambda connection: _append(connection, batches))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,47 +231,63 @@ def _encoded(event: Event) -> Stored:
     return stored
 
 
-def _append(connection: sqlite3.Connection, batches: Sequence[_Batch]) -> list[_Outcome]:
+def _append(connection: sqlite3.Connection, batches: Sequence[_Batch]) -> tuple[list[_Outcome], Progress]:
     fault("log.append.before")
-    outcomes = _commit(connection, batches)
+    done = _commit(connection, batches)
     fault("log.append.after")
-    return outcomes
+    return done
 
 
-def _commit(connection: sqlite3.Connection, batches: Sequence[_Batch]) -> list[_Outcome]:
+def _commit(connection: sqlite3.Connection, batches: Sequence[_Batch]) -> tuple[list[_Outcome], Progress]:
     heads: dict[RepositoryId, tuple[int, Totals]] = {}
     outcomes: list[_Outcome] = []
     with transaction(connection):
+        last = _last(connection)
         for batch in batches:
             name = batch.repository
             version, totals = heads[name] if name in heads else projections.head(connection, name)
             if version == batch.expected:
-                outcome, totals = _insert(connection, batch, totals)
+                outcome, totals = _insert(connection, batch, last, totals)
                 outcomes.append(outcome)
                 version += len(batch.events)
+                last += len(batch.events)
             else:
                 outcomes.append(OutOfDate(f"Repository {name} is at version {version}, not {batch.expected}."))
             heads[name] = version, totals
         for name, (version, totals) in heads.items():
             if version:
                 projections.keep_head(connection, name, version, totals)
-    return outcomes
+    written = {str(name): version for name, (version, _) in heads.items() if version}
+    return outcomes, Progress(sequence=last, heads=written)
 
 
-def _insert(connection: sqlite3.Connection, batch: _Batch, totals: Totals) -> tuple[tuple[Recorded, ...], Totals]:
+def _last(connection: sqlite3.Connection) -> int:
+    """The greatest sequence that was ever given."""
+    found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+    return int(found[0]) if found is not None else 0
+
+
+def _insert(
+    connection: sqlite3.Connection, batch: _Batch, last: int, totals: Totals
+) -> tuple[tuple[Recorded, ...], Totals]:
     recorded = []
     at, name = decode_time(batch.at), batch.repository
-    for version, (event, stored) in enumerate(zip(batch.events, batch.stored, strict=True), batch.expected + 1):
-        row = (name, version, batch.at, stored.type, stored.version, stored.payload, subject(event))
-        sequence = connection.execute(_INSERT, row).lastrowid
-        assert sequence is not None
+    for number, (event, stored) in enumerate(zip(batch.events, batch.stored, strict=True), 1):
+        sequence, version = last + number, batch.expected + number
+        row = (sequence, name, version, batch.at, stored.type, stored.version, stored.payload, subject(event))
+        connection.execute(INSERT, (*row, digest(*row)))
         totals = projections.index(connection, name, version, event, totals)
         recorded.append(Recorded(sequence=sequence, repository=name, version=version, at=at, event=event))
     return tuple(recorded), totals
 
 
 def _recorded(row: projections.Row) -> Recorded:
-    sequence, repository, version, at, kind, type_version, payload = row
+    sequence, repository, version, at, kind, type_version, payload, _, told = row
+    if digest(*row[:8]) != told:
+        raise Broken(
+            f"Fact {version} of repository {repository} is not as it was written: the database is damaged.",
+            hint=RECOVERS,
+        )
     try:
         event = event_codec().decode(Stored(type=kind, version=type_version, payload=payload))
         moment = decode_time(at)
@@ -287,70 +295,3 @@ def _recorded(row: projections.Row) -> Recorded:
         hint = error.hint if isinstance(error, Broken) else "Something else wrote to the log: take it from a copy."
         raise Broken(f"Fact {version} of repository {repository} cannot be read. {error}", hint=hint) from error
     return Recorded(sequence=sequence, repository=RepositoryId(repository), version=version, at=moment, event=event)
-
-
-class _Lane:
-    """A connection and the one thread that ever touches it."""
-
-    def __init__(self, name: str, path: Path) -> None:
-        self._path = path
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"bandstand-log-{name}")
-        self._connection: sqlite3.Connection | None = None
-
-    async def open(self, connect: Callable[[], sqlite3.Connection]) -> None:
-        """Connect."""
-
-        def begin() -> None:
-            self._connection = connect()
-
-        await asyncio.get_running_loop().run_in_executor(self._thread, begin)
-
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do something with the connection."""
-
-        def told() -> T:
-            if self._connection is None:
-                raise Unavailable(f"The log {self._path} is not open.")
-            with troubles_told(self._path):
-                return work(self._connection)
-
-        return await asyncio.get_running_loop().run_in_executor(self._thread, told)
-
-    async def close(self) -> None:
-        """Disconnect behind what is still to be done, and end the thread."""
-
-        def end() -> None:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                with troubles_told(self._path):
-                    connection.close()
-
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, end)
-        finally:
-            self._thread.shutdown(wait=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Lanes:
-    """The two lanes of an open log."""
-
-    writer: _Lane
-    reader: _Lane
-
-    @classmethod
-    async def opened(cls, path: Path, *, wait_seconds: float) -> "_Lanes":
-        """Both lanes connected, or none."""
-        lanes = cls(writer=_Lane("writer", path), reader=_Lane("reader", path))
-        async with contextlib.AsyncExitStack() as on_failure:
-            on_failure.push_async_callback(lanes.close)
-            # One after the other: the writer makes the file.
-            await lanes.writer.open(lambda: connect_to_write(path, wait_seconds=wait_seconds))
-            await lanes.reader.open(lambda: connect_to_read(path, wait_seconds=wait_seconds))
-            on_failure.pop_all()
-        return lanes
-
-    async def close(self) -> None:
-        """Disconnect both."""
-        await self.reader.close()
-        await self.writer.close()

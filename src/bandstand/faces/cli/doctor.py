@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import shlex
 import shutil
 import sys
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from bandstand.config.places import Places
 from bandstand.domain.errors import BandstandError
 from bandstand.faces.cli.looking import dump
 from bandstand.faces.cli.reaching import client, folder
+from bandstand.faces.cli.recovered import reports, sentences
 from bandstand.faces.cli.starting import held, here, running
 from bandstand.faces.cli.terminal import Paint
 from bandstand.faces.wire import NotRunning
@@ -58,6 +60,7 @@ async def examine(where: Places) -> list[Finding]:
         await _repository(band),
         _agents(),
         _disk(where),
+        *_log(where),
         _daemon(where),
     ]
 
@@ -122,6 +125,16 @@ def _disk(where: Places) -> Finding:
     if free < _LEAST_FREE_GIB:
         return Finding(level="missing", what=f"Only {free:.1f} GiB are free at {at}.", cure="Free some space there.")
     return Finding(level="ok", what=f"disk: {free:.0f} GiB free at {where.state}")
+
+
+def _log(where: Places) -> list[Finding]:
+    found = []
+    for report in reports(where):
+        first, *more = sentences(report, folder=where.state)
+        aside = where.state / report["aside"]
+        cure = "\n    ".join([*more, f"When you need it no more: rm {shlex.quote(str(aside))}*"])
+        found.append(Finding(level="note", what=first, cure=cure))
+    return found
 
 
 def _daemon(where: Places) -> Finding:

@@ -8,6 +8,7 @@ import os
 import sys
 
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
+from bandstand.faces.cli.reaching import recovery_report
 from bandstand.faces.cli.verbs import find
 from bandstand.faces.wire import TYPE_CHECKING
 
@@ -26,7 +27,8 @@ def run(words: list[str]) -> int:
         json = getattr(arguments, "json", False)
         module, name = arguments.does.split(":")
         # `importlib` would be one more module to load.
-        return _flushed(int(getattr(__import__(module, fromlist=(name,)), name)(arguments)))
+        code = _flushed(int(getattr(__import__(module, fromlist=(name,)), name)(arguments)))
+        return _with_news(code, getattr(arguments, "verb", ""))
     except BandstandError as error:
         return _tell(error, json=json)
     except KeyboardInterrupt:
@@ -38,6 +40,18 @@ def run(words: list[str]) -> int:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _tell(Broken(f"{place}{error.strerror or error}."), json=json)
+
+
+def _with_news(code: int, verb: str) -> int:
+    """The exit code, once it is said what came of it if the event log had to be recovered and nobody was told yet."""
+    report = recovery_report() if verb != "daemon" else ""
+    if report:
+        from pathlib import Path
+
+        from bandstand.faces.cli.recovered import tell
+
+        tell(Path(report))
+    return code
 
 
 def _understood(words: list[str]) -> "argparse.Namespace":

@@ -2,7 +2,7 @@
 
 import os
 
-from bandstand.config.folders import LOCK, SOCKET, folders
+from bandstand.config.folders import LOCK, RECOVERY, SOCKET, folders
 from bandstand.domain.errors import Refused
 from bandstand.faces.wire import ANSWER_SECONDS, INSTALL, TYPE_CHECKING, Client
 
@@ -39,6 +39,13 @@ def lock_lines() -> tuple[str, str, str]:
     # A line counts once it has its end: the daemon may be writing it right now.
     pid, socket, way = ([*lines[:-1], "", "", ""])[:3]
     return pid, socket, way
+
+
+def recovery_report() -> str:
+    """The file that says what came of a recovery of the event log, if nobody was told yet; else empty."""
+    state, *_ = folders(os.environ, uid=os.getuid())
+    report = os.path.join(state, RECOVERY)
+    return report if os.path.exists(report) else ""
 
 
 def me() -> str:

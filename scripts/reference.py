@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bandstand.config.reference import settings_reference, task_reference
 from bandstand.config.score_reference import describe
+from bandstand.faces.daemon.http import metrics
 from bandstand.faces.daemon.http.document import reference
 from bandstand.faults import DEEDS
 
@@ -31,6 +32,12 @@ def fault_page() -> str:
     return f"{by_hand}{mark}| deed | what is done between its two points |\n|---|---|\n{rows}"
 
 
+def metrics_page() -> str:
+    """The page on metrics: what was written by hand, down to the mark, and the table below it."""
+    by_hand, mark, _ = (FOLDER / "metrics.md").read_text(encoding="utf-8").partition(MARK)
+    return f"{by_hand}{mark}{metrics.reference()}"
+
+
 def main() -> int:
     pages = {
         "tasks.md": task_reference(),
@@ -38,6 +45,7 @@ def main() -> int:
         "scores.md": score_page(),
         "api.md": api_page(),
         "faults.md": fault_page(),
+        "metrics.md": metrics_page(),
     }
     paths = {FOLDER / name: text for name, text in pages.items()}
     stale = [path for path, text in paths.items() if not path.exists() or path.read_text(encoding="utf-8") != text]

@@ -51,6 +51,7 @@ from bandstand.services.fleets import Fleets
 from bandstand.services.housekeeping import Housekeeping
 from bandstand.services.landing import Landing
 from bandstand.services.launching import Launching
+from bandstand.services.measures import Measures
 from bandstand.services.orders import Orders
 from bandstand.services.performing import Performers
 from bandstand.services.policies import REHEARSAL, Policies
@@ -81,6 +82,7 @@ class Bandstand:
         self.redaction = redaction or Redaction(environment)
         self._clock = AwakeClock()
         self._log = SqliteLog(places.database)
+        self.measures = Measures()
         self.broadcast = Broadcast(self._log)
         self.orders = Orders(self._log)
         self._stopped = StopNote(file=places.stopped)
@@ -239,7 +241,8 @@ class Bandstand:
         self._set_off(await self._open(repository))
 
     async def _open(self, repository: GitRepository) -> Desk:
-        fleet = Fleet(repository.id, log=self._log, clock=self._clock, heard=self.broadcast.hear)
+        heard, measures = self.broadcast.hear, self.measures
+        fleet = Fleet(repository.id, log=self._log, clock=self._clock, heard=heard, measures=measures)
         await fleet.open()
         return self._compose(repository, fleet)
 
@@ -287,7 +290,7 @@ class Bandstand:
             views=Views(fleet=fleet, repository=repository, host=host, protocol=protocol, waits=account.wait),
             policies=policies,
             account=account,
-            brain=Brain(fleet, perform=performers.perform, account=account),
+            brain=Brain(fleet, perform=performers.perform, account=account, measures=self.measures),
             housekeeping=housekeeping,
             rescuing=Rescuing(fleet=fleet, repository=repository, rescues=GitRescues(repository, root / "workspaces")),
         )

@@ -42,6 +42,7 @@ class MemoryBand:
     def __post_init__(self) -> None:
         log, clock = self.worlds[0].log, self.worlds[0].clock
         self.redaction = Redaction()
+        self.measures, self.capacity = self.worlds[0].measures, self.worlds[0].ledger.capacity
         self.broadcast = Broadcast(log)
         self.orders = Orders(log)
         self.repositories = Repositories(log=log, clock=clock, desks=self.desks, open_at=self.desk)

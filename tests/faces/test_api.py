@@ -32,7 +32,7 @@ def test_the_document_is_valid_and_knows_every_operation() -> None:
     paths = document()["paths"]
     told = {said["operationId"] for methods in paths.values() for said in methods.values()}
     assert told == {operation.id for operation in OPERATIONS}
-    assert told == ORDERS.keys() | QUESTIONS.keys() | {"events", "document"}
+    assert told == ORDERS.keys() | QUESTIONS.keys() | {"events", "document", "metrics"}
     assert ORDERS.keys() == {operation.id for operation in OPERATIONS if operation.order}
 
 

@@ -33,6 +33,7 @@ from bandstand.services.fleet import Fleet, Hearing
 from bandstand.services.housekeeping import Housekeeping
 from bandstand.services.landing import Landing
 from bandstand.services.launching import Launching
+from bandstand.services.measures import Measures
 from bandstand.services.performing import Performers
 from bandstand.services.policies import Policies
 from bandstand.services.proposing import Proposing
@@ -126,6 +127,7 @@ class World:
         self.walls: OpenSandbox = OpenSandbox()
         self.remains = MemoryRemains()
         self.slots = slots
+        self.measures = Measures()
         self.ledger = ledger or Admission(capacity=self._capacity, machine=FakeMachine(), clock=self.clock)
         self.heard: Hearing = lambda repository, notice: None
         self.around: Callable[[Perform], Perform] = lambda perform: perform
@@ -155,9 +157,8 @@ class World:
     # --- the daemon ------------------------------------------------------------------------------------------------
 
     def _compose(self) -> Daemon:
-        fleet = Fleet(
-            self.repository.id, log=self.log, clock=self.clock, heard=lambda name, said: self.heard(name, said)
-        )
+        name, heard = self.repository.id, lambda name, said: self.heard(name, said)
+        fleet = Fleet(name, log=self.log, clock=self.clock, heard=heard, measures=self.measures)
         policies = Policies(fleet=fleet, repository=self.repository, user=UserSettings, which=lambda name: None)
         launching = Launching(
             sandbox=self.walls, environment=self.environment, repository=self.repository, home=Path("/home/ada")
@@ -180,7 +181,7 @@ class World:
             policies=policies,
             commands=Commands(fleet=fleet, environment=self.environment),
             account=account,
-            brain=Brain(fleet, perform=self.around(performers.perform), account=account),
+            brain=Brain(fleet, perform=self.around(performers.perform), account=account, measures=self.measures),
             views=Views(
                 fleet=fleet, repository=self.repository, host=self.host, protocol=self.agents, waits=account.wait
             ),

@@ -18,6 +18,7 @@ from bandstand.domain.progress import Task, task_after
 from bandstand.domain.state import State, apply, fold
 from bandstand.ports.clock import Clock
 from bandstand.ports.log import EventLog, Opening, OutOfDate, Recorded
+from bandstand.services.measures import Measures
 
 Decide = Callable[[State], Sequence[Event]]
 
@@ -76,9 +77,16 @@ class Fleet:
     """The state of one repository, kept by folding every fact as it is recorded, and what follows from it."""
 
     def __init__(
-        self, repository: RepositoryId, *, log: EventLog, clock: Clock, heard: Hearing = _nobody_hears
+        self,
+        repository: RepositoryId,
+        *,
+        log: EventLog,
+        clock: Clock,
+        heard: Hearing = _nobody_hears,
+        measures: Measures | None = None,
     ) -> None:
         self.repository = repository
+        self._measures = measures or Measures()
         self._heard = heard
         self.clock = clock
         self._log = log
@@ -131,6 +139,7 @@ class Fleet:
                     await self._catch_up()
                 else:
                     _tell(self.repository, recorded)
+                    self._measures.recorded(recorded)
                     over = self._take(recorded)
                     if over:
                         await self._log.summarise(self.repository, over)

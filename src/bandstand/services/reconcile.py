@@ -18,6 +18,7 @@ from bandstand.domain.slots import Limits
 from bandstand.domain.state import State
 from bandstand.services.admission import Account
 from bandstand.services.fleet import Fleet
+from bandstand.services.measures import Measures
 
 Perform = Callable[[Activity], Awaitable[None]]
 
@@ -36,8 +37,9 @@ class Brain:
     shares with others. `trouble` says why there is no beat now, and is empty if all is well.
     """
 
-    def __init__(self, fleet: Fleet, *, perform: Perform, account: Account) -> None:
+    def __init__(self, fleet: Fleet, *, perform: Perform, account: Account, measures: Measures | None = None) -> None:
         self.trouble = ""
+        self._measures = measures or Measures()
         self._fleet = fleet
         self._perform = perform
         self._account = account
@@ -60,7 +62,9 @@ class Brain:
 
     async def _beat_or_rest(self) -> None:
         try:
+            began = self._fleet.clock.now()
             seen = await self.beat()
+            self._measures.beat(self._fleet.clock.now() - began)
             self.trouble = ""
         except BandstandError as error:
             self.trouble = f"{error} {error.hint}".strip()

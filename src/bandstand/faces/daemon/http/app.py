@@ -19,6 +19,7 @@ from bandstand.domain.ids import RepositoryId, RunId, TaskId
 from bandstand.faces.daemon.http import answers, requests
 from bandstand.faces.daemon.http.document import document
 from bandstand.faces.daemon.http.feed import Feed, Wanted, look_up
+from bandstand.faces.daemon.http.metrics import CONTENT_TYPE, exposition
 from bandstand.faces.daemon.http.requests import OtherType, TooLong
 from bandstand.faces.daemon.http.table import OPERATIONS, PREFIX, Operation
 from bandstand.faces.daemon.redacting import shown
@@ -81,7 +82,11 @@ def _endpoint(band: Bandstand, operation: Operation) -> Endpoint:
         requests.query(request.query_params.multi_items(), operation.query)
         return _json(request, document())
 
-    special = {"events": events, "document": describe}
+    async def measure(request: Request) -> Response:
+        requests.query(request.query_params.multi_items(), operation.query)
+        return Response(exposition(band), headers={**_HEADERS, "content-type": CONTENT_TYPE})
+
+    special = {"events": events, "document": describe, "metrics": measure}
     return special.get(operation.id) or (order if operation.order else ask)
 
 

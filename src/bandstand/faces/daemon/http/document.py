@@ -96,6 +96,8 @@ def _parameters(operation: Operation) -> list[Json]:
 def _responses(operation: Operation) -> Json:
     if operation.id == "events":
         content: Json = {"text/event-stream": {"schema": {"type": "string"}}}
+    elif operation.id == "metrics":
+        content = {"text/plain": {"schema": {"$ref": "#/components/schemas/Metrics"}}}
     else:
         content = _json(operation.answer)
     good: Json = {"description": "A receipt." if operation.order else "The answer.", "content": content}

@@ -89,6 +89,7 @@ def schemas() -> Mapping[str, Json]:
             }
         ),
         "Inbox": things({"asks": several(_with(ask, repository=TEXT))}),
+        "Metrics": TEXT,
         "Plan": _plan(),
         "Receipt": things(
             {

@@ -77,6 +77,14 @@ OPERATIONS: tuple[Operation, ...] = (
         help="This API as OpenAPI 3.1.",
     ),
     Operation(
+        id="metrics",
+        method="GET",
+        path="/metrics",
+        about="daemon",
+        answer="Metrics",
+        help="What the daemon counts, in the text format of Prometheus.",
+    ),
+    Operation(
         id="events",
         method="GET",
         path="/events",

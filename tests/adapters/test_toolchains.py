@@ -2,12 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from bandstand.adapters.sandbox.toolchains import PRIVATE, TOOLCHAINS, Tools, find_tools
+from bandstand.adapters.sandbox.toolchains import PRIVATE, READ_VARIABLES, TOOLCHAINS, Tools, find_tools
 
 Make = Callable[..., Path]
 
@@ -229,3 +229,36 @@ def test_a_path_may_lead_to_the_home_of_the_account(tmp_path: Path, home: Path, 
     tools = find_tools({"PATH": path}, home=other, account=home)
     assert roots(tools, home) == {".pyenv", ".local/bin"}
     assert tools.variables == {"PYENV_ROOT": str(home / ".pyenv")}
+
+
+class Watched(dict[str, str]):
+    """An environment that knows which of its variables were asked for."""
+
+    def __init__(self, content: Mapping[str, str]) -> None:
+        super().__init__(content)
+        self.asked: set[object] = set()
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+        """As a mapping."""
+        self.asked.add(name)
+        return super().get(name, default)
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.add(name)
+        return super().__contains__(name)
+
+
+def test_all_that_is_read_of_an_environment_is_named(home: Path, program: Make) -> None:
+    """What was found is remembered by these variables, so no other one may make a difference."""
+    for toolchain in TOOLCHAINS:
+        for root in toolchain.roots:
+            if not root.startswith("/"):
+                program(f"{root}/bin/x")
+    folders = [str(home / root / "bin") for toolchain in TOOLCHAINS for root in toolchain.roots]
+    environment = Watched({"PATH": os.pathsep.join(folders), "LANG": "C"})
+    find_tools(environment, home=home)
+    assert {"PATH", "RUSTUP_HOME", "VIRTUAL_ENV"} <= environment.asked <= READ_VARIABLES

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bandstand.adapters.sandbox.diagnosis import diagnosis, how_to_install
 from bandstand.adapters.sandbox.editables import editables, search_path
-from bandstand.adapters.sandbox.toolchains import SYSTEM, Tools, find_tools
+from bandstand.adapters.sandbox.toolchains import READ_VARIABLES, SYSTEM, Tools, find_tools
 from bandstand.domain.errors import Broken, Unavailable
 from bandstand.ports.hosts import Launch
 from bandstand.ports.sandbox import Confinement, Mount
@@ -71,6 +71,8 @@ _SETTINGS = (
     "timezone",
     "xml",
 )
+_ETC = Path("/etc")
+_SYSTEM = tuple(str(folder) for folder in SYSTEM)
 _NETWORK_SETTINGS = ("gai.conf", "host.conf", "hosts", "nsswitch.conf", "protocols", "resolv.conf", "services")
 
 # What makes the loader or the C library of bubblewrap itself, which runs outside, read files of somebody's choice.
@@ -164,13 +166,18 @@ class BubblewrapSandbox:
             raise Unavailable(message, hint=hint)
 
     def _tools(self, environment: Mapping[str, str], program: str) -> Tools:
-        """What `find_tools` finds, which takes a while: looked for anew when a folder on the search path changed."""
+        """What `find_tools` finds, which takes a while: looked for anew when a folder on the search path changed.
+
+        It is shown no more than what it is remembered by.
+        """
+        known = {name: environment[name] for name in sorted(READ_VARIABLES & environment.keys())}
+        program = program if program.startswith("/") else ""
         places = environment.get("PATH", "").split(os.pathsep)
-        key = (tuple(sorted(environment.items())), program, tuple(_stamp(place) for place in places))
+        key = (tuple(known.items()), program, tuple(_stamp(place) for place in places))
         if key not in self._found:
             if len(self._found) >= _MOST_SURROUNDINGS:
                 self._found.clear()
-            self._found[key] = find_tools(environment, home=self._user_home, account=_account(), program=program)
+            self._found[key] = find_tools(known, home=self._user_home, account=_account(), program=program)
         return self._found[key]
 
     def _program(self) -> str:
@@ -225,9 +232,9 @@ class _Plan:
     def bind(self, mount: Mount, *, option: str, also_hidden: Iterable[Path] = ()) -> None:
         """Show a host path. Raises `Broken` for a hidden path below it that is not there yet to be covered."""
         self.add(option, str(mount.host), str(mount.inside))
-        real = mount.host.resolve()
+        real = os.path.realpath(mount.host)
         for secret in (*self._hidden, *also_hidden):
-            if secret != real and secret.is_relative_to(real):
+            if _strictly_below(str(secret), real):
                 self._cover(secret, mount.inside / secret.relative_to(real))
 
     def system(self, user_home: Path) -> None:
@@ -240,9 +247,9 @@ class _Plan:
 
     def settings(self, names: Iterable[str]) -> None:
         """Files and folders of /etc, as far as they are there."""
-        etc = Path("/etc")
-        for path in sorted(path for name in names for path in etc.glob(name) if path.exists()):
-            if path.is_symlink() and any(path.resolve().is_relative_to(folder) for folder in SYSTEM):
+        for path in sorted(path for name in names for path in _matching(name) if path.exists()):
+            real = os.path.realpath(path)
+            if path.is_symlink() and any(real == folder or _strictly_below(real, folder) for folder in _SYSTEM):
                 self.add("--symlink", str(path.readlink()), str(path))
             else:
                 self.bind(Mount(host=path, inside=path), option="--ro-bind")
@@ -283,6 +290,15 @@ class _Plan:
                 f"A sandbox would show {secret}, which must stay hidden and is not there yet to be covered.",
                 hint="Make the folder, or move it out of the folders of the system.",
             )
+
+
+def _strictly_below(path: str, folder: str) -> bool:
+    return path != folder and path.startswith(f"{folder.rstrip('/')}/")
+
+
+def _matching(name: str) -> Iterable[Path]:
+    """What may be there of /etc. Most names are no patterns, and these are looked up for each command."""
+    return _ETC.glob(name) if "*" in name else (_ETC / name,)
 
 
 def _is_environment(root: Path, *, below: Path) -> bool:

@@ -118,6 +118,10 @@ _CERTIFICATE_VARIABLES = (
     "GIT_SSL_CAINFO",
     "PIP_CERT",
 )
+READ_VARIABLES = frozenset(
+    ("PATH", *_ROOT_VARIABLES, *_CERTIFICATE_VARIABLES, *(name for one in TOOLCHAINS for name in one.variables))
+)
+"""All of an environment that matters here."""
 # What shows that the folder above a `bin` is one installation: a virtual environment, conda, Go, a JDK.
 _INSTALLATION_MARKS = ("pyvenv.cfg", "conda-meta", "pkg/tool", "lib/modules")
 _INSTALLATION_PARTS = ("lib", "lib64", "libexec", "share", "include")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from bandstand import __version__, faults
 from bandstand.config.places import Places, places
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
+from bandstand.faces.daemon.children import watch_by_descriptor
 from bandstand.faces.daemon.connection import hung_up, peer, request_of
 from bandstand.faces.daemon.handover import leave_word, outlived, turned_away
 from bandstand.faces.daemon.http.doors import Door, Doorway, address, tcp_door, unix_door
@@ -71,6 +72,7 @@ def serve(
         doors = (unix_door(places), *([tcp_door(places, *listen)] if listen is not None else []))
         with on_record(places):
             ready(doors)
+            watch_by_descriptor()
             asyncio.run(_serve(places, environment, listener, doors, os.fstat(lock.fileno()), lines))
 
 

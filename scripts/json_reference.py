@@ -80,6 +80,7 @@ PRINTS: Mapping[str, Mapping[str, str]] = {
     "asks": {"": "AskList"},
     "answer": {"": "Answered"},
     "review": {"": "Review", "--approve": "Taken", "--request-changes": "Taken"},
+    "checkpoints": {"": "Checkpoints"},
     "rescue": {"": "Rescues", "show": "RescueContent", "restore": "Restored", "prune": "Pruned"},
     "gc": {"": "Cleared"},
     "help": {"": "Verbs", "VERB": "Verb"},

@@ -14,6 +14,7 @@ from bandstand.adapters.checks import SandboxedChecks
 from bandstand.adapters.checks.remains import OutputRemains
 from bandstand.adapters.clock import AwakeClock
 from bandstand.adapters.git.abandoned import StateFolders
+from bandstand.adapters.git.checkpoints import GitCheckpoints
 from bandstand.adapters.git.remains import GitRemains
 from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.rescues import GitRescues
@@ -43,6 +44,7 @@ from bandstand.ports.workspaces import Workspaces
 from bandstand.services.abandoned import Abandoned
 from bandstand.services.admission import Admission
 from bandstand.services.broadcast import Broadcast
+from bandstand.services.checkpoints import Checkpointing
 from bandstand.services.checks import Checks
 from bandstand.services.commands import Commands
 from bandstand.services.desk import Desk, Going
@@ -292,6 +294,7 @@ class Bandstand:
             account=account,
             brain=Brain(fleet, perform=performers.perform, account=account, measures=self.measures),
             housekeeping=housekeeping,
+            checkpointing=Checkpointing(fleet=fleet, checkpoints=GitCheckpoints(workspaces)),
             rescuing=Rescuing(fleet=fleet, repository=repository, rescues=GitRescues(repository, root / "workspaces")),
         )
 

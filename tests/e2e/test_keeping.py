@@ -65,6 +65,17 @@ def test_what_is_kept_of_a_repository_that_is_gone_goes_when_it_is_named(stage: 
     assert "is gone" in stage.band("gc", "--repository", folder.name, ends=2).err
 
 
+TWO_TURNS = """\
+parts:
+  - steps:
+      - edit: {path: calc.py, content: "broken(\\n"}
+      - commit: Break it
+  - steps:
+      - HOLD
+      - edit: {path: calc.py, content: "def add(a, b):\\n    return b + a\\n"}
+      - commit: Mend it
+"""
+
 KEPT = """\
 parts:
   - steps:
@@ -111,3 +122,25 @@ def test_cancelled_work_is_listed_shown_restored_and_given_up(stage: Stage) -> N
     assert not user.git("for-each-ref", "refs/bandstand/rescue")
     assert fits("Rescues", stage.band_json("rescue")) == {"rescues": []}
     assert stage.band_json("show", "keep")["rescue"] is None
+
+
+def test_checkpoints_are_listed_with_their_turns_and_shown_as_patches(stage: Stage) -> None:
+    """While the task has a workspace; afterwards it is said where its content is."""
+    stage.repository()
+    stage.band("run", "two", "--id", "two", "--detach", *stage.rehearsing(TWO_TURNS.replace("HOLD", HOLD)))
+    stage.begun("two")
+    listed = fits("Checkpoints", stage.band_json("checkpoints", "two"))["checkpoints"]
+    assert [(one["number"], one["turns"]) for one in listed] == [(1, [1])]
+    assert [file["path"] for file in listed[0]["files"]] == ["calc.py"]
+    said = stage.band("checkpoints", "two").out
+    assert "two@1" in said
+    assert "turn 1" in said
+    assert "+broken" in stage.band("diff", "two@1").out
+    assert stage.band("diff", "two@1", "--stat").out.startswith("M calc.py")
+    assert "There are: 1 to 1" in stage.band("diff", "two@9", ends=2).err
+    assert "band diff" not in stage.band("diff", "two@x", ends=2).out
+    stage.go_on("two")
+    stage.landed("two")
+    stage.until(lambda fleet: fleet["tasks"][0]["over"])
+    assert "What landed: band diff two" in stage.band("checkpoints", "two").out
+    assert stage.band_json("checkpoints", "two")["checkpoints"] == []

@@ -15,10 +15,12 @@ from bandstand.domain.redaction import Redaction
 from bandstand.faces.daemon.server import Reception
 from bandstand.faces.wire import Client, Json, encode
 from bandstand.services.broadcast import Broadcast
+from bandstand.services.checkpoints import Checkpointing
 from bandstand.services.desk import Desk
 from bandstand.services.orders import Orders
 from bandstand.services.repositories import Repositories
 from bandstand.services.rescues import Rescuing
+from bandstand.testing.checkpoints import MemoryCheckpoints
 from bandstand.testing.git import MemoryRepository
 from bandstand.testing.rescues import MemoryRescues
 from bandstand.testing.sandbox import OpenSandbox
@@ -90,6 +92,7 @@ def _desk(world: World) -> Desk:
         policies=daemon.policies,
         account=daemon.account,
         housekeeping=daemon.performers.housekeeping,
+        checkpointing=Checkpointing(fleet=daemon.fleet, checkpoints=MemoryCheckpoints(world.workspaces)),
         rescuing=Rescuing(fleet=daemon.fleet, repository=world.repository, rescues=MemoryRescues(world.repository)),
         brain=daemon.brain,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bandstand.ports.git import Repository
 from bandstand.ports.sandbox import Sandbox
 from bandstand.services.admission import Account
+from bandstand.services.checkpoints import Checkpointing
 from bandstand.services.commands import Commands
 from bandstand.services.fleet import Fleet
 from bandstand.services.housekeeping import Housekeeping
@@ -28,6 +29,7 @@ class Desk:
     account: Account
     housekeeping: Housekeeping
     rescuing: Rescuing
+    checkpointing: Checkpointing
     brain: Brain
 
     @property

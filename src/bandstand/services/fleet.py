@@ -173,6 +173,10 @@ class Fleet:
         facts = await self._log.read_task(self.repository, task_id)
         return at_its_end((fact.at, fact.event) for fact in facts)
 
+    async def history(self, task_id: TaskId) -> tuple[Recorded, ...]:
+        """Every fact that speaks of a task, in order."""
+        return await self._log.read_task(self.repository, task_id)
+
     async def past(self, *, limit: int, only: Sequence[TaskId] = ()) -> tuple[PastTask, ...]:
         """The last `limit` tasks that are over, or those of `only`, in short. Summaries that are missing are made."""
         while missing := await self._log.unsummarised(self.repository, limit=_SUMMARISED_AT_ONCE):

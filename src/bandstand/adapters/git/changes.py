@@ -12,21 +12,31 @@ _PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "-M")
 async def change_between(store: Store, *, base: CommitId, head: CommitId) -> Change:
     """What lies between the merge base of both and `head`. A renamed file is listed under both its names."""
     start = await _start(store, base, head)
-    said = await store.run("diff-tree", "-r", "-z", "--raw", "--numstat", *_PLAIN, start, head)
+    files = await files_between(store, old=start, new=head)
     count = await store.run("rev-list", "--count", head, f"^{base}")
     return Change(
         base=start,
         head=head,
         tree=await store.tree(head),
-        files=_files(said.out.split(b"\0")[:-1]),
+        files=files,
         commits=int(count.text),
     )
 
 
 async def patch_between(store: Store, *, base: CommitId, head: CommitId) -> str:
     """The same as a unified patch. Bytes that are no UTF-8 are shown as U+FFFD."""
-    start = await _start(store, base, head)
-    said = await store.run("diff-tree", "-r", "-p", *_PLAIN, "--src-prefix=a/", "--dst-prefix=b/", start, head)
+    return await patch_of_trees(store, old=await _start(store, base, head), new=head)
+
+
+async def files_between(store: Store, *, old: str, new: str) -> tuple[FileChange, ...]:
+    """The files in which two commits or trees differ. A renamed one is listed under both its names."""
+    said = await store.run("diff-tree", "-r", "-z", "--raw", "--numstat", *_PLAIN, old, new)
+    return _files(said.out.split(b"\0")[:-1])
+
+
+async def patch_of_trees(store: Store, *, old: str, new: str) -> str:
+    """The same as a unified patch. Bytes that are no UTF-8 are shown as U+FFFD."""
+    said = await store.run("diff-tree", "-r", "-p", *_PLAIN, "--src-prefix=a/", "--dst-prefix=b/", old, new)
     return said.out.decode(errors="replace")
 
 

@@ -1,4 +1,4 @@
-"""What is kept, and what goes: `gc`."""
+"""What is kept, and what goes: `checkpoints` and `gc`."""
 
 import argparse
 import sys
@@ -7,10 +7,56 @@ from bandstand.faces.cli.calling import call
 from bandstand.faces.cli.following import stream
 from bandstand.faces.cli.looking import dump
 from bandstand.faces.cli.reaching import me
-from bandstand.faces.cli.terminal import Paint, counted, cut, width
+from bandstand.faces.cli.terminal import Paint, ago, counted, cut, table, width
 from bandstand.faces.wire import Json
 
 _KIND, _SIZE = 13, 9
+
+
+def checkpoints(arguments: argparse.Namespace) -> int:
+    """What was kept of a task after each turn."""
+    found = call("checkpoints", task=arguments.task)
+    if arguments.json:
+        return dump(found)
+    sys.stdout.write("".join(f"{line}\n" for line in checkpoint_lines(found, Paint(sys.stdout))))
+    return 0
+
+
+def checkpoint_lines(found: Json, paint: Paint) -> list[str]:
+    """One line for each checkpoint; or why there is none."""
+    task, kept = found["task"], found["checkpoints"]
+    if not kept:
+        return [_no_checkpoints(found)]
+    cells = [
+        [f"{task}@{one['number']}", one["commit"][:12], ago(one["at"]), _turns(one["turns"]), _files(one["files"])]
+        for one in kept
+    ]
+    lines = []
+    for name, commit, age, turns, files in table(cells, columns=width()):
+        lines.append(f"{paint.bold(name)}  {paint.dim(commit)}  {paint.dim(age)}  {turns}  {files}")
+    return [*lines, paint.dim(f"what one changed: band diff {task}@{kept[-1]['number']}")]
+
+
+def _no_checkpoints(found: Json) -> str:
+    task = found["task"]
+    if not found["over"]:
+        return f"Nothing was kept of {task} yet: its first turn has not ended."
+    if found["rescue"]:
+        return f"The checkpoints of {task} went with its workspace. What it held is kept: band rescue show {task}"
+    if found["landed"]:
+        return f"The checkpoints of {task} went with its workspace. What landed: band diff {task}"
+    return f"The checkpoints of {task} went with its workspace, which held nothing new."
+
+
+def _turns(numbers: list[int]) -> str:
+    return f"turn {', '.join(map(str, numbers))}" if numbers else "its agent was ended"
+
+
+def _files(files: list[Json]) -> str:
+    if not files:
+        return "nothing new"
+    lines = f"+{sum(one['added'] for one in files)} -{sum(one['deleted'] for one in files)}"
+    return f"{counted(len(files), 'file')} {lines}: {', '.join(one['path'] for one in files)}"
 
 
 def gc(arguments: argparse.Namespace) -> int:

@@ -178,7 +178,10 @@ _KIND_COLOURS = {"prompt": "1;33", "agent": "0", "thought": "2", "done": "2", "f
 
 
 def diff(arguments: argparse.Namespace) -> int:
-    """A task's change."""
+    """A task's change, or that of one of its checkpoints."""
+    task, at, number = arguments.task.partition("@")
+    if at:
+        return _checkpoint(arguments, task, number)
     if arguments.stat:
         task = call("show", task=arguments.task)
         if arguments.json:
@@ -190,6 +193,21 @@ def diff(arguments: argparse.Namespace) -> int:
     if arguments.json:
         return dump(found)
     return page(paint_patch(found["patch"], Paint(sys.stdout)))
+
+
+def _checkpoint(arguments: argparse.Namespace, task: str, number: str) -> int:
+    """What one checkpoint changed since the one before."""
+    patch = call("checkpoint-diff", task=task, number=number)["patch"]
+    if not arguments.stat:
+        return dump({"patch": patch}) if arguments.json else page(paint_patch(patch, Paint(sys.stdout)))
+    kept = call("checkpoints", task=task)["checkpoints"]
+    files = next(one["files"] for one in kept if str(one["number"]) == number)
+    if arguments.json:
+        return dump(files)
+    for one in files:
+        line = f"{one['status']} {one['path']} +{one['added']} -{one['deleted']}"
+        sys.stdout.write(f"{cut(line, width())}\n")
+    return 0
 
 
 def paint_patch(patch: str, paint: Paint) -> str:

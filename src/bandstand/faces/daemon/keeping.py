@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Mapping
 
 from bandstand.bootstrap import Bandstand
-from bandstand.domain.ids import RepositoryId
+from bandstand.domain.errors import Refused
+from bandstand.domain.ids import RepositoryId, TaskId
 from bandstand.faces.wire import Json
 from bandstand.faces.wire.plain import plain
 from bandstand.services.desk import Desk
@@ -25,6 +26,28 @@ async def collecting(desk: Desk, args: Mapping[str, Json]) -> AsyncIterator[Json
     """The same, each thing as it goes. Whoever hangs up stops it."""
     async for one in desk.housekeeping.collect(by=str(args.get("by") or "you")):
         yield _row(one)
+
+
+async def checkpoints(desk: Desk, args: Mapping[str, Json]) -> Json:
+    """Every checkpoint of a task."""
+    return plain(await desk.checkpointing.all(_task(args)))
+
+
+async def checkpoint_patch(desk: Desk, args: Mapping[str, Json]) -> Json:
+    """What one checkpoint changed since the one before."""
+    number = args.get("number")
+    if isinstance(number, str) and number.isdecimal():
+        number = int(number)
+    if not isinstance(number, int):
+        raise Refused("A checkpoint is named by its number.", hint="For example: docs@1")
+    return {"patch": await desk.checkpointing.patch(_task(args), number)}
+
+
+def _task(args: Mapping[str, Json]) -> TaskId:
+    task = args.get("task")
+    if not isinstance(task, str) or not task:
+        raise Refused("The operation does not say which task.")
+    return TaskId(task)
 
 
 async def abandoned(band: Bandstand, _args: Mapping[str, Json]) -> Json:

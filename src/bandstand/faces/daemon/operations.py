@@ -264,6 +264,8 @@ ANSWERING: Mapping[str, Answering] = {
     "forget": forget,
     "remains": _at_desk(keeping.find),
     "collect": _at_desk(keeping.collect),
+    "checkpoints": _at_desk(keeping.checkpoints),
+    "checkpoint-diff": _at_desk(keeping.checkpoint_patch),
     "rescues": _at_desk(rescuing.all_rescues),
     "rescue": _at_desk(rescuing.show),
     "restore-rescue": _at_desk(rescuing.restore),

@@ -6,6 +6,10 @@ from bandstand.faces.wire import TYPE_CHECKING
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
+_CHECKPOINTS = """\
+  band checkpoints docs           what was kept after each turn, the newest last
+  band diff docs@3                what the third one changed since the second
+"""
 _RESCUE = """\
   band rescue                     everything that was kept, the newest first
   band rescue show docs           its files, its patch, and what the archive lists
@@ -37,6 +41,11 @@ def _gc(parser: "ArgumentParser") -> None:
     json_option(parser)
 
 
+def _checkpoints(parser: "ArgumentParser") -> None:
+    parser.add_argument("task", metavar="TASK")
+    json_option(parser)
+
+
 def _rescue(parser: "ArgumentParser") -> None:
     parser.add_argument(
         "action",
@@ -57,6 +66,13 @@ def _rescue(parser: "ArgumentParser") -> None:
 
 
 VERBS = (
+    Verb(
+        "checkpoints",
+        "what was kept of a task's files after each of its turns",
+        does="bandstand.faces.cli.keeping:checkpoints",
+        options=_checkpoints,
+        examples=_CHECKPOINTS,
+    ),
     Verb(
         "rescue",
         "what was kept of work that did not land: look at it, get it back",

@@ -24,6 +24,7 @@ _LOG = """\
 _DIFF = """\
   band diff docs                  read it; colours and a pager where there is a terminal
   band diff docs --stat           files and lines only
+  band diff docs@3                what its checkpoint 3 changed since the one before
   band diff docs | git apply --check
 """
 

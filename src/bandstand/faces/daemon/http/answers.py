@@ -246,6 +246,8 @@ QUESTIONS: Mapping[str, Answer] = {
     "showRepository": repository,
     "listRemains": _asking("remains"),
     "collectRemains": _asking("collect"),
+    "listCheckpoints": _asking("checkpoints"),
+    "showCheckpoint": _asking("checkpoint-diff"),
     "listRescues": _asking("rescues"),
     "showRescue": _asking("rescue"),
     "restoreRescue": _asking("restore-rescue"),

@@ -13,6 +13,7 @@ from bandstand.domain.change import Change
 from bandstand.domain.remains import Remnant
 from bandstand.faces.wire import Json
 from bandstand.ports.rescues import RescueRef
+from bandstand.services.checkpoints import CheckpointList
 from bandstand.services.fleets import Steered
 from bandstand.services.repositories import RepositoryView
 from bandstand.services.rescues import GivenUp, RescueView
@@ -117,6 +118,7 @@ def schemas() -> Mapping[str, Json]:
 def _keeping() -> Mapping[str, Json]:
     rescue = {"$ref": "#/components/schemas/Rescue"}
     return {
+        "Checkpoints": shape(CheckpointList),
         "Remains": things(
             {"cleared": {"type": "boolean"}, "things": several(_with(shape(Remnant), trouble=TEXT)), "bytes": NUMBER}
         ),

@@ -237,6 +237,22 @@ OPERATIONS: tuple[Operation, ...] = (
         help="A task's change as a patch.",
     ),
     Operation(
+        id="listCheckpoints",
+        method="GET",
+        path=f"{_TASK}/checkpoints",
+        about="tasks",
+        answer="Checkpoints",
+        help="What was kept after each turn of a task, while it has a workspace.",
+    ),
+    Operation(
+        id="showCheckpoint",
+        method="GET",
+        path=f"{_TASK}/checkpoints/{{number}}/diff",
+        about="tasks",
+        answer="Diff",
+        help="What one checkpoint changed since the one before, as a patch.",
+    ),
+    Operation(
         id="showReview",
         method="GET",
         path=f"{_TASK}/reviews",

@@ -88,7 +88,7 @@ NOT_A_TASK = [
     ("- goal: 12\n", "1: `goal` must be text, but this is the number `12`.", 'Put it in quotes: "12".'),
     ("- goal: [a]\n", "1: `goal` must be text, but this is a list.", ""),
     ("- goal: {a: b}\n", "1: `goal` must be text, but this is a mapping.", ""),
-    ('- goal: "\\ud800"\n', "1: `goal` must not hold control characters.", ""),
+    ('- goal: "\\ud800"\n', "1: `goal` must be text, and holds bytes that are none in UTF-8.", ""),
     ("- goal: a\n  title: |\n    a\n    b\n", "2: `title` must be one line.", ""),
     ("- goal: a\n  id: 12\n", "2: `id` must be text, but this is the number `12`.", 'Put it in quotes: "12".'),
     ("- goal: a\n  id: 1.5\n", "2: `id` must be text, but this is the number `1.5`.", 'Put it in quotes: "1.5".'),

@@ -1,7 +1,6 @@
 """The words of the command line: each verb says what it does, and what its help shows works."""
 
 import argparse
-import contextlib
 import importlib
 import json
 import re
@@ -10,6 +9,7 @@ import shlex
 import pytest
 from inline_snapshot import snapshot
 
+from bandstand.domain.errors import Refused
 from bandstand.faces.cli import main
 from bandstand.faces.cli.helping import ELSEWHERE
 from bandstand.faces.cli.parser import FIRST_STEPS, build_parser, verb_parser
@@ -29,6 +29,13 @@ def understood(name: str, *words: str) -> argparse.Namespace:
     verb = find(name)
     assert verb is not None
     return verb_parser(verb).parse_args(list(words))
+
+
+def test_an_option_whose_value_is_two_hyphens_has_none() -> None:
+    """Before Python 3.12 that would be an empty list, and an order without the branch that it names."""
+    for words in (("x", "--target=--"), ("x", "--id=--"), ("--file=--",)):
+        with pytest.raises(Refused, match=r"^--\w+ needs a value\.$"):
+            understood("run", *words)
 
 
 def test_the_verbs_and_what_they_say_of_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,9 +188,7 @@ def test_help_explains_every_verb(verb: str, capsys: pytest.CaptureFixture[str])
     """`band help VERB` and `band VERB --help` are the same."""
     assert main.run(["help", verb]) == 0
     said = capsys.readouterr().out
-    with pytest.raises(SystemExit) as ended:
-        main.run([verb, "--help"])
-    assert ended.value.code == 0
+    assert main.run([verb, "--help"]) == 0
     assert capsys.readouterr().out == said
     assert "\nexamples:\n  " in said
     assert "\nexit codes:\n  0   done\n" in said
@@ -202,8 +207,7 @@ def test_help_is_there_for_programs_too(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize("words", [[], ["--help"], ["help"]])
 def test_band_alone_shows_the_way(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Who types nothing is not left alone."""
-    with contextlib.suppress(SystemExit):
-        assert main.run(words) == 0
+    assert main.run(words) == 0
     assert "first steps:\n  band demo" in capsys.readouterr().out
 
 

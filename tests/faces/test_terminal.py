@@ -1,6 +1,7 @@
 """What a terminal is given: nothing that moves its cursor, and nothing wider than it is."""
 
 import io
+import json
 import unicodedata
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandstand.faces.cli.terminal import COLOURS, Paint, ago, clean, cut, table, wrap
+from bandstand.faces.cli.terminal import COLOURS, Paint, ago, clean, cut, encoded, table, width, wrap
 from bandstand.faces.text import GLYPHS
 
 
@@ -38,6 +39,25 @@ def test_cleaned_text_cannot_command_a_terminal(text: str) -> None:
 def test_what_could_deceive_is_shown(text: str, cleaned: str) -> None:
     """Escape sequences, overwriting, text that runs backwards."""
     assert clean(text) == cleaned
+
+
+@given(st.recursive(st.text() | st.integers() | st.none(), lambda one: st.lists(one) | st.dictionaries(st.text(), one)))
+def test_json_for_programs_cannot_command_a_terminal_either(value: object) -> None:
+    """It says the same as any other JSON of the value."""
+    for indent in (None, 2):
+        text = encoded(value, indent=indent)
+        assert json.loads(text) == value
+        assert all(char == "\n" or unicodedata.category(char)[0] != "C" for char in text)
+
+
+@pytest.mark.parametrize(
+    ("told", "columns"),
+    [("20", 20), ("1", 1), ("0", 100), ("", 100), ("wide", 100), ("-5", 100), ("9" * 30, 10_000)],
+)
+def test_a_width_that_is_none_is_a_usual_one(told: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever somebody's shell has exported."""
+    monkeypatch.setenv("COLUMNS", told)
+    assert width() == columns
 
 
 @given(st.text(), st.integers(1, 40))

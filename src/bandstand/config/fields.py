@@ -17,7 +17,8 @@ LONGEST_TITLE = 120
 
 T = TypeVar("T")
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_NO_TEXT = re.compile(r"[\ud800-\udfff]")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,38}[A-Za-z0-9])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -26,6 +27,8 @@ _NOT_IN_A_BRANCH = re.compile(r"[\s~^:?*\[\\]|\.\.|@\{|//|/\.|^[-/.]|[/.]$|\.loc
 
 def printable(value: str) -> str:
     """`value`, if nothing in it is such that a terminal, a file or a process could not take it."""
+    if _NO_TEXT.search(value):
+        raise Unfit("must be text, and holds bytes that are none in UTF-8")
     if _CONTROL.search(value):
         raise Unfit("must not hold control characters")
     return value

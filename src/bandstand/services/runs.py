@@ -175,7 +175,7 @@ class Authors:
             await self._record_end(run, EndReason.LOST, detail="Its holder is gone, and the agent with it.")
             return
         detail = await self.host.errors(run.id)
-        await self._record_end(run, EndReason.CRASHED, code=status.code, detail=detail or status.reason)
+        await self._record_end(run, EndReason.CRASHED, code=status.code, detail=detail or _without_a_word(status))
 
     async def _words(self, run: Run, error: BandstandError) -> str:
         """What went wrong, and what the agent itself had to say."""
@@ -204,6 +204,14 @@ class Authors:
         result = await self.protocol.turn_result(self.host.journal(run.id), turn=turn.number)
         cut_off = run.stopping is not None and result is not None and result.stop is StopReason.CANCELLED
         return None if cut_off else result
+
+
+def _without_a_word(status: RunStatus) -> str:
+    """How a process ended that said nothing on its standard error."""
+    if status.code is None:
+        return status.reason
+    how = f"was ended by signal {-status.code}" if status.code < 0 else f"exited with code {status.code}"
+    return f"Its process {how} in the middle of its work, without a word."
 
 
 def _turn(state: State, run: Run) -> Turn | None:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -22,6 +23,7 @@ from bandstand.faces.cli.terminal import Paint
 from bandstand.faces.wire import NotRunning
 
 _LEAST_FREE_GIB = 1.0
+_GIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +71,29 @@ async def _git() -> Finding:
     path = shutil.which("git")
     if path is None:
         return Finding(level="missing", what="git is not installed.", cure="sudo apt-get install git")
-    process = await asyncio.create_subprocess_exec(path, "version", stdout=asyncio.subprocess.PIPE)
-    said, _ = await asyncio.wait_for(process.communicate(), timeout=10)
-    version = said.decode().split()[2]
-    numbers = tuple(int(part) for part in version.split(".")[:2])
-    if numbers < (2, 38):
-        return Finding(level="missing", what=f"git {version} is too old: 2.38 is needed.", cure="Install a newer git.")
-    return Finding(level="ok", what=f"git {version}")
+    said = await _version(path)
+    found = re.search(r"(\d+)\.(\d+)\S*", said)
+    if found is None:
+        return Finding(level="missing", what=f"{path} does not tell its version: {said!r}.", cure="Install git anew.")
+    if (int(found[1]), int(found[2])) < (2, 38):
+        what = f"git {found[0]} is too old: 2.38 is needed."
+        return Finding(level="missing", what=what, cure="Install a newer git.")
+    return Finding(level="ok", what=f"git {found[0]}")
+
+
+async def _version(git: str) -> str:
+    """What a git says of itself. One that hangs, or cannot be started, says nothing."""
+    try:
+        process = await asyncio.create_subprocess_exec(git, "version", stdout=asyncio.subprocess.PIPE)
+    except OSError:
+        return ""
+    try:
+        said, _ = await asyncio.wait_for(process.communicate(), timeout=_GIT_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return ""
+    return said.decode(errors="replace").strip()
 
 
 async def _sandbox(band: Bandstand) -> list[Finding]:

@@ -1,11 +1,10 @@
 """Looking: lists of tasks, asks and agents. The quickest commands: they import next to nothing."""
 
-import json
 import os
 import sys
 
 from bandstand.faces.cli.calling import call
-from bandstand.faces.cli.terminal import UNSANDBOXED, Paint, ago, cut, table, width, wrap
+from bandstand.faces.cli.terminal import UNSANDBOXED, Paint, ago, cut, encoded, table, width, wrap
 from bandstand.faces.wire import TYPE_CHECKING, Json
 
 if TYPE_CHECKING:
@@ -153,6 +152,5 @@ def agents(arguments: "argparse.Namespace") -> int:
 
 def dump(value: Json) -> int:
     """Print JSON for programs."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
+    sys.stdout.write(f"{encoded(value, indent=2)}\n")
     return 0

@@ -29,6 +29,8 @@ def run(words: list[str]) -> int:
         # `importlib` would be one more module to load.
         code = _flushed(int(getattr(__import__(module, fromlist=(name,)), name)(arguments)))
         return _with_news(code, getattr(arguments, "verb", ""))
+    except SystemExit as end:  # what stands in the help has been shown
+        return _flushed(int(end.code or 0))
     except BandstandError as error:
         return _tell(error, json=json)
     except KeyboardInterrupt:
@@ -80,9 +82,13 @@ def _flushed(code: int) -> int:
     """The exit code, once all output is written: at exit it is too late to say that it cannot be."""
     try:
         sys.stdout.flush()
-    except OSError:
+    except BrokenPipeError:
         _write_no_more()
-        raise
+        return 0
+    except OSError as error:
+        _write_no_more()
+        # In words, for there is no place for JSON.
+        return _tell(Broken(f"The output cannot be written: {error.strerror}."), json=False)
     return code
 
 
@@ -98,11 +104,11 @@ def _tell(error: BandstandError, *, json: bool) -> int:
 
         sys.stdout.write(encode(error_message(error)).decode())
     else:
-        from bandstand.faces.cli.terminal import Paint
+        from bandstand.faces.cli.terminal import Paint, clean
 
         paint = Paint(sys.stderr)
-        sys.stderr.write(f"{paint.red('band:')} {error.message}\n")
-        for line in error.hint.splitlines():
+        sys.stderr.write(f"{paint.red('band:')} {clean(error.message)}\n")
+        for line in clean(error.hint).splitlines():
             sys.stderr.write(f"      {line}\n" if not line.startswith(" ") else f"    {line}\n")
     if isinstance(error, Refused):
         return REFUSED

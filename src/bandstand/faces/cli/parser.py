@@ -56,6 +56,8 @@ class _Parser(argparse.ArgumentParser):
         for word in args[: args.index("--")] if "--" in args else args:
             if word.startswith("--") and " " not in word and word.partition("=")[0] not in self._option_string_actions:
                 self._complain_of(word)
+            if word.startswith("--") and word.endswith("=--"):
+                self.error(f"argument {word.partition('=')[0]}: expected one argument")
         found, left = self.parse_known_args(args, namespace)
         if left:
             self._complain_of(left[0])

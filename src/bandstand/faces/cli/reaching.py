@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_ELSEWHERE = "Name another one with BAND_STATE_DIR."
+
+
 def folder(at: "Path | None" = None) -> str:
     """The folder that is meant. Raises `Refused` if the caller's own is gone."""
     try:
@@ -31,6 +34,8 @@ def lock_lines() -> tuple[str, str, str]:
     Each is empty as long as nothing is said of it.
     """
     state, *_ = folders(os.environ, uid=os.getuid())
+    if "\n" in state:
+        raise Refused(f"The state cannot lie in a folder with a line break in its name: {state!r}.", hint=_ELSEWHERE)
     try:
         with open(os.path.join(state, LOCK), "rb") as lock:
             lines = os.fsdecode(lock.read()).split("\n")

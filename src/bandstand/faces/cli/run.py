@@ -1,7 +1,6 @@
 """`band run` and `band ps --follow`: tasks handed over, the rules shown once, and all of it watched to the end."""
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from bandstand.domain.errors import Refused
 from bandstand.faces.cli.calling import call
 from bandstand.faces.cli.looking import dump
 from bandstand.faces.cli.reaching import me
-from bandstand.faces.cli.terminal import Paint, clean, table, width
+from bandstand.faces.cli.terminal import Paint, clean, encoded, table, width
 from bandstand.faces.wire import Json
 
 NOT_LANDED, INTERRUPTED = 1, 130
@@ -153,9 +152,9 @@ def _print_json(tasks: list[str], **watching: Json) -> list[Json]:
         if item["kind"] == "state":
             rows = item["rows"]
         if item["kind"] == "fact":
-            sys.stdout.write(json.dumps(item, ensure_ascii=False) + "\n")
+            sys.stdout.write(f"{encoded(item)}\n")
             sys.stdout.flush()
-    sys.stdout.write(json.dumps({"kind": "end", "tasks": rows}, ensure_ascii=False) + "\n")
+    sys.stdout.write(f"{encoded({'kind': 'end', 'tasks': rows})}\n")
     return rows
 
 

@@ -1,7 +1,6 @@
 """Showing: one task whole, its transcript, its change."""
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from datetime import datetime
 from bandstand.faces.cli.calling import call
 from bandstand.faces.cli.following import stream
 from bandstand.faces.cli.looking import ask_lines, dump
-from bandstand.faces.cli.terminal import UNSANDBOXED, Paint, ago, clean, counted, cut, width, wrap
+from bandstand.faces.cli.terminal import UNSANDBOXED, Paint, ago, clean, counted, cut, encoded, width, wrap
 from bandstand.faces.wire import Json
 
 _LINES_SHOWN = 6
@@ -137,7 +136,7 @@ def log(arguments: argparse.Namespace) -> int:
             continue
         shown[entry["run"]] = count[entry["run"]]
         if arguments.json:
-            sys.stdout.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            sys.stdout.write(f"{encoded(entry)}\n")
         elif entry["kind"] != "done" or entry["text"].strip():
             if entry["run"] != last:
                 sys.stdout.write(paint.bold(f"{'' if not last else chr(10)}— {entry['run']}\n"))

@@ -1,10 +1,11 @@
 """What a terminal can do: colours where they are wanted, and its width. Light enough for every command."""
 
+import json
 import os
 import sys
 import time
 
-from bandstand.faces.wire import TYPE_CHECKING
+from bandstand.faces.wire import TYPE_CHECKING, Json
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -22,6 +23,7 @@ COLOURS = {
 }
 """The colour of each mark. It never stands without a glyph and words."""
 
+_WIDEST = 10_000
 UNSANDBOXED = "unsandboxed: laws 2 and 4 not enforced"
 """What stands wherever tasks are shown that no sandbox keeps in."""
 
@@ -64,7 +66,8 @@ def width() -> int:
         import shutil
 
         return max(40, shutil.get_terminal_size().columns)
-    return int(os.environ.get("COLUMNS") or 100)
+    told = os.environ.get("COLUMNS", "")
+    return min(int(told), _WIDEST) if told.isdecimal() and int(told) else 100
 
 
 def clean(text: str) -> str:
@@ -74,6 +77,18 @@ def clean(text: str) -> str:
     import unicodedata
 
     return "".join(char if char in "\n\t" or unicodedata.category(char)[0] != "C" else "�" for char in text)
+
+
+def encoded(value: Json, *, indent: int | None = None) -> str:
+    """A value as JSON in which no character is one that a terminal would obey: those stand as their numbers."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return "\n".join(line if line.isprintable() else _numbered(line) for line in text.split("\n"))
+
+
+def _numbered(line: str) -> str:
+    import unicodedata
+
+    return "".join(json.dumps(char)[1:-1] if unicodedata.category(char)[0] == "C" else char for char in line)
 
 
 def cut(text: str, columns: int) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from bandstand.domain.ids import CommitId
 from bandstand.ports.git import TargetMoved
+from tests.faulty import armed
 from tests.real_git import Folder
 
 CHANGE: dict[str, str | None] = {"a.txt": "A\n", "dir/c.txt": None, "new/file.txt": "new\n"}
@@ -138,3 +139,41 @@ def test_a_power_cut_among_the_files_is_a_pause(main: Folder, tmp_path: Path) ->
     assert (main.text("a.txt"), (main.path / "z.txt").exists()) == ("A\n", False)
     land(main, new, old=old)
     assert (main.head(), main.status(), main.text("z.txt")) == (new, [], "z\n")
+
+
+STUMBLES = ("checkout.lock.before", "checkout.files.before", "checkout.files.after", "checkout.index.before",
+            "checkout.index.after", "landing.move.before")  # fmt: skip
+
+
+@pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
+@pytest.mark.parametrize("point", STUMBLES)
+def test_a_disk_that_fails_on_the_way_leaves_everything_as_it_was(point: str, error: str, main: Folder) -> None:
+    """Neither files nor branch have moved, and the user's git is let in; once there is room, it lands."""
+    old, new = main.head(), main.commit_aside("the change", CHANGE)
+    with armed(f"{point}={error}"), pytest.raises(OSError, match="a fault"):
+        land(main, new, old=old)
+    assert main.head() == old
+    assert main.status() == []
+    assert list((main.path / ".git").glob("index.*")) == []
+    land(main, new, old=old)
+    assert (main.head("main"), main.status()) == (new, [])
+
+
+def test_a_branch_that_moved_although_something_failed_has_moved(main: Folder) -> None:
+    """What was done is done: the files are not put back under a branch that has gone on."""
+    old, new = main.head(), main.commit_aside("the change", CHANGE)
+    with armed("landing.move.after=EIO"):
+        land(main, new, old=old)
+    assert (main.head("main"), main.status()) == (new, [])
+
+
+def test_a_checkout_that_cannot_be_put_back_stays_locked_until_it_can(main: Folder) -> None:
+    """The disk fills up on the way and on the way back: nobody's git is let in half way, and the next one mends it."""
+    old, new = main.head(), main.commit_aside("the change", CHANGE)
+    with armed("checkout.files.after=ENOSPC,checkout.files.before@2=ENOSPC"), pytest.raises(OSError, match="a fault"):
+        land(main, new, old=old)
+    assert main.head() == old
+    assert (main.path / ".git" / "index.lock").exists()
+    land(main, new, old=old)
+    assert (main.head("main"), main.status()) == (new, [])
+    assert list((main.path / ".git").glob("index.*")) == []

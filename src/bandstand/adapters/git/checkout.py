@@ -109,6 +109,7 @@ class CheckoutMove:
         self._changes = changes
         self._descriptor = lock_descriptor
         self._held = False
+        self._half_way = False
         self._touched = mark.files_alike is not None
         self._scratch = checkout.git_dir / "index.bandstand"
 
@@ -130,8 +131,8 @@ class CheckoutMove:
         )
 
     def let_go(self) -> None:
-        """Let the user's git in again. May be repeated."""
-        if self._held:
+        """Let the user's git in again; not where that would find a checkout half way. May be repeated."""
+        if self._held and not self._half_way:
             self._clean()
             fault("checkout.release.before")
             self._checkout.lock.unlink(missing_ok=True)
@@ -162,6 +163,15 @@ class CheckoutMove:
         """
         if not self._held or not self._touched:
             return
+        self._half_way = True
+        try:
+            await self._put_back()
+        except CheckoutInTheWay:
+            self._half_way = False
+            raise
+        self._half_way = False
+
+    async def _put_back(self) -> None:
         await self._prepare_scratch()
         files_alike, index_alike = self._mark.files_alike or (), self._mark.index_alike or ()
         kept = {*files_alike, *index_alike}

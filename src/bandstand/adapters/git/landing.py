@@ -6,9 +6,10 @@
     swing    the branch by compare-and-swap
     let go
 
-Until the swing, every failure puts the checkouts back. After a crash the mark tells the next one who comes what to put
-back, or, if the branch had already moved, that all is done. One at a time may be here, which a lock on the shared git
-dir sees to; git processes that outlive us hold it as long as they run.
+Until the swing, every failure puts the checkouts back; one that cannot be put back, since the disk is full, say, stays
+locked. After that, as after a crash, the mark tells the next one who comes what to put back, or, if the branch had
+already moved, that all is done. One at a time may be here, which a lock on the shared git dir sees to; git processes
+that outlive us hold it as long as they run.
 """
 
 import asyncio
@@ -83,7 +84,7 @@ class Landing:
             for move in moves:
                 await move.apply()
             await self._swing(branch, old, new, alone)
-        except (BandstandError, CheckoutInTheWay, TargetMoved):
+        except (BandstandError, CheckoutInTheWay, TargetMoved, OSError):
             for move in reversed(moves):
                 await _put_back(move)
             raise
@@ -105,10 +106,13 @@ class Landing:
                 fault("landing.move.before")
                 await self._store.point(ref, new, old=old, why="land", pass_fds=(alone,))
                 fault("landing.move.after")
-        except BandstandError:
-            if await self._store.resolve(ref) != old:
+        except (BandstandError, OSError):
+            there = await self._store.resolve(ref)
+            if there == old:
+                raise
+            if there != new:
                 raise TargetMoved from None
-            raise
+            # Git failed behind the deed, and the deed is done.
 
     async def _moves(self, branch: str, old: CommitId, new: CommitId, alone: int) -> list[CheckoutMove]:
         """One for each checkout that has files to move."""

@@ -18,6 +18,7 @@ from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
 from bandstand.domain.ids import RepositoryId
 from bandstand.ports.log import OutOfDate
 from tests.adapters.sqlite_programs import ADA, NOON, read, said, texts, write
+from tests.faulty import armed
 
 BEA = RepositoryId("bea")
 
@@ -199,6 +200,26 @@ def test_opening_and_closing_may_be_repeated(tmp_path: Path) -> None:
             for verb in (log.read_all(), log.repositories(), log.append(ADA, [], expected=0, at=NOON)):
                 with pytest.raises(Unavailable, match="not open"):
                     await verb
+
+    asyncio.run(main())
+
+
+def test_a_disk_that_fails_is_told_and_what_was_written_is_known(tmp_path: Path) -> None:
+    """Before the facts are on the disk none of them is there; behind that all are, whatever the writer was told."""
+
+    async def main() -> None:
+        log = SqliteLog(tmp_path / "log.db")
+        await log.open()
+        with armed("log.append.before=ENOSPC,log.append.after=EIO"):
+            with pytest.raises(Unavailable, match="no room"):
+                await log.append(ADA, [said("one")], expected=0, at=NOON)
+            assert texts(await log.read(ADA)) == []
+            with pytest.raises(Broken, match="cannot be used"):
+                await log.append(ADA, [said("two")], expected=0, at=NOON)
+        assert texts(await log.read(ADA)) == ["two"]
+        with pytest.raises(OutOfDate):
+            await log.append(ADA, [said("three")], expected=0, at=NOON)
+        await log.close()
 
     asyncio.run(main())
 

@@ -1,6 +1,8 @@
 """The brain: what it does when a step of ours fails, when the log does, and how it shares slots with others."""
 
 import asyncio
+import errno
+import os
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -162,6 +164,25 @@ def test_a_log_that_cannot_be_written_is_no_end() -> None:
         assert world.daemon.brain.trouble == ""
 
     play(story)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.ENOSPC, "no room"), (errno.EROFS, "cannot be written"), (errno.EIO, "disk fails")]
+)
+def test_a_disk_that_fails_is_no_fault_of_ours(number: int, words: str) -> None:
+    """Whichever step meets it: it is said in words that name the file, and tried again."""
+
+    async def story(world: World) -> None:
+        await world.submit("one")
+        await world.settled()
+        await world.passes(seconds=1)
+        await world.until(landed("one"))
+        (failure,) = world.facts(e.StepFailed)
+        assert words in failure.message and "/x/workspace.json" in failure.message
+        assert failure.hint and "Bandstand" not in failure.hint
+
+    faults: Faults = {Author: [OSError(number, os.strerror(number), "/x/workspace.json")]}
+    play(story, lambda: with_faults(faults))
 
 
 def two_repositories(slots: int) -> tuple[World, World]:

@@ -10,6 +10,8 @@
 A message is one or more full sentences. A hint says the next step. Nothing is retried unless it is `Unavailable`.
 """
 
+import errno
+
 
 class BandstandError(Exception):
     """Something that a person should read. `hint` names the next step, or is empty."""
@@ -41,3 +43,17 @@ class Unavailable(BandstandError):
 
 class Broken(BandstandError):
     """Something that must hold does not. A person has to look."""
+
+
+def of_the_disk(error: OSError) -> BandstandError | None:
+    """What an error of the operating system is to a person, if it is the disk's: full, read-only, or failing."""
+    where = f" ({error.filename})" if error.filename else ""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return Unavailable(f"There is no room on the disk{where}.", hint="Make room, and it goes on.")
+        case errno.EROFS:
+            return Unavailable(f"The disk cannot be written{where}.", hint="Make it writable, and it goes on.")
+        case errno.EIO:
+            return Unavailable(f"The disk fails{where}.", hint="Look at the disk.")
+        case _:
+            return None

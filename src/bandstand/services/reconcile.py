@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from bandstand.domain import events as e
 from bandstand.domain.activities import STEP_LIMIT, Activity, Author, Reviewing, RunChecks
-from bandstand.domain.errors import BandstandError, Broken, Unavailable
+from bandstand.domain.errors import BandstandError, Broken, Unavailable, of_the_disk
 from bandstand.domain.slots import Limits
 from bandstand.domain.state import State
 from bandstand.services.admission import Account
@@ -28,6 +28,10 @@ _TAKES_LONG = Author | Reviewing | RunChecks
 _REST = timedelta(seconds=5)
 _OUR_FAULT = "This is a fault of Bandstand; the daemon's log has the whole story."
 _log = logging.getLogger(__name__)
+
+
+def _failed(activity: Activity, error: BandstandError) -> e.StepFailed:
+    return e.StepFailed(task=activity.task, step=activity.step, message=str(error), hint=error.hint)
 
 
 class Brain:
@@ -187,8 +191,10 @@ class Brain:
         try:
             await self._perform_in_time(activity)
         except BandstandError as error:
-            return e.StepFailed(task=activity.task, step=activity.step, message=str(error), hint=error.hint)
+            return _failed(activity, error)
         except Exception as error:  # outlives a fault in a performer
+            if isinstance(error, OSError) and (trouble := of_the_disk(error)) is not None:
+                return _failed(activity, trouble)
             _log.exception("%s of %s failed", activity.step, activity.task, extra=self._about(activity))
             message = f"{type(error).__name__}: {error}"
             return e.StepFailed(task=activity.task, step=activity.step, message=message, hint=_OUR_FAULT)

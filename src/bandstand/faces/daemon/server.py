@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from bandstand import __version__, faults
 from bandstand.config.places import Places, places
-from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
+from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable, of_the_disk
 from bandstand.faces.daemon.children import watch_by_descriptor
 from bandstand.faces.daemon.connection import hung_up, peer, request_of
 from bandstand.faces.daemon.handover import leave_word, outlived, turned_away
@@ -246,13 +246,10 @@ class Reception:
             await self._send(writer, error_message(error))
         except (asyncio.CancelledError, ConnectionError):
             raise
+        except OSError as error:
+            await self._send(writer, error_message(of_the_disk(error) or _mistake(error)))
         except Exception as error:  # the boundary: a fault is told to the caller and to the log
-            _log.exception("an operation failed")
-            told = Broken(
-                f"Bandstand made a mistake: {type(error).__name__}: {error}",
-                hint="Please report it; the daemon's log has the whole story.",
-            )
-            await self._send(writer, error_message(told))
+            await self._send(writer, error_message(_mistake(error)))
 
     async def _operate(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         from bandstand.faces.daemon.operations import ANSWERING, STREAMING
@@ -322,6 +319,15 @@ class Reception:
         self._makes_way = True
         self._over.set()
         raise Outlived(f"The daemon makes way for a new one. {reason}".strip(), hint="Try again.")
+
+
+def _mistake(error: Exception) -> Broken:
+    """What a caller is told of a fault of ours, which the log has whole."""
+    _log.exception("an operation failed")
+    return Broken(
+        f"Bandstand made a mistake: {type(error).__name__}: {error}",
+        hint="Please report it; the daemon's log has the whole story.",
+    )
 
 
 def _environment() -> dict[str, str]:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from bandstand.bootstrap import Bandstand
-from bandstand.domain.errors import BandstandError, Broken, Refused, Stale, Unavailable, Unknown
+from bandstand.domain.errors import BandstandError, Broken, Refused, Stale, Unavailable, Unknown, of_the_disk
 from bandstand.domain.ids import RepositoryId, RunId, TaskId
 from bandstand.faces.daemon.http import answers, requests
 from bandstand.faces.daemon.http.document import document
@@ -56,6 +56,7 @@ def application(band: Bandstand) -> Starlette:
         BandstandError: _told,
         HTTPException: _no_route,
         ClientDisconnect: _gone,
+        OSError: _of_the_disk,
         Exception: _mistake,
     }
     app = Starlette(routes=routes, exception_handlers=handlers)
@@ -209,6 +210,11 @@ async def _no_route(request: Request, error: HTTPException) -> Response:
 
 async def _gone(_request: Request, _error: ClientDisconnect) -> Response:
     return Response(status_code=400)
+
+
+async def _of_the_disk(request: Request, error: OSError) -> Response:
+    trouble = of_the_disk(error)
+    return await (_mistake(request, error) if trouble is None else _told(request, trouble))
 
 
 async def _mistake(request: Request, error: Exception) -> Response:

@@ -148,6 +148,20 @@ def test_a_program_that_cannot_be_executed_does_not_ring(ground: Outside) -> Non
     ground.play(body())
 
 
+def test_a_bell_that_a_dead_daemon_left_is_taken_down(ground: Outside) -> None:
+    """It was killed when the holder had just been started; whoever looks at the run next removes the bell."""
+
+    async def body() -> None:
+        channel = await ground.start("cat")
+        os.mkfifo(ground.place / "bell-1-0")
+        await ground.host.status(RUN)
+        assert not list(ground.place.glob("bell*"))
+        await channel.write("one", b"1")
+        await read_until(channel, b"1")
+
+    ground.play(body())
+
+
 def test_nothing_is_started_while_it_was_ended_on_purpose(ground: Outside) -> None:
     """A file says so."""
 

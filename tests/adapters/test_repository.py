@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,6 +52,19 @@ def test_it_is_found_from_any_folder_in_it(main: Folder, tmp_path: Path) -> None
         found = find(path)
         assert (found.id, found.path.resolve(), found.git_dir) == (top.id, checkout, main.path / ".git")
     assert len(top.id) == 16
+
+
+def test_drafts_of_an_id_go_when_their_writer_is_dead(main: Folder) -> None:
+    """Who is killed while it gives an id leaves nothing in the user's git dir for long; who lives is left alone."""
+    dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
+    git_dir = main.path / ".git"
+    for pid in (dead, "1"):
+        (git_dir / f"bandstand-id-{pid}").write_text("half")
+    first = find(main.path).id
+    assert sorted(path.name for path in git_dir.glob("bandstand-id*")) == ["bandstand-id", "bandstand-id-1"]
+    (git_dir / f"bandstand-id-{dead}").hardlink_to(git_dir / "bandstand-id")
+    assert find(main.path).id == first
+    assert sorted(path.name for path in git_dir.glob("bandstand-id*")) == ["bandstand-id", "bandstand-id-1"]
 
 
 def test_moves_keep_the_id_and_copies_get_one_of_their_own(main: Folder, tmp_path: Path) -> None:

@@ -148,6 +148,26 @@ def test_one_that_was_left_half_made_is_made_anew(world: GitWorld) -> None:
     asyncio.run(main())
 
 
+def test_what_a_dead_one_left_in_the_vault_goes(world: GitWorld) -> None:
+    """Halves of packs, drafts of the vault, and marks that would keep packs from being put together for ever."""
+
+    async def main() -> None:
+        await prepare(world)
+        world.write("t1", {"new.txt": "new\n"})
+        await world.workspaces.snapshot("t1")
+        packs = world.root / "vault.git" / "objects" / "pack"
+        (pack,) = packs.glob("*.pack")
+        for left in (pack.with_suffix(".keep"), packs / "tmp_pack_x"):
+            left.touch()
+        (world.root / ".vault.git.new-x" / "objects").mkdir(parents=True)
+        another = GitWorkspaces(world.repository, world.root, OpenSandbox())
+        await another.snapshot("t1")
+        assert [*packs.glob("*.keep"), *packs.glob("tmp_*"), *world.root.glob(".vault*")] == []
+        assert pack.exists()
+
+    asyncio.run(main())
+
+
 def test_retiring_that_was_cut_short_is_taken_up(world: GitWorld) -> None:
     """What was rescued already is not rescued twice."""
 

@@ -7,8 +7,8 @@ was moved still has its inode, or nobody is left at its old path: it keeps its i
 original is still where it was: the copy gets a new id.
 """
 
+import contextlib
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ def identify(git_dir: Path, *, new_id: Callable[[], str]) -> RepositoryId:
 
     Raises `Refused` if the folder may not be written.
     """
+    _clear_up(git_dir)
     there = git_dir.stat()
     inode, path = f"{there.st_dev}:{there.st_ino}", str(git_dir)
     card = _read(git_dir)
@@ -77,7 +78,25 @@ def _write_first(git_dir: Path, card: _Card) -> _Card:
 
 
 def _written(git_dir: Path, card: _Card) -> Path:
-    handle, name = tempfile.mkstemp(prefix=f"{FILE}-", dir=git_dir)
-    with os.fdopen(handle, "wb") as file:
-        file.write(os.fsencode(f"{card.id}\n{card.inode}\n{card.path}\n"))
-    return Path(name)
+    draft = git_dir / f"{FILE}-{os.getpid()}"
+    draft.write_bytes(os.fsencode(f"{card.id}\n{card.inode}\n{card.path}\n"))
+    return draft
+
+
+def _clear_up(git_dir: Path) -> None:
+    """Remove drafts of processes that died over them. One whose number somebody else has now goes later."""
+    for draft in git_dir.glob(f"{FILE}-*"):
+        pid = draft.name.rpartition("-")[2]
+        with contextlib.suppress(OSError):
+            if not (pid.isdigit() and _lives(int(pid))):
+                draft.unlink()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

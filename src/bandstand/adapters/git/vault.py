@@ -10,6 +10,7 @@ What comes from a workspace is checked object by object and for completeness bef
 
 import asyncio
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -56,10 +57,12 @@ class Vault:
     def __init__(self, repository: GitRepository, folder: Path) -> None:
         self._repository = repository
         self._folder = folder
+        self._drafts = f".{folder.name}.new-"
         self._lock = asyncio.Lock()
         self._receivers = 0
         self._takers = 0
         self._tidying = asyncio.Lock()
+        self._clear = False
         self.store = Store(repository.git, folder, ours=True)
 
     async def open(self) -> None:
@@ -71,9 +74,11 @@ class Vault:
             )
 
     def _open(self, settings: str, shallow: bytes, objects: tuple[Path, ...]) -> None:
+        if not self._clear:
+            self._clear_up()
         if not self._folder.exists():
             self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            making = Path(tempfile.mkdtemp(prefix=f".{self._folder.name}.new-", dir=self._folder.parent))
+            making = Path(tempfile.mkdtemp(prefix=self._drafts, dir=self._folder.parent))
             # An object that is large is written as it comes, not unpacked in memory.
             fill(making, settings=settings + "[core]\n\tbigFileThreshold = 16m\n", shallow=shallow)
             (making / "objects" / "info").mkdir()
@@ -109,6 +114,15 @@ class Vault:
             raise Refused("What the workspace holds is not complete: objects of its history are missing.")
         fault("snapshot.receive.after")
         return self._folder / "objects" / "pack" / f"pack-{pack}.keep" if kind == "keep" else None
+
+    def _clear_up(self) -> None:
+        """Remove what one left who died: drafts of the vault, halves of packs, and what keeps packs as they are."""
+        for draft in self._folder.parent.glob(f"{self._drafts}*"):
+            shutil.rmtree(draft, ignore_errors=True)
+        packs = self._folder / "objects" / "pack"
+        for left in (*packs.glob("tmp_*"), *packs.glob("*.keep")):
+            left.unlink(missing_ok=True)
+        self._clear = True
 
     @asynccontextmanager
     async def _receiving(self) -> AsyncIterator[None]:

@@ -38,7 +38,7 @@ from bandstand.adapters.hosts.channel import (
     released,
 )
 from bandstand.adapters.hosts.journal import note, scan
-from bandstand.adapters.hosts.waking import BELL, LOCK, Waking, hang, outside
+from bandstand.adapters.hosts.waking import BELL, LOCK, Waking, hang, outside, take_down
 from bandstand.adapters.hosts.weighing import weights
 from bandstand.domain.errors import Broken, Refused, Unavailable
 from bandstand.domain.ids import RunId
@@ -334,6 +334,7 @@ class LocalHost:
         """What is known of the run's process. Of a lost one nothing is left when this returns."""
         folder = self._folder(run)
         found = _state(folder)
+        take_down(folder)
         if found.state is RunState.LOST:
             await _sweep(folder)
         return found

@@ -43,6 +43,13 @@ def hang(folder: Path, waking: Waking | None) -> Path | None:
     return bell
 
 
+def take_down(folder: Path) -> None:
+    """Remove the bells of a run that were left by daemons which died when its holder had just been started."""
+    for bell in folder.glob("bell-*"):
+        if not bell.name.startswith(f"bell-{os.getpid()}-"):
+            bell.unlink(missing_ok=True)
+
+
 def outside(waking: Waking | None, bell: Path | None) -> tuple[tuple[str, ...], dict[str, str]]:
     """What to put in front of a holder's command, and the environment for that; it does not reach the holder."""
     command = (shutil.which("sh") or "/bin/sh", str(_SCRIPT), "hold", bell.name if bell else _NOBODY)

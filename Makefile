@@ -1,6 +1,6 @@
 # The one entry: what a person runs is what the robots run. Everything works twice, as root and as an ordinary user.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast bench lint format lock
+.PHONY: help setup demo test test-fast test-chaos bench lint format lock
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ test: ## the gate: every lint and every test
 test-fast: ## all tests but the end-to-end ones and those with real agents (ARGS="-k name" goes to pytest)
 	@scripts/setup.sh sandbox
 	@scripts/check.sh tests-fast $(ARGS)
+
+test-chaos: ## every fault at every point of the main job: about half an hour (ARGS="-k name"; ARGS=--page keeps the table)
+	@scripts/setup.sh sandbox
+	@scripts/check.sh tests-chaos $(ARGS)
 
 bench: ## measure the figures, each beside its floor (ARGS="NAME … --json FILE" chooses, and keeps what was found)
 	@scripts/setup.sh sandbox

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs groups of steps (lint, tests, tests-fast), every step even after a failure, and ends with the worst exit code.
+# Runs groups of steps (lint, tests, tests-fast, tests-chaos), every step even after a failure, and ends with the worst exit code.
 # Words after the groups go to pytest.
 set -u
 unset PYTHONHOME PYTHONPATH
@@ -41,7 +41,7 @@ tests() { step "tests" pytest --numprocesses=auto --inline-snapshot=disable "$@"
 groups=""
 while [ $# -gt 0 ]; do
     case $1 in
-        lint | tests | tests-fast) groups="$groups $1" ;;
+        lint | tests | tests-fast | tests-chaos) groups="$groups $1" ;;
         *) break ;;
     esac
     shift
@@ -51,7 +51,8 @@ for group in $groups; do
     case $group in
         lint) lint ;;
         tests) tests "$@" ;;
-        tests-fast) tests --ignore=tests/e2e --ignore=tests/agents "$@" ;;
+        tests-fast) tests --ignore=tests/e2e --ignore=tests/agents --ignore=tests/chaos "$@" ;;
+        tests-chaos) tests tests/chaos/every_*.py "$@" ;;
     esac
 done
 

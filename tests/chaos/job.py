@@ -12,7 +12,7 @@ write it, so a turn that is given again ends as it would have.
 import textwrap
 from collections.abc import Mapping
 
-from tests.e2e.stage import CALC, TESTS
+from tests.e2e.stage import CALC, HOLD, TESTS
 
 TASKS = """\
 tasks:
@@ -44,11 +44,14 @@ tasks:
     MERGE
     - times: always
       steps:
+        - say: I read the manual first.
+        - HOLD_READING
         - ask_permission: {title: Fetch the manual, kind: fetch, command: "curl manual"}
-        - HOLD
         - edit: {path: notes.md, content: "# Notes\\nIt adds.\\n"}
+        - HOLD_WRITING
         - edit: {path: one.txt, content: "one\\n"}
         - COMMIT
+        - HOLD_COMMITTED
         - say: I wrote it down.
   two:
     MERGE
@@ -78,10 +81,15 @@ tasks:
 """
 
 
-def score(*, hold: str = "say: Now I write.") -> str:
-    """What the agents play. `hold` is a step of `one`, behind its permission and before its first edit."""
+STAGES = ("READING", "WRITING", "COMMITTED")
+"""Where the agent of `one` can be held: before its permission, between two edits, behind its commit."""
+
+
+def score(*, held: str = "") -> str:
+    """What the agents play. At the stage `held` the one of `one` waits until the test says `go_on`."""
     text = _SCORE
-    for name, step in (("MERGE", _MERGE), ("COMMIT", _COMMIT), ("HOLD", hold)):
+    steps = {f"HOLD_{stage}": HOLD if stage == held else "say: I go on." for stage in STAGES}
+    for name, step in {"MERGE": _MERGE, "COMMIT": _COMMIT, **steps}.items():
         text = _filled(text, name, step)
     return text
 

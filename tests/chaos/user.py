@@ -10,9 +10,10 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bandstand.domain.errors import BandstandError, Unavailable
 from bandstand.faces.wire import Client, Json, raise_error
@@ -25,32 +26,51 @@ from tests.real_git import Folder
 
 JOB_SECONDS = 120.0
 BORN_SECONDS = 20.0
+ANSWER_SECONDS = 30.0
 GONE = frozenset({"landed", "stopped"})
 
 
 @dataclass(kw_only=True)
 class User:
-    """A user of one repository. `plan` is what BAND_FAULT says to one daemon after another, as they die."""
+    """A user of one repository.
+
+    `plan` are orders for BAND_FAULT. Each daemon is given all of them that have not struck yet, and what `always` says
+    too. If the user `waits`, holders are left to start another daemon as long as there are any.
+    """
 
     stage: Stage
     repository: Folder
     plan: list[str] = field(default_factory=list)
-    wakes: bool = False  # whether holders are left to start another daemon, where there are any
-    hold: str = "say: Now I write."
+    always: tuple[str, ...] = ()
+    waits: bool = False
+    score: str = field(default_factory=job.score)
     repeated: int = 0
     shown: list[str] = field(default_factory=list)
+    born: list["subprocess.Popen[str]"] = field(default_factory=list)
+    heard: set[str] = field(default_factory=set)  # what went wrong, in the words of the API
 
     @classmethod
-    def at(cls, stage: Stage, *plan: str, wakes: bool = False) -> "User":
+    def at(cls, stage: Stage, *plan: str, **more: Any) -> "User":
         """A user with the main job's repository."""
-        return cls(
-            stage=stage, repository=stage.repository(files=job.FILES, rules=job.RULES), plan=[*plan], wakes=wakes
-        )
+        return cls(stage=stage, repository=stage.repository(files=job.FILES, rules=job.RULES), plan=[*plan], **more)
 
     @property
     def record(self) -> Path:
         """Where daemons write what they pass."""
         return self.stage.root / "passed"
+
+    def struck(self) -> list[str]:
+        """The points where a fault struck, in order."""
+        return [point for point, _, *actions in self.passed() if actions]
+
+    def pending(self) -> list[str]:
+        """The orders that have not struck yet."""
+        left = [*self.plan]
+        for point in self.struck():
+            due = next((one for one in left if one.partition("=")[0].partition("@")[0] == point), None)
+            if due is not None:
+                left.remove(due)
+        return left
 
     def passed(self) -> list[list[str]]:
         """The words of every passing: point, number, and what was done there."""
@@ -66,7 +86,12 @@ class User:
         """Bring the main job to its end; the fleet as it is shown then. Fails the test when that takes too long."""
         deadline = time.monotonic() + seconds
         self.submit(deadline)
+        return self.play_on(deadline)
+
+    def play_on(self, deadline: float) -> Json:
+        """Bring the job to its end from where it is."""
         while True:
+            self._in_time(deadline, "See `band ps`.")
             fleet = self.look(deadline)
             if all(row["mark"] in GONE and row["over"] for row in fleet["tasks"]):
                 return fleet
@@ -78,19 +103,19 @@ class User:
         work = {
             "tasks": _tasks(),
             "agent": "rehearsal",
-            "score": {"name": "score.yaml", "text": job.score(hold=self.hold)},
+            "score": {"name": "score.yaml", "text": self.score},
             "variables": self.stage.environment,
         }
-        digest = self.ask("POST", f"{self.at_repository(deadline)}/plans", work, deadline)["digest"]
+        digest = self.ask("/plans", work, deadline)["digest"]
         self.order("/tasks", {**work, "digest": digest}, key="submit", deadline=deadline)
 
     def look(self, deadline: float) -> Json:
         """The fleet, whoever has to be started for that."""
         while True:
-            try:
-                return self.client().call("ps", path=str(self.repository.path), tasks=[])
-            except Unavailable:
-                self.revive(deadline)
+            if self.answering():
+                with suppress(Unavailable):
+                    return self.client().call("ps", path=str(self.repository.path), tasks=[])
+            self.revive(deadline)
 
     def attend(self, fleet: Json, deadline: float) -> None:
         """Do what the fleet wants of its user now."""
@@ -119,30 +144,43 @@ class User:
 
     def order(self, path: str, body: Json, *, key: str, deadline: float) -> None:
         """Give an order, and when it was taken give it once more: the receipt is the same."""
-        first = self.ask("POST", f"{self.at_repository(deadline)}{path}", body, deadline, key=key)
-        again = self.ask("POST", f"{self.at_repository(deadline)}{path}", body, deadline, key=key)
+        first = self.ask(path, body, deadline, key=key)
+        again = self.ask(path, body, deadline, key=key)
         assert again == first, f"The order {key!r} was carried out twice."
         self.repeated += 1
 
-    def at_repository(self, deadline: float) -> str:
-        """Where the repository is in the API."""
-        found = self.ask("POST", "/repositories", {"path": str(self.repository.path)}, deadline)
-        return f"/repositories/{found['id']}"
+    def ask(self, path: str, body: Json, deadline: float, *, key: str = "") -> Json:
+        """What the API says to a request about the repository, however many daemons that takes.
 
-    def ask(self, method: str, path: str, body: Json, deadline: float, *, key: str = "") -> Json:
-        """What the API says, however many daemons that takes."""
+        Raises what the API refuses.
+        """
         while True:
             try:
-                status, said = _exchange(self.stage.state / "run" / "api.sock", method, path, body, key)
+                status, said = self._exchange("/repositories", {"path": str(self.repository.path)}, "")
+                if status == 200:
+                    status, said = self._exchange(f"/repositories/{said['id']}{path}", body, key)
             except (OSError, http.client.HTTPException, ValueError):
                 self.revive(deadline)
                 continue
             if status < 300:
                 return said
-            if status not in (500, 503):
+            words = said["error"]["message"]
+            self.heard.add(f"{path}: {words}")
+            if status < 500 and "no repository" not in words:  # the daemon that had opened it died just now
                 raise_error(said["error"])
-            self._in_time(deadline, f"{method} {path} is answered with {status}: {said}")
-            time.sleep(LOOK_AGAIN_SECONDS)
+            self._in_time(deadline, f"{path} is answered with {status}: {said}")
+            time.sleep(ASK_AGAIN_SECONDS)
+
+    def _exchange(self, path: str, body: Json, key: str) -> tuple[int, Json]:
+        connection = http.client.HTTPConnection("localhost")
+        with closing(connection):
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.settimeout(ANSWER_SECONDS)
+            connection.sock.connect(str(self.stage.state / "run" / "api.sock"))
+            headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
+            connection.request("POST", f"/api/v1{path}", json.dumps(body), headers)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
 
     def client(self) -> Client:
         """The wire to the daemon."""
@@ -155,19 +193,20 @@ class User:
         born = time.monotonic() + BORN_SECONDS
         while not self.answering():
             self._in_time(deadline, "No daemon answers.")
-            if not self.daemons() and not (self.wakes and self._may_be_woken(born)):
+            if not self.daemons() and not (self.waits and self._may_be_woken(born)):
                 self.start()
             time.sleep(LOOK_AGAIN_SECONDS)
 
     def start(self) -> None:
-        """Start a daemon with the next orders of the plan. One that a holder has started meanwhile is killed for it."""
-        orders = self.plan.pop(0) if self.plan else ""
-        environment = {**self.stage.environment, VARIABLE: f"record={self.record},{orders}"}
+        """Start a daemon with the orders that are left. One that a holder has started meanwhile is killed for it."""
+        orders = ",".join([f"record={self.record}", *self.always, *self.pending()])
+        environment = {**self.stage.environment, VARIABLE: orders}
         while True:
             process = subprocess.Popen(
                 self.stage.command("daemon"), env=environment, cwd="/", stdin=subprocess.DEVNULL, text=True,
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
+            self.born.append(process)
             self.stage.take(process)
             while process.poll() is None and self.answering() != process.pid:
                 time.sleep(LOOK_AGAIN_SECONDS)
@@ -187,7 +226,10 @@ class User:
         return [pid for pid, command in self.stage.processes().items() if "bandstand daemon" in command]
 
     def answering(self) -> int:
-        """The daemon that takes commands, if there is one."""
+        """The daemon that takes commands, if there is one. One that stands still is killed, one that is dead buried."""
+        for process in self.born:
+            process.poll()
+        end(pid for pid in self.daemons() if stands_still(pid))
         try:
             return int(self.client().call("hello")["pid"])
         except BandstandError:
@@ -210,15 +252,8 @@ def _tasks() -> Iterable[Json]:
     return tasks
 
 
-def _exchange(at: Path, method: str, path: str, body: Json, key: str) -> tuple[int, Json]:
-    connection = http.client.HTTPConnection("localhost", timeout=30)
-    connection.sock = socket.socket(socket.AF_UNIX)
-    try:
-        connection.sock.settimeout(30)
-        connection.sock.connect(str(at))
-        headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
-        connection.request(method, f"/api/v1{path}", json.dumps(body), headers)
-        response = connection.getresponse()
-        return response.status, json.loads(response.read())
-    finally:
-        connection.close()
+def stands_still(pid: int) -> bool:
+    """Whether a process was stopped."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    return False

@@ -49,6 +49,10 @@ class PathChange:
     old: Entry | None
     new: Entry | None
 
+    def is_left(self, place: Path) -> bool:
+        """Whether a file that the landing removes is still there."""
+        return self.new is None and (place.is_symlink() or place.is_file())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkout:
@@ -221,16 +225,12 @@ class CheckoutMove:
         if view.candidates:
             await self._set_entries({path: self._changes[path].new for path in view.candidates})
             await self._run("update-index", "-q", "--refresh", ok=(0, 1))
-            edited = await self._edited()
-            view.blocked.update(path for path in view.candidates if path in edited or self._is_left(path))
+            folder, edited = self._checkout.folder, await self._edited()
+            left = {path for path in view.candidates if self._changes[path].is_left(folder / path)}
+            view.blocked.update(left, view.candidates & edited)
         if view.blocked:
             raise CheckoutInTheWay(tuple(sorted(view.blocked)), self._checkout.folder)
         return tuple(sorted(view.candidates)), tuple(sorted(view.alike))
-
-    def _is_left(self, path: str) -> bool:
-        """Whether a file that NEW removes is still there."""
-        place = self._checkout.folder / path
-        return self._changes[path].new is None and (place.is_symlink() or place.is_file())
 
     async def _view(self) -> "View":
         entries, unmerged = await self._entries()

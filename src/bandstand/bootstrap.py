@@ -12,7 +12,7 @@ from pathlib import Path
 from bandstand.adapters.agents.acp import AcpProtocol
 from bandstand.adapters.checks import SandboxedChecks
 from bandstand.adapters.checks.remains import OutputRemains
-from bandstand.adapters.clock import AwakeClock
+from bandstand.adapters.clock import AwakeClock, Reading, this_boot
 from bandstand.adapters.git.abandoned import StateFolders
 from bandstand.adapters.git.checkpoints import GitCheckpoints
 from bandstand.adapters.git.remains import GitRemains
@@ -82,7 +82,7 @@ class Bandstand:
         self.home = Path(environment.get("HOME") or "/")
         self._environment = environment
         self.redaction = redaction or Redaction(environment)
-        self._clock = AwakeClock()
+        self._clock = AwakeClock(boot=this_boot(), earlier=Reading.kept(places.clock))
         self._log = SqliteLog(places.database)
         self.measures = Measures()
         self.broadcast = Broadcast(self._log)
@@ -108,11 +108,22 @@ class Bandstand:
         """
         self.places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self._log.open()
+        with contextlib.suppress(BandstandError):  # whoever needs that fact will tell
+            for fact in await self._log.read_all(after=await self._log.latest() - 1):
+                self._clock.not_before(fact.at)
         await self.fleets.heed_stop()
         desks = [await self._left_at_work(repository) for repository in await self._log.repositories()]
         for desk in desks:
             if desk is not None:
-                self._set_off(desk)
+                self._begin(desk)
+        self.look()
+
+    def look(self) -> None:
+        """From time to time: keep what the clock shows, which catches up with the time of day if nothing goes on."""
+        if not any(going.desk.live for going in self._going.values()):
+            self._clock.catch_up()
+        with contextlib.suppress(OSError):  # the state may be gone, or the disk full: then time counts by the wall
+            self._clock.reading().save(self.places.clock)
 
     async def stop(self) -> None:
         """Let go of everything, once what takes moments is done. Agents go on, and the next start finds them again."""
@@ -120,6 +131,7 @@ class Bandstand:
         for going in self._going.values():
             going.brain.cancel()
         await asyncio.gather(*(going.brain for going in self._going.values()), return_exceptions=True)
+        self.look()
         self._going.clear()
         await self._admission.stop()
         await self._log.close()
@@ -132,14 +144,14 @@ class Bandstand:
             if going is not None and not going.desk.repository.path.exists():
                 await self._let_go(going)  # it was moved, or the linked worktree that it was found in is gone
             if repository.id not in self._going:
-                await self._begin(repository)
+                self._begin(await self._open(repository))
             return self._going[repository.id].desk
 
     async def reseat(self, desk: Desk) -> Desk:
         """The desk of the same repository, made anew: for a change of its sandbox."""
         async with self._lock:
             await self._let_go(self._going[desk.repository.id])
-            await self._begin(await self.repository(desk.repository.path))
+            self._begin(await self._open(await self.repository(desk.repository.path)))
             return self._going[desk.repository.id].desk
 
     async def forget(self, desk: Desk) -> None:
@@ -239,16 +251,13 @@ class Bandstand:
                 return await self._open(repository)
         return None
 
-    async def _begin(self, repository: GitRepository) -> None:
-        self._set_off(await self._open(repository))
-
     async def _open(self, repository: GitRepository) -> Desk:
         heard, measures = self.broadcast.hear, self.measures
         fleet = Fleet(repository.id, log=self._log, clock=self._clock, heard=heard, measures=measures)
         await fleet.open()
         return self._compose(repository, fleet)
 
-    def _set_off(self, desk: Desk) -> None:
+    def _begin(self, desk: Desk) -> None:
         brain = asyncio.create_task(desk.brain.run(), name=f"brain {desk.repository.id}")
         self._going[desk.repository.id] = Going(desk=desk, brain=brain)
 

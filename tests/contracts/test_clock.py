@@ -11,8 +11,8 @@ import pytest
 from bandstand.adapters.clock import AwakeClock
 from bandstand.ports.clock import Clock
 from bandstand.testing.clock import FakeClock
+from tests.hand_machine import NOON, HandMachine
 
-NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 TICK = timedelta(milliseconds=10)
 
 Running = Callable[[], AbstractAsyncContextManager[Clock]]
@@ -176,34 +176,9 @@ def test_setting_the_wall_clock_does_not_move_the_awake_clock() -> None:
     assert clock.now() == NOON + timedelta(seconds=3, microseconds=500_001)
 
 
-class Machine:
-    """A machine whose time passes by hand, awake and asleep."""
-
-    def __init__(self) -> None:
-        self.awake = 5_000_000_000
-        self.asleep = 0
-        self.wall = NOON
-        self.clock = AwakeClock(
-            wall=lambda: self.wall, awake_ns=lambda: self.awake, since_boot_ns=lambda: self.awake + self.asleep
-        )
-
-    def works(self, seconds: float) -> None:
-        """Some time passes."""
-        self.awake += round(seconds * 1e9)
-
-    def sleeps(self, seconds: float) -> None:
-        """It is suspended for a while."""
-        self.asleep += round(seconds * 1e9)
-
-    @property
-    def shown(self) -> float:
-        """What the clock shows: seconds since it began."""
-        return (self.clock.now() - NOON).total_seconds()
-
-
 def test_nothing_expires_for_a_minute_after_a_suspended_machine_wakes() -> None:
     """The awake clock stands for that minute, and goes on from where it stood."""
-    machine = Machine()
+    machine = HandMachine()
     machine.works(100)
     assert machine.shown == 100
     machine.sleeps(8 * 3600)
@@ -219,7 +194,7 @@ def test_nothing_expires_for_a_minute_after_a_suspended_machine_wakes() -> None:
 
 def test_a_suspend_that_is_noticed_late_counts_too() -> None:
     """Nobody looked for a while: what may have passed since the machine woke does not count, the rest does."""
-    machine = Machine()
+    machine = HandMachine()
     machine.works(100)
     assert machine.shown == 100
     machine.sleeps(3600)
@@ -237,7 +212,7 @@ def test_a_suspend_that_is_noticed_late_counts_too() -> None:
 
 def test_each_suspend_gives_another_minute() -> None:
     """Also within the minute of the one before; the clock never goes backwards."""
-    machine = Machine()
+    machine = HandMachine()
     machine.works(10)
     shown = [machine.shown]
     for _ in range(5):
@@ -251,7 +226,7 @@ def test_each_suspend_gives_another_minute() -> None:
 
 def test_clocks_that_are_read_a_moment_apart_are_no_suspend() -> None:
     """A process that is stopped between two looks at its clocks has not slept."""
-    machine = Machine()
+    machine = HandMachine()
     for drift in (1.5, -30, 1.5, 0):
         machine.asleep = round(drift * 1e9)
         machine.works(10)

@@ -65,6 +65,11 @@ class Places:
         return self.state / "daemon.starts"
 
     @property
+    def clock(self) -> Path:
+        """What the daemon's clock showed last: the next one goes on from there."""
+        return self.state / "clock.json"
+
+    @property
     def down(self) -> Path:
         """There from when a daemon was ended on purpose until a person starts one: holders start none meanwhile."""
         return self.state / "down"

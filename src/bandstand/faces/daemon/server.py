@@ -122,6 +122,7 @@ async def _serve(
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(over.wait(), _LOOK_SECONDS)
                 desk.look()
+                band.look()
                 await _heed_stop(band)
             await desk.drain()
             server.close()

@@ -31,6 +31,9 @@ _REMAINS = schemas()["Remains"]["properties"]["things"]
 OWN: Mapping[str, Json] = {
     "Answered": things({"answered": several(TEXT)}),
     "AskList": several(ref("Ask")),
+    "Bundle": things(
+        {"file": TEXT, "bytes": NUMBER, "entries": several(things({"name": TEXT, "about": TEXT, "bytes": NUMBER}))}
+    ),
     "Cleared": things({"cleared": FLAG, "things": _REMAINS, "bytes": NUMBER, "abandoned": _REMAINS}),
     "Demo": things({"repository": TEXT, "tasks": several(ref("Row")), "tests_pass": FLAG, "asks": several(ref("Ask"))}),
     "Doctor": things({"ok": FLAG, "findings": several(things({"level": TEXT, "what": TEXT, "cure": TEXT}))}),
@@ -85,7 +88,7 @@ PRINTS: Mapping[str, Mapping[str, str]] = {
     "gc": {"": "Cleared"},
     "help": {"": "Verbs", "VERB": "Verb"},
     "agents": {"": "Agents"},
-    "doctor": {"": "Doctor"},
+    "doctor": {"": "Doctor", "--bundle": "Bundle"},
     "demo": {"": "Demo"},
     "up": {"": "Up"},
     "down": {"": "Down"},

@@ -7,6 +7,7 @@ RECORDS: Mapping[str, str] = {
     "Answered": "What was answered.",
     "Ask": "One thing that needs a human.",
     "AskList": "A list of [Ask](#ask), the most urgent first.",
+    "Bundle": "The archive that was written.",
     "Change": "What a task's branch adds to its target; `null` as long as there is nothing.",
     "Rescues": "What was kept of work that did not land, the newest first.",
     "Rescue": "What was kept of one task.",
@@ -57,6 +58,7 @@ WORDS: Mapping[str, str] = {
     "rescues": "the rescues",
     "view": "the rescue",
     "checkpoints": "each one, the newest last",
+    "about": "what it is",
     "acceptance": "sentences that have to be true in the end",
     "added": "lines added",
     "agent": "the agent's name",
@@ -102,6 +104,7 @@ WORDS: Mapping[str, str] = {
     "event": "the fact itself, as the log keeps it",
     "examples": "commands, each with what it does",
     "facts": "the types of the facts that followed",
+    "file": "where it is",
     "files": "how many files it touches",
     "findings": "what was looked at",
     "gates": "what in the change decides how it is judged, and so needs a human",
@@ -195,6 +198,7 @@ WORDS: Mapping[str, str] = {
 """By the name of the key."""
 
 HERE: Mapping[str, str] = {
+    "Bundle.entries": "the files in it",
     "Rescue.at": "when something of it was kept last",
     "Rescue.bytes": "what it takes on the disk",
     "Rescue.why": "why it was kept",

@@ -16,6 +16,7 @@ _AGENTS = """\
 """
 _DOCTOR = """\
   band doctor                     look at everything, mend nothing
+  band doctor --bundle            an archive for a bug report; look through it before you send it
   band doctor --json | jq -r '.findings[] | select(.level == "missing") | .cure'
 """
 _DEMO = """\
@@ -43,6 +44,19 @@ In zsh `autoload -Uz compinit && compinit` has to stand in ~/.zshrc, and the fol
 
 def _help(parser: "ArgumentParser") -> None:
     parser.add_argument("about", nargs="?", metavar="VERB", help="the verb to explain; without one, all in a line")
+    json_option(parser)
+
+
+def _doctor(parser: "ArgumentParser") -> None:
+    parser.add_argument(
+        "--bundle",
+        action="store_const",
+        dest="does",
+        const="bandstand.faces.cli.bundle:bundle",
+        help="write an archive for a report about a fault, without secrets, and say what is in it",
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="with --bundle: where to; by default here, by the time")
+    parser.add_argument("--with-texts", action="store_true", help="with --bundle: goals and messages, too")
     json_option(parser)
 
 
@@ -92,7 +106,7 @@ VERBS = (
         "doctor",
         "what this machine has and lacks; each line names its cure",
         does="bandstand.faces.cli.doctor:doctor",
-        options=json_option,
+        options=_doctor,
         examples=_DOCTOR,
         one="something is missing",
     ),

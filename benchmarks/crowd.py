@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from statistics import median
 
-from bandstand.adapters.hosts.journal import note, scan
+from bandstand.adapters.hosts.journal import scan
+from bandstand.adapters.hosts.records import note
 from benchmarks import processes
 from benchmarks.figures import Figure, Findings, Found
 from benchmarks.ground import Ground, ground, submitted

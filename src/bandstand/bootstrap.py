@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bandstand.adapters.agents.acp import AcpProtocol
+from bandstand.adapters.agents.gist import gist
 from bandstand.adapters.checks import SandboxedChecks
 from bandstand.adapters.checks.remains import OutputRemains
 from bandstand.adapters.clock import AwakeClock, Reading, this_boot
@@ -24,6 +25,7 @@ from bandstand.adapters.git.workspaces import GitWorkspaces
 from bandstand.adapters.hosts.journal import note, scan
 from bandstand.adapters.hosts.local import LocalHost
 from bandstand.adapters.hosts.remains import RunRemains
+from bandstand.adapters.hosts.upkeep import Upkeep
 from bandstand.adapters.hosts.waking import Waking
 from bandstand.adapters.machine import LinuxMachine
 from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
@@ -270,7 +272,7 @@ class Bandstand:
         sandbox = self.sandbox(fleet.state.sandbox, repository.path, repository.git_dir, git_dir=repository.git_dir)
         environment = FileEnvironment(root / "environment.json")
         self.redaction.learn(environment.kept())
-        host = LocalHost(root / "runs", sys.executable, waking=self._waking())
+        host = LocalHost(root / "runs", sys.executable, waking=self._waking(), upkeep=_upkeep(self.settings()))
         protocol = AcpProtocol()
         policies = Policies(
             fleet=fleet, repository=repository, user=self.settings, which=lambda name: which(name, environment)
@@ -309,6 +311,12 @@ class Bandstand:
             checkpointing=Checkpointing(fleet=fleet, checkpoints=GitCheckpoints(workspaces)),
             rescuing=Rescuing(fleet=fleet, repository=repository, rescues=GitRescues(repository, root / "workspaces")),
         )
+
+
+def _upkeep(settings: UserSettings) -> Upkeep:
+    """How journals of live runs are kept."""
+    table = settings.retention
+    return Upkeep(gist=gist, most=table.run_megabytes << 20, beyond=table.run_beyond)
 
 
 def _performers(

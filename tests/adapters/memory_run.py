@@ -133,6 +133,10 @@ class MemoryChannel:
                 return
             await self._run.grown()
 
+    def recall(self) -> AsyncIterator[Record]:
+        """Every record: nothing of the past was put away."""
+        return self.records()
+
     async def caught_up(self) -> int:
         """The journal's size when this channel was made."""
         return self._size

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandstand.adapters.hosts.holder.journal import record as written
-from bandstand.adapters.hosts.journal import RecordStream, ends, find, note, scan, written_key
+from bandstand.adapters.hosts.journal import find, scan
+from bandstand.adapters.hosts.records import RecordStream, ends, note, written_key
 from bandstand.domain.errors import Broken
 from bandstand.ports.hosts import RecordKind
 

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import bandstand
+from bandstand.adapters.hosts import holder
 from bandstand.adapters.hosts.journal import scan
 from bandstand.domain.errors import Unavailable
 from bandstand.faces.stream import Api
@@ -192,7 +193,7 @@ def test_a_daemon_leaves_the_holders_of_a_newer_one_alone(stage: Stage) -> None:
     stage.repository()
     stage.submit("tasks: [{id: one, goal: Say hello}]", HELD)
     stage.begun("one")
-    older = {"PYTHONPATH": str(an_installation(stage.root / "older", version="0.0.1", protocol=0))}
+    older = {"PYTHONPATH": str(an_installation(stage.root / "older", version="0.0.1", protocol=holder.VERSION - 1))}
     new = stage.daemon()
     assert stage.band("--version", variables=older).out == "band 0.0.1\n"
     refused = stage.band("ps", variables=older, ends=None)
@@ -215,7 +216,7 @@ def test_a_daemon_leaves_the_holders_of_a_newer_one_alone(stage: Stage) -> None:
 def test_an_upgrade_in_the_middle_of_work_is_not_noticed(stage: Stage) -> None:
     """The older daemon makes way. Who watches goes on without a gap, and the agent with its turn; all comes once."""
     stage.repository()
-    older = {"PYTHONPATH": str(an_installation(stage.root / "older", version="0.0.1", protocol=1))}
+    older = {"PYTHONPATH": str(an_installation(stage.root / "older", version="0.0.1", protocol=holder.VERSION))}
     mine = dict(stage.environment)
     stage.environment.update(older)
     stage.submit("tasks: [{id: one, goal: Say hello}]", FETCHES)
@@ -251,7 +252,7 @@ def an_installation(place: Path, *, version: str, protocol: int) -> Path:
     shutil.copytree(Path(bandstand.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     for name, said, instead in (
         ("__init__.py", f'"{bandstand.__version__}"', f'"{version}"'),
-        ("adapters/hosts/holder/__init__.py", "\nVERSION = 1\n", f"\nVERSION = {protocol}\n"),
+        ("adapters/hosts/holder/__init__.py", f"\nVERSION = {holder.VERSION}\n", f"\nVERSION = {protocol}\n"),
     ):
         text = (copy / name).read_text()
         assert said in text

@@ -32,6 +32,7 @@ from bandstand.config.fields import (
 )
 from bandstand.domain.agent import ToolKind
 from bandstand.domain.policy import Authorship, LandingMethod, Permission, ReviewMode
+from bandstand.domain.remains import Beyond
 from bandstand.domain.task import Role
 
 
@@ -258,6 +259,14 @@ class RetentionTable(Table):
 
     journal_days: Days = Field(default=90, description="Days that the journals of ended tasks are kept.")
     journal_megabytes: Megabytes = Field(default=5120, description="How much room they may take in a repository.")
+    run_megabytes: Megabytes = Field(
+        default=512, description="How much room the journal of one run may take while it goes on."
+    )
+    run_beyond: Beyond = Field(
+        default=Beyond.PACK,
+        description="What becomes of its oldest parts beyond that: `pack` compresses them, `drop` keeps of them only "
+        "what the run needs to go on.",
+    )
     check_days: Days = Field(default=30, description="Days that the output of an ended task's checks is kept.")
     check_megabytes: Megabytes = Field(default=1024, description="How much room it may take in a repository.")
     archive_days: Days = Field(

@@ -147,6 +147,8 @@ fetch = "deny"
 [retention]                 # 0 is for ever, and any room
 journal_days = 90
 journal_megabytes = 5120
+run_megabytes = 512
+run_beyond = "pack"         # or drop
 check_days = 30
 check_megabytes = 1024
 archive_days = 90

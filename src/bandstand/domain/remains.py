@@ -61,6 +61,13 @@ class Keep:
     bytes: int = 0
 
 
+class Beyond(StrEnum):
+    """What becomes of the oldest parts of a journal that takes more room than it may."""
+
+    PACK = "pack"
+    DROP = "drop"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
     """How long to keep what nobody needs any more, but somebody might want to read."""

@@ -65,6 +65,14 @@ class Channel(Protocol):
         """Every record from offset `after` on, those to come too; ends behind the exit record or with the run."""
         ...
 
+    def recall(self) -> AsyncIterator[Record]:
+        """What one needs of the past to go on, then every record, those to come too; ends as `records` does.
+
+        Of what was said long ago that is every line to the agent, every request and answer, and the end of what the
+        agent said in each turn.
+        """
+        ...
+
     async def caught_up(self) -> int:
         """The size of the journal when this channel attached: requests before it were made to an earlier reader."""
         ...

@@ -120,6 +120,10 @@ class MemoryChannel:
             if changed is self._held.changed:
                 await changed.wait()
 
+    def recall(self) -> AsyncIterator[Record]:
+        """Every record: nothing of the past was put away."""
+        return self.records()
+
     async def caught_up(self) -> int:
         """The size of the journal when this channel attached."""
         return self._size

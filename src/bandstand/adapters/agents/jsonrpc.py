@@ -173,7 +173,7 @@ class Connection:
         size = await self._channel.caught_up()
         if size <= 0:
             await self._catch_up()
-        stream = self._channel.records(after=0)
+        stream = self._channel.recall()
         try:
             number = 0
             async for record in stream:

@@ -39,6 +39,8 @@ QUESTION: Final = "elicitation/create"
 SERVES: Final = frozenset({PERMISSION, QUESTION})
 INVALID_PARAMS: Final = -32602
 REQUEST_CANCELLED: Final = -32800
+MESSAGE_LIMIT: Final = 1 << 17
+"""How many characters of what an agent says in a turn are kept for sure, from the end."""
 
 
 def turn_key(turn: int) -> str:
@@ -56,16 +58,22 @@ class Turn:
     """A turn as far as it has come. Once it has an `end`, nothing of it changes."""
 
     key: str
-    said: list[str] = field(default_factory=list)
+    said: deque[str] = field(default_factory=deque)
+    length: int = 0
     cancelled: bool = False
     end: TurnResult | PromptFailed | None = None
 
     def hear(self, passage: Passage) -> None:
-        """Take in a piece of the agent's message; a blank line parts one message from the next."""
+        """Take in a piece of the agent's message; a blank line parts one message from the next.
+
+        Of a message that goes on and on the end is kept.
+        """
         if isinstance(passage.update, Said):
-            if passage.begins and self.said:
-                self.said.append("\n\n")
-            self.said.append(passage.update.text)
+            piece = f"\n\n{passage.update.text}" if passage.begins and self.said else passage.update.text
+            self.said.append(piece)
+            self.length += len(piece)
+            while self.length - len(self.said[0]) >= MESSAGE_LIMIT:
+                self.length -= len(self.said.popleft())
 
     def finish(self, answer: Answered, *, cost_usd: float) -> None:
         """End it. An error in answer to a cancelled prompt is an agent's clumsy way to say that it stopped."""

@@ -11,14 +11,15 @@ import fcntl
 import json
 import os
 import signal
-import socket
-import struct
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from bandstand.adapters.hosts import holder
-from bandstand.adapters.hosts.journal import RecordStream, ends, scan, written_key
+from bandstand.adapters.hosts.journal import AS_WRITTEN, TO_GO_ON, Forms, as_written_from, scan
+from bandstand.adapters.hosts.records import ends, written_key
+from bandstand.adapters.hosts.tail import Tail, connected, peer
+from bandstand.adapters.hosts.upkeep import Upkeep
 from bandstand.domain.errors import Broken, Refused, Unavailable
 from bandstand.domain.ids import RunId
 from bandstand.ports.hosts import Record
@@ -27,8 +28,7 @@ ANSWER_SECONDS = 10.0
 KILL_SECONDS = 30.0  # a holder that ends may have to wait for a busy disk
 LOOK_AGAIN_SECONDS = 0.005  # for what tells nobody: a lock that becomes free
 _CALL_AGAIN_SECONDS = 0.05  # for a holder that hung up on a reader and is not dead
-_CHUNK = 1 << 16  # bytes read at once: short lines of so many take the event loop some 20 ms
-_BATCH = 256  # records that wait for who reads them, before no more are taken in
+_CHUNK = 1 << 16  # bytes of an answer, at most
 _REFUSALS = {
     "ended": "Run {run} has ended.",
     "fenced": "Another channel has taken over run {run}.",
@@ -62,29 +62,6 @@ async def released(folder: Path, *, within: float) -> bool:
             return False
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
     return True
-
-
-def _connected(folder: Path) -> socket.socket:
-    """A socket to the holder of that folder, whatever the length of its path."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.setblocking(False)
-    place = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        sock.connect(f"/proc/self/fd/{place}/sock")
-        if _peer(sock)[1] != os.geteuid():
-            raise PermissionError("The holder belongs to another user.")
-    except OSError:
-        sock.close()
-        raise
-    finally:
-        os.close(place)
-    return sock
-
-
-def _peer(sock: socket.socket) -> tuple[int, int]:
-    """The process and the user at the other end."""
-    pid, uid, _ = struct.unpack("iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return pid, uid
 
 
 def _resolve(answer: asyncio.Future[bool], value: object) -> None:
@@ -144,7 +121,7 @@ class Connection:
     async def open(cls, run: RunId, folder: Path) -> "Connection":
         """Connect to the holder of that folder. Raises `Unavailable` if there is none, or not one of our own user."""
         try:
-            sock = _connected(folder)
+            sock = connected(folder)
             reader, writer = await asyncio.open_unix_connection(sock=sock, limit=_CHUNK)
         except OSError as error:
             raise Unavailable(f"Run {run} has no holder that answers.") from error
@@ -152,7 +129,7 @@ class Connection:
 
     def process(self) -> HolderProcess:
         """The holder. Trust it after an answer only: by then it was alive when its pidfd was taken."""
-        pid, _ = _peer(self._writer.get_extra_info("socket"))
+        pid, _ = peer(self._writer.get_extra_info("socket"))
         try:
             return HolderProcess(os.pidfd_open(pid))
         except OSError as error:
@@ -204,91 +181,19 @@ class Connection:
             await self._writer.wait_closed()
 
 
-class Tail(asyncio.BufferedProtocol):
-    """One connection to a holder that gets its journal as it grows, read in batches: all that has come since the last.
-
-    All share one buffer, since what is in it is taken out before anybody else gets a turn.
-    """
-
-    _buffer = memoryview(bytearray(_CHUNK))
-
-    def __init__(self, *, after: int) -> None:
-        self._stream = RecordStream(after=after)
-        self._records: list[Record] = []
-        self._news = asyncio.Event()
-        self._gone = asyncio.Event()
-        self._over = False
-        self._trouble: Broken | None = None
-        self._transport: asyncio.Transport | None = None
-
-    @classmethod
-    async def open(cls, run: RunId, folder: Path, *, after: int) -> Self:
-        """Connect to the holder of that folder. Raises `Unavailable` if there is none, or not one of our own user."""
-        loop = asyncio.get_running_loop()
-        try:
-            sock = _connected(folder)
-            _, tail = await loop.create_unix_connection(lambda: cls(after=after), sock=sock)
-        except OSError as error:
-            raise Unavailable(f"Run {run} has no holder that answers.") from error
-        return tail
-
-    async def next(self) -> list[Record]:
-        """The records that have come, at least one; none once the holder has hung up. Raises `Broken` for damage."""
-        while not self._records and not self._over:
-            self._news.clear()
-            await self._news.wait()
-        records, self._records = self._records, []
-        if not records and self._trouble:
-            raise self._trouble
-        if self._transport and not self._over:
-            self._transport.resume_reading()
-        return records
-
-    async def close(self) -> None:
-        """Hang up. May be repeated."""
-        self._hang_up()
-        await self._gone.wait()
-
-    def _hang_up(self) -> None:
-        self._over = True
-        self._news.set()
-        if self._transport:
-            self._transport.abort()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Say from where on."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(json.dumps({"op": "tail", "from": self._stream.offset}).encode() + b"\n")
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Where bytes go."""
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Some have come."""
-        try:
-            self._records += self._stream.feed(bytes(self._buffer[:nbytes]))
-        except Broken as error:
-            self._trouble = error
-            self._hang_up()
-        if self._records:
-            self._news.set()
-            if len(self._records) > _BATCH and self._transport:
-                self._transport.pause_reading()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The holder has hung up, or we have."""
-        self._over = True
-        self._news.set()
-        self._gone.set()
-
-
 class LocalChannel:
     """A way to a run of this machine; see the port."""
 
     def __init__(
-        self, run: RunId, *, folder: Path, connection: Connection, process: HolderProcess, size: int, epoch: int
+        self,
+        run: RunId,
+        *,
+        folder: Path,
+        connection: Connection,
+        process: HolderProcess,
+        upkeep: Upkeep,
+        size: int,
+        epoch: int,
     ) -> None:
         self._run = run
         self._folder = folder
@@ -299,23 +204,50 @@ class LocalChannel:
         self._turn = asyncio.Lock()
         self._tails: set[Tail] = set()
         self._closed = asyncio.Event()
+        self._journal = folder / "journal"
+        self._upkeep = upkeep
+        self._look_at = upkeep.segment  # the offset behind which there is something new to look after
+        self._looking: asyncio.Task[None] | None = None
 
-    async def records(self, *, after: int = 0) -> AsyncIterator[Record]:
+    def records(self, *, after: int = 0) -> AsyncGenerator[Record, None]:
         """Every record from offset `after` on, those to come too; see the port."""
-        offset = after
+        return self._read(after, AS_WRITTEN)
+
+    def recall(self) -> AsyncGenerator[Record, None]:
+        """What one needs of the past, then every record; see the port. Who reads this looks after the journal."""
+        return self._read(0, TO_GO_ON)
+
+    async def _read(self, offset: int, prefer: Forms) -> AsyncGenerator[Record, None]:
+        """The parts that are there in another form than they were written, then what the holder sends, to the end."""
         while not self._closed.is_set():
+            start = as_written_from(self._journal, offset, prefer)
+            for record in scan(self._journal, after=offset, until=start, prefer=prefer):
+                yield record
+            offset = start
             async with contextlib.aclosing(self._tail(offset)) as tail:
                 async for records in tail:
                     offset = records[-1].end
+                    self._grown(offset, prefer)
                     for record in records:
                         yield record
                     if ends(records[-1]):
                         return
             if await self._process.gone(within=_CALL_AGAIN_SECONDS):
                 await released(self._folder, within=KILL_SECONDS)
-                for record in scan(self._folder / "journal", after=offset):
+                for record in scan(self._journal, after=offset, prefer=prefer):
                     yield record
                 return
+
+    def _grown(self, offset: int, prefer: Forms) -> None:
+        """Look after the journal once it has a new part; one reader is enough for that."""
+        if offset >= self._look_at and prefer is TO_GO_ON:
+            self._look_at = offset + self._upkeep.segment
+            self._looking = asyncio.create_task(self._look_after(self._looking))
+
+    async def _look_after(self, before: asyncio.Task[None] | None) -> None:
+        if before:
+            await before
+        await self._upkeep.look_after(self._journal)
 
     async def _tail(self, offset: int) -> AsyncGenerator[list[Record], None]:
         """What the holder sends of its journal until it hangs up; nothing if it does not take the call."""
@@ -371,3 +303,5 @@ class LocalChannel:
         connection, self._connection = self._connection, None
         if connection:
             await connection.close()
+        if self._looking:
+            await self._looking

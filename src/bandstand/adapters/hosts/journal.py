@@ -1,113 +1,137 @@
-"""Reading a holder's journal: whole records only, named by their offset, from a file or from a stream of its bytes.
+"""The files of a run's journal, as they lie in its folder.
 
-A record is `KIND TIME_MS LENGTH KEY PAYLOAD\\n`. The length rules, for a payload may hold any byte; so a journal is
-read from record to record, and one whose end is not there yet, or never came, is not seen. A key is written in percent
-encoding where it holds a blank or worse; no key is `-`.
+    journal                        as it was written, from offset 0
+    journal.0000000016777216       as it was written, from that offset on
+    journal.0000000016777216.gz    the same, packed
+    journal.0000000016777216.gist  what of it one needs to go on, each record with its offset in front of it
+
+A holder writes the last of the first two kinds; all before that are complete, and the daemon may pack them, take the
+gist of them, and drop them. The first one stays as it is: it is how one knows that the run ever was.
 """
 
-import json
+import contextlib
+import gzip
 import os
 import re
-from collections.abc import Iterator
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, unquote
 
+from bandstand.adapters.hosts.records import RecordStream, parse, written
 from bandstand.domain.errors import Broken
 from bandstand.ports.hosts import Record, RecordKind
 
+Gist = Callable[[Iterable[Record]], Iterable[Record]]
+"""What of these records, which are a whole segment, one needs to go on behind it."""
+
 _CHUNK = 1 << 16
-_HEADER = re.compile(rb"([<>+~!]) (\d{1,16}) (\d{1,12}) (\S{1,65536}) ")
-_LONGEST_HEADER = 65_600
-_KINDS = {kind.value.encode(): kind for kind in RecordKind}
-_READABLE = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}~"
-_NO_KEY = b"-"
-_LINE_BREAK = 10
+_NAME = re.compile(r"journal(?:\.(\d{16}))?(|\.gz|\.gist)")
+_OFFSET = re.compile(rb"(\d{1,16}) ")
 
 
-def written_key(key: str) -> str:
-    """How a key stands in a journal: one word."""
-    return "%2D" if key == "-" else quote(key, safe=_READABLE)
+class Form(StrEnum):
+    """How a segment is kept. The values are the ends of its files' names."""
+
+    PLAIN = ""
+    PACKED = ".gz"
+    GIST = ".gist"
 
 
-def note(record: Record) -> dict[str, Any]:
-    """What the holder noted in this record: its name under `note`, and facts. Empty for a record of another kind."""
-    if record.kind is not RecordKind.NOTE:
-        return {}
-    facts = json.loads(record.payload)
-    return facts if isinstance(facts, dict) else {}
+Forms = tuple[Form, ...]
+
+AS_WRITTEN: Forms = (Form.PLAIN, Form.PACKED, Form.GIST)
+"""Which form to read for what was said, the first that there is."""
+
+TO_GO_ON: Forms = (Form.GIST, Form.PLAIN, Form.PACKED)
+"""Which one for what matters: it is short where it can be."""
 
 
-def ends(record: Record) -> bool:
-    """Whether this is the exit record, behind which nothing comes."""
-    return note(record).get("note") == "exit"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A part of a journal in the forms in which it is there. `end` is where the next one begins, if one does."""
+
+    journal: Path
+    base: int
+    end: int | None
+    forms: frozenset[Form]
+
+    def path(self, form: Form) -> Path:
+        """Its file in one form."""
+        number = f".{self.base:016d}" if self.base else ""
+        return self.journal.with_name(f"{self.journal.name}{number}{form}")
+
+    def form(self, prefer: Forms) -> Form:
+        """The form to read."""
+        return next(form for form in prefer if form in self.forms)
+
+    def records(self, prefer: Forms, *, after: int = 0) -> Iterator[Record]:
+        """Its records from an offset on, in whichever form is there when it is read."""
+        form = self.form(prefer)
+        try:
+            yield from _READ[form](self.path(form), self.base, max(after, self.base))
+        except FileNotFoundError:
+            again = segment_at(self.journal, self.base)
+            if again and again.forms != self.forms:
+                yield from again.records(prefer, after=after)
 
 
-class RecordStream:
-    """Turns the bytes of a journal from offset `after` on, as they come in pieces, into records."""
-
-    def __init__(self, *, after: int) -> None:
-        self.offset = after
-        self._pieces: list[bytes] = []
-        self._held = 0
-        self._wanted = 0  # bytes of the next record, as far as that is known: until then there is nothing to look at
-
-    def feed(self, data: bytes) -> list[Record]:
-        """The records that these bytes complete. Raises `Broken` if they are not those of a journal."""
-        self._pieces.append(data)
-        self._held += len(data)
-        if self._held < self._wanted:
-            return []
-        records, used, self._wanted = _parse(b"".join(self._pieces), base=self.offset)
-        self._pieces = [b"".join(self._pieces)[used:]]
-        self._held -= used
-        self.offset += used
-        return records
+def segments(journal: Path) -> list[Segment]:
+    """The parts of a journal, in order; none if there is no journal. The last one may be growing."""
+    found: dict[int, set[Form]] = {}
+    with contextlib.suppress(FileNotFoundError), os.scandir(journal.parent) as entries:
+        for entry in entries:
+            if name := _NAME.fullmatch(entry.name):
+                found.setdefault(int(name[1] or 0), set()).add(Form(name[2]))
+    bases = sorted(found)
+    return [
+        Segment(journal=journal, base=base, end=end, forms=frozenset(found[base]))
+        for base, end in zip(bases, [*bases[1:], None], strict=False)
+    ]
 
 
-def _parse(data: bytes, *, base: int) -> tuple[list[Record], int, int]:
-    """The whole records at the start of `data`, how many bytes they are, and how many the next one needs at least."""
-    records: list[Record] = []
-    start = 0
-    while header := _HEADER.match(data, start):
-        kind, at_ms, length, key = header.groups()
-        first = header.end()
-        last = first + int(length)
-        if last >= len(data):
-            return records, start, last + 1 - start
-        if data[last] != _LINE_BREAK:
-            raise Broken(f"A journal is damaged at offset {base + start}: the record there does not end.")
-        records.append(
-            Record(
-                offset=base + start,
-                end=base + last + 1,
-                kind=_KINDS[kind],
-                at_ms=int(at_ms),
-                key="" if key == _NO_KEY else unquote(key.decode()),
-                payload=data[first:last],
-            )
-        )
-        start = last + 1
-    if len(data) - start > _LONGEST_HEADER:
-        raise Broken(f"A journal is damaged at offset {base + start}: no record begins there.")
-    return records, start, 0
+def segment_at(journal: Path, offset: int) -> Segment | None:
+    """The part of a journal that an offset is in, or will be; none if there is no journal."""
+    return next((part for part in reversed(segments(journal)) if part.base <= offset), None)
 
 
-def scan(path: Path, *, after: int = 0) -> Iterator[Record]:
-    """The whole records that the file holds now from offset `after` on; none if there is no file.
+def as_written_from(journal: Path, offset: int, prefer: Forms) -> int:
+    """Where from an offset on the first part begins that is to be read as it was written."""
+    for part in segments(journal):
+        if part.end is None or (part.end > offset and part.form(prefer) is Form.PLAIN):
+            break
+        offset = max(offset, part.end)
+    return offset
 
-    It may be read while it is written. A torn record is read again from its start, never from its middle: behind a
-    full disk other bytes may stand there a moment later.
+
+def scan(journal: Path, *, after: int = 0, until: int = sys.maxsize, prefer: Forms = AS_WRITTEN) -> Iterator[Record]:
+    """The whole records that the journal holds now from one offset to another, where a part ends.
+
+    It may be read while it is written, and while its parts are packed or dropped. A torn record is read again from its
+    start, never from its middle: behind a full disk other bytes may stand there a moment later.
     """
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
+    offset = after
+    while offset < until and (part := segment_at(journal, offset)):
+        begun = offset
+        for record in part.records(prefer, after=offset):
+            offset = record.end
+            yield record
+        whole = part.form(prefer) is not Form.PLAIN or offset == begun
+        if part.end is None and whole:
+            return
+        if part.end is not None and whole:
+            offset = max(offset, part.end)
+
+
+def _plain(path: Path, base: int, after: int) -> Iterator[Record]:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         offset, size = after, _CHUNK
         while True:
-            data = os.pread(file, size, offset)
-            records, used, wanted = _parse(data, base=offset)
+            data = os.pread(file, size, offset - base)
+            records, used, wanted = parse(data, base=offset)
             yield from records
             if not records and len(data) < size:
                 return
@@ -117,7 +141,74 @@ def scan(path: Path, *, after: int = 0) -> Iterator[Record]:
         os.close(file)
 
 
-def find(path: Path, key: str) -> Record | None:
+def _packed(path: Path, base: int, after: int) -> Iterator[Record]:
+    stream = RecordStream(after=base)
+    try:
+        with gzip.open(path) as file:
+            while data := file.read(_CHUNK):
+                yield from (record for record in stream.feed(data) if record.offset >= after)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise Broken(f"A part of a journal, {path.name}, is damaged: {error}.") from error
+
+
+def _gist(path: Path, _base: int, after: int) -> Iterator[Record]:
+    data, start = path.read_bytes(), 0
+    while offset := _OFFSET.match(data, start):
+        records, used, _ = parse(data, base=int(offset[1]), start=offset.end(), most=1)
+        yield from (record for record in records if record.offset >= after)
+        start = offset.end() + used
+        if not used:
+            break
+    if start < len(data):
+        raise Broken(f"A part of a journal, {path.name}, is damaged.")
+
+
+_READ = {Form.PLAIN: _plain, Form.PACKED: _packed, Form.GIST: _gist}
+
+
+def find(journal: Path, key: str) -> Record | None:
     """The line to the agent that was sent under this key, if one was."""
-    sent = (record for record in scan(path) if record.kind is RecordKind.TO_AGENT)
+    sent = (record for record in scan(journal, prefer=TO_GO_ON) if record.kind is RecordKind.TO_AGENT)
     return next((record for record in sent if record.key == key), None)
+
+
+def take_gist(part: Segment, gist: Gist) -> None:
+    """Write down what matters of a segment that is complete. May be repeated."""
+    records = gist(part.records(AS_WRITTEN))
+    _replace(part.path(Form.GIST), (b"%d %s" % (one.offset, written(one)) for one in records))
+
+
+def pack(part: Segment) -> None:
+    """Keep a segment that is complete packed, and no more as it was written."""
+    making = _making(part.path(Form.PACKED))
+    with part.path(Form.PLAIN).open("rb") as plain, gzip.open(making, "wb", compresslevel=6) as packed:
+        while data := plain.read(_CHUNK):
+            packed.write(data)
+    _put(part.path(Form.PACKED))
+    part.path(Form.PLAIN).unlink()
+
+
+def drop(part: Segment) -> None:
+    """Keep of a segment only its gist, which is there."""
+    for form in part.forms - {Form.GIST}:
+        part.path(form).unlink()
+
+
+def _making(path: Path) -> Path:
+    return path.with_name(f"{path.name}.tmp")
+
+
+def _replace(path: Path, parts: Iterable[bytes]) -> None:
+    with _making(path).open("wb") as file:
+        file.writelines(parts)
+    _put(path)
+
+
+def _put(path: Path) -> None:
+    """Give a file that is written its name, once it is on the disk."""
+    file = os.open(_making(path), os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+    _making(path).rename(path)

@@ -1,6 +1,6 @@
 """Agent processes on this machine: each under a holder of its own, in a folder of its own.
 
-    root/<run>/  lock  journal  stderr  sock  exit
+    root/<run>/  lock  journal…  stderr  sock  exit
 
 What stays true:
 
@@ -37,7 +37,9 @@ from bandstand.adapters.hosts.channel import (
     locked,
     released,
 )
-from bandstand.adapters.hosts.journal import note, scan
+from bandstand.adapters.hosts.journal import scan
+from bandstand.adapters.hosts.records import note
+from bandstand.adapters.hosts.upkeep import Upkeep
 from bandstand.adapters.hosts.waking import BELL, LOCK, Waking, hang, outside, take_down
 from bandstand.adapters.hosts.weighing import weights
 from bandstand.domain.errors import Broken, Refused, Unavailable
@@ -206,8 +208,8 @@ async def _end(connection: Connection, process: HolderProcess, *, grace: float) 
 class LocalHost:
     """The holders of this machine, in folders below `root`.
 
-    `python` is the interpreter that they run on, `waking` what they start while nobody attends to them, `program` the
-    holder itself.
+    `python` is the interpreter that they run on, `waking` what they start while nobody attends to them, `upkeep` how
+    their journals are kept, `program` the holder itself.
     """
 
     def __init__(
@@ -216,6 +218,7 @@ class LocalHost:
         python: str,
         *,
         waking: Waking | None = None,
+        upkeep: Upkeep | None = None,
         trees: Sequence[Tree] = (),
         program: str = str(Path(holder.__file__).parent),
     ) -> None:
@@ -223,6 +226,7 @@ class LocalHost:
         self._root = root
         self._holder = (python, "-I", "-S", "-X", "utf8", program)
         self._waking = waking
+        self._upkeep = upkeep or Upkeep()
         self._trees = trees or ((Tree.NAMESPACE, *usual) if os.geteuid() == 0 else usual)
 
     def _folder(self, run: RunId) -> Path:
@@ -264,6 +268,7 @@ class LocalHost:
         """What the new holder answers, or nothing; and what was said besides."""
         bell = _prepare(run, folder, self._waking)
         spec = {"lock": LOCK, "bell": BELL if bell else -1, "argv": launch.argv, "cwd": str(launch.cwd)}
+        spec["segment"] = self._upkeep.segment
         ours, theirs = os.pipe()
         source = os.fdopen(ours, "rb", 0)
         try:
@@ -327,7 +332,13 @@ class LocalHost:
                 raise Unavailable(f"Run {run} has ended.")
             cleanup.pop_all()
         return LocalChannel(
-            run, folder=folder, connection=connection, process=process, size=answer["size"], epoch=answer["epoch"]
+            run,
+            folder=folder,
+            connection=connection,
+            process=process,
+            upkeep=self._upkeep,
+            size=answer["size"],
+            epoch=answer["epoch"],
         )
 
     async def status(self, run: RunId) -> RunStatus:

@@ -1,7 +1,8 @@
 """The holder: it starts one agent process, owns it and all its offspring, and outlives whoever asked for it.
 
 Standard library only, run as `python -I -S .../holder` in the run's folder, its orders as JSON on stdin. There it keeps
-`lock` (locked for life), `journal`, `stderr` (of its own faults too), `sock`, and leaves `exit`. What stays true:
+`lock` (locked for life), `journal` and its continuations, `stderr` (of its own faults too), `sock`, and leaves `exit`.
+What stays true:
 
 * It is PID 1 of its own PID namespace: however it dies, all in there dies with it. Where that is not allowed it is a
   subreaper: a SIGKILL of the holder then ends the agent, but not what the agent started.
@@ -21,5 +22,6 @@ raw bytes behind it, one at a time, answered by a line of JSON; after `tail` a c
     loop       what is waited for
 """
 
-VERSION = 1
+VERSION = 2
 STDIN_LIMIT = 16 << 20  # bytes that may wait for the agent, and so the longest line to it
+SEGMENT = 16 << 20  # bytes of the journal in one file, more or less: a record is never parted

@@ -14,7 +14,7 @@ import sys
 sys.path[:1] = []
 sys.path.append(__file__.rpartition("/bandstand/")[0])
 
-from bandstand.adapters.hosts.holder import VERSION
+from bandstand.adapters.hosts.holder import SEGMENT, VERSION
 from bandstand.adapters.hosts.holder.bell import Bell, say
 from bandstand.adapters.hosts.holder.holding import Holder
 from bandstand.adapters.hosts.holder.journal import Journal
@@ -26,7 +26,7 @@ def main() -> None:
     spec, umask, journal = json.load(sys.stdin), os.umask(0o077), None
     try:
         fcntl.flock(spec["lock"], fcntl.LOCK_EX | fcntl.LOCK_NB)
-        journal = Journal()
+        journal = Journal(segment=spec.get("segment", SEGMENT))
         with contextlib.suppress(FileNotFoundError):
             os.unlink("sock")  # whoever made it had our lock, and is dead
         server = socket.create_server("sock", family=socket.AF_UNIX, backlog=64)

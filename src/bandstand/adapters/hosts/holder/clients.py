@@ -76,10 +76,15 @@ class Clients:
             self._flush(tail)
 
     def _flush(self, tail: socket.socket) -> None:
-        """Send one tail what the journal has more. Nothing is copied, so a slow reader costs nothing."""
+        """Send one tail what the journal has more. Nothing is copied, so a slow reader costs nothing.
+
+        One that wants what is not there as it was written is dropped, and reads the files.
+        """
         try:
-            while (left := self._journal.size - self.tails[tail]) > 0:
-                self.tails[tail] += os.sendfile(tail.fileno(), self._journal.fd, self.tails[tail], left)
+            while (offset := self.tails[tail]) < self._journal.size:
+                if not (sent := self._journal.send_to(tail.fileno(), offset)):
+                    return self._drop(tail)
+                self.tails[tail] = offset + sent
         except BlockingIOError:
             self._slow.add(tail)
             return self._loop.watch(tail, WRITE, self._flush)

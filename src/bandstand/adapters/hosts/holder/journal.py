@@ -1,10 +1,17 @@
-"""A run's journal, as its holder writes it: one file that only ever grows, of whole records."""
+"""A run's journal, as its holder writes it: whole records, in files that only ever grow.
+
+It begins in `journal`. A file that has grown long is left as it is, and the next record goes to a new one that has the
+record's offset in its name: `journal.0000000016777216`. Offsets count on through all of them, and no line of the agent
+begins in one and ends in another. What becomes of those that are left, but for the first, is the daemon's business.
+"""
 
 import contextlib
 import json
 import os
 import time
 from typing import Any
+
+from bandstand.adapters.hosts.holder import SEGMENT
 
 PIECE = 8 << 20  # bytes of a line that a record holds at most
 
@@ -14,34 +21,75 @@ def record(kind: bytes, payload: bytes, key: str = "-") -> bytes:
     return b"%s %d %d %s %s\n" % (kind, time.time() * 1000, len(payload), key.encode(), payload)
 
 
+def name(base: int) -> str:
+    """The file whose first byte is the journal's byte `base`."""
+    return f"journal.{base:016d}" if base else "journal"
+
+
+def create(base: int) -> int:
+    """That file, new and open."""
+    return os.open(name(base), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+
+
 class Journal:
     """Made once, only ever longer. A record that does not fit whole leaves nothing behind."""
 
-    def __init__(self) -> None:
-        self.fd = os.open("journal", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    def __init__(self, *, segment: int = SEGMENT) -> None:
         self.size = 0
         self.keys: dict[str, int] = {}
         self.waiting = b""  # what was said and the disk did not take
+        self._segment = segment
+        self._bases = [0]  # where each file begins
+        self._base = 0  # where the last one does
+        self._fd = create(0)
         self._parts: list[bytes] = []  # of the agent's present line
         self._held = self._cut = 0  # bytes of it: in `_parts`, in a record already
+        self._parted = False  # whether the journal ends within a line
 
     def append(self, data: bytes) -> bool:
-        """Write all of `data` behind the rest, or nothing: False if the disk does not take it."""
+        """Write whole records behind the rest, all of them or nothing: False if the disk does not take them."""
+        if self.size - self._base >= self._segment and not self._parted:
+            self._turn_over()
+        place = self.size - self._base
         try:
-            done = os.pwrite(self.fd, data, self.size)
+            done = os.pwrite(self._fd, data, place)
             while done < len(data):
-                done += os.pwrite(self.fd, memoryview(data)[done:], self.size + done)
+                done += os.pwrite(self._fd, memoryview(data)[done:], place + done)
         except OSError:
             with contextlib.suppress(OSError):
-                os.ftruncate(self.fd, self.size)
+                os.ftruncate(self._fd, place)
             return False
         self.size += done
         return True
 
+    def _turn_over(self) -> None:
+        """Go on in a new file; in the old one while none can be made."""
+        with contextlib.suppress(OSError):
+            fd = create(self.size)
+            os.close(self._fd)
+            self._fd, self._base = fd, self.size
+            self._bases.append(self.size)
+
+    def send_to(self, socket: int, offset: int) -> int:
+        """Give a socket what stands at `offset`, as far as it takes it and the file goes. Raises `OSError`."""
+        if offset >= self._base:
+            return os.sendfile(socket, self._fd, offset - self._base, self.size - offset)
+        number = sum(base <= offset for base in self._bases)
+        base, end = self._bases[number - 1 : number + 1]
+        # Not kept open: it may be gone, or packed; whoever reads knows where to look.
+        old = os.open(name(base), os.O_RDONLY)
+        try:
+            return os.sendfile(socket, old, offset - base, end - offset)
+        finally:
+            os.close(old)
+
     def keep(self, data: bytes = b"") -> None:
         """Write `data` and whatever waits, or let it wait until the disk takes it."""
         data = self.waiting + data if self.waiting else data
-        self.waiting = b"" if self.append(data) else data
+        if self.append(data):
+            self.waiting, self._parted = b"", self._cut > 0
+        else:
+            self.waiting = data
 
     def note(self, name: str, **facts: Any) -> None:
         """Keep a record of the holder's own."""
@@ -59,7 +107,7 @@ class Journal:
     def flush(self) -> None:
         """Have everything on the disk."""
         with contextlib.suppress(OSError):
-            os.fdatasync(self.fd)
+            os.fdatasync(self._fd)
 
     def hear(self, data: bytes) -> None:
         """Keep the lines that these bytes of the agent complete; no bytes are its end."""
@@ -76,4 +124,5 @@ class Journal:
         if self._held >= PIECE or (not data and self._held + self._cut):
             records.append(record(b"+" if data else b"~", b"".join(self._parts)))
             self._parts, self._held, self._cut = [], 0, self._held
-        self.keep(b"".join(records))
+        if records:
+            self.keep(b"".join(records))

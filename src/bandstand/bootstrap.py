@@ -22,8 +22,9 @@ from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.rescues import GitRescues
 from bandstand.adapters.git.retiring import destroy
 from bandstand.adapters.git.workspaces import GitWorkspaces
-from bandstand.adapters.hosts.journal import note, scan
+from bandstand.adapters.hosts.journal import scan
 from bandstand.adapters.hosts.local import LocalHost
+from bandstand.adapters.hosts.records import note
 from bandstand.adapters.hosts.remains import RunRemains
 from bandstand.adapters.hosts.upkeep import Upkeep
 from bandstand.adapters.hosts.waking import Waking

@@ -55,6 +55,7 @@ OWN: Mapping[str, Json] = {
     "Submitted": things({"tasks": several(TEXT), "target": TEXT}),
     "Taken": things({"task": TEXT}),
     "Up": things({"socket": TEXT, "pid": NUMBER, "api": several(things({"url": TEXT, "token_file": TEXT}))}),
+    "Unit": things({"unit": TEXT, "there": FLAG, "commands": several(TEXT)}),
     "Verb": things(
         {
             **{"verb": TEXT, "does": TEXT, "usage": TEXT, "examples": several(TEXT)},
@@ -90,7 +91,7 @@ PRINTS: Mapping[str, Mapping[str, str]] = {
     "agents": {"": "Agents"},
     "doctor": {"": "Doctor", "--bundle": "Bundle"},
     "demo": {"": "Demo"},
-    "up": {"": "Up"},
+    "up": {"": "Up", "--install-unit": "Unit", "--remove-unit": "Unit"},
     "down": {"": "Down"},
     "completion": {"": "Script"},
 }

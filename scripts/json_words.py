@@ -36,6 +36,7 @@ RECORDS: Mapping[str, str] = {
     "Submitted": "What was taken up.",
     "Taken": "The order was taken.",
     "Task": "One task, whole.",
+    "Unit": "The systemd unit.",
     "Up": "Where the daemon listens; printed once commands may connect, and then nothing more.",
     "Verb": "One verb.",
     "Verbs": "A list of [Verb](#verb), in the order of help.",
@@ -176,6 +177,7 @@ WORDS: Mapping[str, str] = {
     "tasks": "the tasks",
     "tests_pass": "whether the tests of the demo's project pass in the end",
     "text": "the words",
+    "there": "whether it is there now",
     "things": "each thing",
     "title": "in one line",
     "token_file": "the file that keeps the token for it",
@@ -183,6 +185,7 @@ WORDS: Mapping[str, str] = {
     "trouble": "why nothing goes on, mostly empty",
     "turns": "turns of its agent so far",
     "type": "the kind of fact",
+    "unit": "its file",
     "until": "when at the latest something happens by itself; null once it has ended",
     "url": "its address",
     "usage": "how it is spelled, in short",
@@ -198,6 +201,7 @@ WORDS: Mapping[str, str] = {
 """By the name of the key."""
 
 HERE: Mapping[str, str] = {
+    "Unit.commands": "what to run next",
     "Bundle.entries": "the files in it",
     "Rescue.at": "when something of it was kept last",
     "Rescue.bytes": "what it takes on the disk",

@@ -26,6 +26,7 @@ _DEMO = """\
 _UP = """\
   band up                         see what the daemon does; Ctrl-C ends it
   band up --port 8787             the HTTP API for a browser or another program on this machine, too
+  band up --install-unit          have systemd do it, if there is one
 """
 _DOWN = """\
   band down                       the next command starts it again
@@ -70,6 +71,18 @@ def _up(parser: "ArgumentParser") -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--port", type=int, metavar="N", help="the HTTP API on 127.0.0.1 too; 0 takes any port")
     where.add_argument("--listen", metavar="HOST:N", help="the same on another loopback address, such as [::1]:N")
+    service = parser.add_mutually_exclusive_group()
+    for name, words in (
+        ("install", "write a systemd unit of yours that does this, and say how to enable it"),
+        ("remove", "take that unit away"),
+    ):
+        service.add_argument(
+            f"--{name}-unit",
+            action="store_const",
+            dest="does",
+            const=f"bandstand.faces.cli.unit:{name}",
+            help=words,
+        )
     json_option(parser)
 
 

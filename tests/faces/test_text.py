@@ -214,6 +214,7 @@ TOLD = snapshot(
         "AskRaised: ▲ asks for your review (a1)",
         "AskRaised: ▲ asks (a1): Fetch it?",
         "AskRaised: ▲ asks (a1): Fetch it?",
+        "AskRaised: ▲ asks (a1): Fetch it?",
         "AskAnswered: ● a1 answered by ada: Yes, once",
         "AskAnswered: ● a1 answered by ada: Use UTC.",
         "AskAnswered: ● a1 answered by ada: no answer",

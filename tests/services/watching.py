@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from bandstand.domain.check import CheckCommand, CommandResult
-from bandstand.domain.errors import Unavailable
+from bandstand.domain.errors import Broken, Unavailable
 from bandstand.domain.events import Event
 from bandstand.domain.ids import CommitId, RepositoryId, RunId, TaskId
 from bandstand.ports.hosts import Host, Launch, RunState
@@ -127,17 +127,24 @@ class CrowdedHost(MemoryHost):
 
 
 class GuardedWorkspaces(MemoryWorkspaces):
-    """Workspaces of a repository whose branches cannot be moved while `guarded`."""
+    """Workspaces whose branches cannot be moved while `guarded`, and that cannot be removed while `held_fast`."""
 
     def __init__(self, repository: MemoryRepository) -> None:
         super().__init__(repository)
         self.guarded = False
+        self.held_fast = False
 
     async def publish(self, task: TaskId, commit: CommitId) -> None:
         """Move the task's branch, unless the user's edits are in the way."""
         if self.guarded:
             raise Unavailable(f"Branch band/{task} is checked out, with edits in the way.", hint="Commit them.")
         await super().publish(task, commit)
+
+    async def retire(self, name: str, *, landed: bool) -> str | None:
+        """Remove a workspace, unless something holds it."""
+        if self.held_fast:
+            raise Broken(f"The folder of {name} could not be removed: it is busy.", hint="Unmount what is in it.")
+        return await super().retire(name, landed=landed)
 
 
 async def is_live(host: Host, run: str) -> bool:

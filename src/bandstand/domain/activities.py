@@ -190,10 +190,13 @@ def _step(task: Task) -> Activity | None:
 
 
 def not_before(task: Task) -> datetime | None:
-    """When a failed step may be tried again: 1, 2, 4 … seconds after the failure, at most ten minutes."""
+    """When a failed step may be tried again: 1, 2, 4 … seconds after the failure, at most ten minutes.
+
+    What is left of an ended task is in nobody's way: of that it is an hour.
+    """
     if task.failed_at is None or task.failures == 0:
         return None
-    return task.failed_at + timedelta(seconds=min(600, 2 ** (task.failures - 1)))
+    return task.failed_at + timedelta(seconds=min(3600 if task.ended else 600, 2 ** (task.failures - 1)))
 
 
 def wake_at(state: State, *, now: datetime) -> datetime | None:

@@ -16,6 +16,7 @@ class AskKind(StrEnum):
     REVIEW = "review"
     BLOCKED = "blocked"
     POLICY = "policy"
+    LEFT_BEHIND = "left behind"
 
 
 APPROVE = Choice(id="approve", label="Approve", grants=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from bandstand.domain import events as e
 from bandstand.domain.agent import Choice, PermissionRequested, QuestionAsked, least
@@ -107,6 +108,14 @@ def ask_review(state: State, task: Task, reason: Reason, *, now: datetime) -> e.
     return e.AskRaised(ask=replace(ask, commit=task.change.head if task.change is not None else None))
 
 
+def ask_left_behind(state: State, task: Task, reason: Reason, *, now: datetime) -> e.AskRaised:
+    """A task has ended, and what is left of it cannot be cleared away: a human sees what is in the way.
+
+    It is tried again now and then, and as soon as it is answered.
+    """
+    return e.AskRaised(ask=_put(state, task, AskKind.LEFT_BEHIND, reason, (RETRY,), now))
+
+
 def ask_for_agent(
     state: State, task: Task, run: RunId, update: PermissionRequested | QuestionAsked, *, now: datetime
 ) -> e.AskRaised:
@@ -151,13 +160,24 @@ def answer(state: State, ask: Ask, given: Answer) -> tuple[e.Event, ...]:
         raise Refused(f"{ask.id} is a question in words.", hint='Answer it with -m "…".')
     settled = Answer(choice=choice.id if choice else "", text=given.text, by=given.by)
     facts: list[e.Event] = [e.AskAnswered(ask=ask.id, answer=settled, task=ask.task)]
-    if ask.kind is AskKind.BLOCKED:
-        facts.extend(_unblock(ask, settled))
-    elif ask.kind is AskKind.POLICY:
-        facts.extend(_policy(state, ask, settled))
-    elif ask.kind is AskKind.REVIEW:
-        facts.append(human_review(state.tasks[ask.task], settled, seen=ask.commit))
-    return tuple(facts)
+    return (*facts, *_followed(state, ask, settled))
+
+
+def _followed(state: State, ask: Ask, settled: Answer) -> list[e.Event]:
+    """What follows from an answer for the task; nothing where it is its agent that hears it."""
+    match ask.kind:
+        case AskKind.BLOCKED:
+            return _unblock(ask, settled)
+        case AskKind.POLICY:
+            return _policy(state, ask, settled)
+        case AskKind.LEFT_BEHIND:
+            return [e.StepRetried(task=ask.task, by=settled.by)]
+        case AskKind.REVIEW:
+            return [human_review(state.tasks[ask.task], settled, seen=ask.commit)]
+        case AskKind.PERMISSION | AskKind.QUESTION:
+            return []
+        case _:
+            assert_never(ask.kind)
 
 
 def _policy(state: State, ask: Ask, given: Answer) -> list[e.Event]:

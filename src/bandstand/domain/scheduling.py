@@ -18,6 +18,7 @@ from bandstand.domain.asking import DEADLINE, Reason
 from bandstand.domain.check import CheckOutcome, Conclusion
 from bandstand.domain.gates import ReviewNeed, may_land, review_standing
 from bandstand.domain.ids import TaskId
+from bandstand.domain.left_behind import failure, left_behind, stuck
 from bandstand.domain.merge_queue import next_to_land
 from bandstand.domain.policy import Policy
 from bandstand.domain.repairs import FAILURES, changes_requested, evidence, repair
@@ -74,7 +75,7 @@ def decide(state: State, *, now: datetime, limits: Limits) -> tuple[e.Event, ...
 
 def concerned(task: Task) -> bool:
     """Whether anything may still follow for a task."""
-    return not task.ended or task.run is not None or task.review_run is not None
+    return not task.ended or task.run is not None or task.review_run is not None or stuck(task)
 
 
 def rank(task: Task) -> Rank:
@@ -90,6 +91,8 @@ def ask_facts(state: State, ask: Ask, *, now: datetime) -> tuple[e.Event, ...]:
             wanted = isinstance(stage, AgentReview) or (isinstance(stage, Working) and stage.started)
         case AskKind.REVIEW:
             wanted = isinstance(stage, HumanReview) and stage.ask == ask.id
+        case AskKind.LEFT_BEHIND:
+            wanted = stuck(state.tasks[ask.task])
         case AskKind.BLOCKED | AskKind.POLICY:
             wanted = isinstance(stage, Blocked) and stage.ask == ask.id
         case _:
@@ -123,6 +126,7 @@ def _following(state: State, task: Task, now: datetime, room: Room) -> Iterator[
         yield from stopping
         return
     if task.ended:
+        yield from left_behind(state, task, now)
         return
     if task.doubtful:
         if not _doubt_is_asked(state, task):
@@ -131,9 +135,7 @@ def _following(state: State, task: Task, now: datetime, room: Room) -> Iterator[
     if state.policy is None:
         return
     if task.failures >= FAILURES and not isinstance(task.stage, Blocked) and task.last_failure is not None:
-        failure = task.last_failure
-        detail = f"{failure.message} {failure.hint}".strip()
-        yield asking.block(state, task, Reason(title=f"{failure.step} did not work.", detail=detail), now=now)
+        yield asking.block(state, task, failure(task, "did"), now=now)
         return
     if task.paused is None:
         yield from _stage_facts(state, task, state.policy, now, room)

@@ -3,7 +3,7 @@
 No state waits in silence: this function has an answer for each.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
@@ -13,6 +13,7 @@ from bandstand.domain.admission import Wait
 from bandstand.domain.ask import Ask
 from bandstand.domain.gates import ReviewNeed, review_standing
 from bandstand.domain.ids import CommitId
+from bandstand.domain.left_behind import stuck
 from bandstand.domain.merge_queue import queue
 from bandstand.domain.pause import Paused
 from bandstand.domain.run import Cause, Turn
@@ -101,7 +102,11 @@ def standing(state: State, task: Task, *, waits: Wait = _ANY_SLOT) -> Standing:
         return Standing(mark=Mark.WAITING, words=words, owner=Owner.BANDSTAND, until=max(retry, task.since))
     if not task.ended and any(ask.task == task.spec.id and ask.keeps_waiting for ask in state.asks.values()):
         return _ours(Mark.WAITING, f"waits for {waits.slot}: to go on with the answer", task.since + STEP_LIMIT)
-    return _of_stage(state, task, waits)
+    at = _of_stage(state, task, waits)
+    if stuck(task) and task.last_failure is not None:
+        ask = f" ({asks[0].id})" if asks else ""
+        return replace(at, words=f"{at.words}; {task.last_failure.step.lower()} does not work{ask}")
+    return at
 
 
 def _paused(state: State, task: Task, paused: Paused) -> Standing:

@@ -7,6 +7,7 @@ from bandstand.domain import events as e
 from bandstand.domain.ask import APPROVE, RETRY, Answer, AskKind
 from bandstand.domain.asking import SHORT, answer, human_review, moved
 from bandstand.domain.errors import Refused, Stale
+from bandstand.domain.left_behind import stuck
 from bandstand.domain.run import EndReason
 from bandstand.domain.stage import (
     AgentReview,
@@ -81,6 +82,8 @@ def retry(state: State, task: Task, *, by: str) -> tuple[e.Event, ...]:
     Raises `Stale` once it has ended or while it is paused, `Refused` where there is nothing to try anew.
     """
     name = task.spec.id
+    if stuck(task):
+        return (e.StepRetried(task=name, by=by),)
     if task.ended:
         raise Stale(f"{name} has ended.", hint="Submit it as a new task with `band run`; its work is kept.")
     if task.paused is not None:

@@ -43,32 +43,24 @@ from bandstand.domain.admission import MEGABYTE, Capacity
 from bandstand.domain.errors import BandstandError, Refused
 from bandstand.domain.ids import AgentName, RepositoryId
 from bandstand.domain.redaction import Redaction
-from bandstand.ports.agents import AgentProtocol
-from bandstand.ports.hosts import Host
 from bandstand.ports.sandbox import Sandbox
-from bandstand.ports.workspaces import Workspaces
 from bandstand.services.abandoned import Abandoned
 from bandstand.services.admission import Admission
 from bandstand.services.broadcast import Broadcast
 from bandstand.services.checkpoints import Checkpointing
-from bandstand.services.checks import Checks
 from bandstand.services.commands import Commands
 from bandstand.services.desk import Desk, Going
 from bandstand.services.fleet import Fleet
 from bandstand.services.fleets import Fleets
 from bandstand.services.housekeeping import Housekeeping
-from bandstand.services.landing import Landing
 from bandstand.services.launching import Launching
 from bandstand.services.measures import Measures
 from bandstand.services.orders import Orders
 from bandstand.services.performing import Performers
 from bandstand.services.policies import REHEARSAL, Policies
-from bandstand.services.proposing import Proposing
 from bandstand.services.reconcile import Brain
 from bandstand.services.repositories import Repositories
 from bandstand.services.rescues import Rescuing
-from bandstand.services.reviews import Reviewers
-from bandstand.services.runs import Authors
 from bandstand.services.views import Views
 
 DRAIN_SECONDS = 5.0
@@ -288,15 +280,15 @@ class Bandstand:
             ),
             retention=lambda: retention(self.settings()),
         )
-        performers = _performers(
+        performers = Performers.of(
             fleet,
-            host,
-            protocol,
-            workspaces,
-            Launching(sandbox=sandbox, environment=environment, repository=repository, home=self.home),
-            policies,
-            housekeeping,
-            outputs=root / "checks",
+            host=host,
+            protocol=protocol,
+            workspaces=workspaces,
+            launching=Launching(sandbox=sandbox, environment=environment, repository=repository, home=self.home),
+            policies=policies,
+            runner=SandboxedChecks(workspaces, sandbox=sandbox, root=root / "checks"),
+            housekeeping=housekeeping,
         )
         account = self._admission.open(repository.id, state=lambda: fleet.state, host=host)
         return Desk(
@@ -318,47 +310,6 @@ def _upkeep(settings: UserSettings) -> Upkeep:
     """How journals of live runs are kept."""
     table = settings.retention
     return Upkeep(gist=gist, most=table.run_megabytes << 20, beyond=table.run_beyond)
-
-
-def _performers(
-    fleet: Fleet,
-    host: Host,
-    protocol: AgentProtocol,
-    workspaces: Workspaces,
-    launching: Launching,
-    policies: Policies,
-    housekeeping: Housekeeping,
-    *,
-    outputs: Path,
-) -> Performers:
-    """Everything that acts in one repository. `outputs` is where checks keep what they print."""
-    repository, sandbox = launching.repository, launching.sandbox
-    runner = SandboxedChecks(workspaces, sandbox=sandbox, root=outputs)
-    return Performers(
-        fleet=fleet,
-        workspaces=workspaces,
-        housekeeping=housekeeping,
-        authors=Authors(
-            fleet=fleet,
-            host=host,
-            protocol=protocol,
-            workspaces=workspaces,
-            launching=launching,
-            policies=policies,
-            proposing=Proposing(repository=repository, workspaces=workspaces, policies=policies),
-        ),
-        reviewers=Reviewers(
-            fleet=fleet,
-            host=host,
-            protocol=protocol,
-            repository=repository,
-            workspaces=workspaces,
-            launching=launching,
-            policies=policies,
-        ),
-        checks=Checks(fleet=fleet, runner=runner, policies=policies, environment=launching.environment),
-        landing=Landing(fleet=fleet, repository=repository, launching=launching, policies=policies),
-    )
 
 
 def _unchanged(before: os.stat_result, now: os.stat_result) -> bool:

@@ -1,16 +1,22 @@
 """Performing: which hand carries out which activity."""
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Self, assert_never
 
 from bandstand.domain import events as e
 from bandstand.domain.activities import Activity, Author, Build, Move, Retire, Reviewing, RunChecks
 from bandstand.domain.stage import Landed
+from bandstand.ports.agents import AgentProtocol
+from bandstand.ports.checks import CheckRunner
+from bandstand.ports.hosts import Host
 from bandstand.ports.workspaces import Workspaces
 from bandstand.services.checks import Checks
 from bandstand.services.fleet import Fleet
 from bandstand.services.housekeeping import Housekeeping
 from bandstand.services.landing import Landing
+from bandstand.services.launching import Launching
+from bandstand.services.policies import Policies
+from bandstand.services.proposing import Proposing
 from bandstand.services.reviews import Reviewers
 from bandstand.services.runs import Authors
 
@@ -26,6 +32,47 @@ class Performers:
     landing: Landing
     workspaces: Workspaces
     housekeeping: Housekeeping
+
+    @classmethod
+    def of(
+        cls,
+        fleet: Fleet,
+        *,
+        host: Host,
+        protocol: AgentProtocol,
+        workspaces: Workspaces,
+        launching: Launching,
+        policies: Policies,
+        runner: CheckRunner,
+        housekeeping: Housekeeping,
+    ) -> Self:
+        """Put together from what they need of the world."""
+        repository = launching.repository
+        return cls(
+            fleet=fleet,
+            workspaces=workspaces,
+            housekeeping=housekeeping,
+            authors=Authors(
+                fleet=fleet,
+                host=host,
+                protocol=protocol,
+                workspaces=workspaces,
+                launching=launching,
+                policies=policies,
+                proposing=Proposing(repository=repository, workspaces=workspaces, policies=policies),
+            ),
+            reviewers=Reviewers(
+                fleet=fleet,
+                host=host,
+                protocol=protocol,
+                repository=repository,
+                workspaces=workspaces,
+                launching=launching,
+                policies=policies,
+            ),
+            checks=Checks(fleet=fleet, runner=runner, policies=policies, environment=launching.environment),
+            landing=Landing(fleet=fleet, repository=repository, launching=launching, policies=policies),
+        )
 
     async def perform(self, activity: Activity) -> None:
         """Carry out one activity and record what came of it."""

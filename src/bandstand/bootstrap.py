@@ -22,7 +22,7 @@ from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.rescues import GitRescues
 from bandstand.adapters.git.retiring import destroy
 from bandstand.adapters.git.workspaces import GitWorkspaces
-from bandstand.adapters.hosts.journal import scan
+from bandstand.adapters.hosts.journal import scan, segments
 from bandstand.adapters.hosts.local import LocalHost
 from bandstand.adapters.hosts.records import note
 from bandstand.adapters.hosts.remains import RunRemains
@@ -344,10 +344,13 @@ def facts_as_stored(places: Places, *, last: int) -> Iterator[Outlined]:
 
 
 def journal_notes(places: Places) -> Iterator[tuple[Path, int, list[tuple[int, dict[str, Any]]]]]:
-    """Each run's journal, its size, and what its holder noted in it, with the time: not a word of any agent."""
-    for path in sorted(places.state.glob("repositories/*/runs/*/journal")):
+    """Each run's folder, the size of its journal, and what its holder noted there, with the time: no agent's words."""
+    for folder in sorted(places.state.glob("repositories/*/runs/*")):
         with contextlib.suppress(OSError, BandstandError):
-            yield path, path.stat().st_size, [(one.at_ms, said) for one in scan(path) if (said := note(one))]
+            journal = folder / "journal"
+            files = [part.path(form) for part in segments(journal) for form in part.forms]
+            notes = [(one.at_ms, said) for one in scan(journal) if (said := note(one))]
+            yield folder, sum(file.stat().st_size for file in files), notes
 
 
 def kept_variables(places: Places) -> Iterator[Mapping[str, str]]:

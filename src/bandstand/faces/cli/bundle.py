@@ -275,7 +275,7 @@ def _journals(where: Places) -> Iterator[str]:
         first, last = (notes[0], notes[-1]) if notes else ((0, {}), (0, {}))
         ended = {key: last[1][key] for key in ("note", "code", "signal", "reason") if key in last[1]}
         line = {
-            "run": path.parent.name,
+            "run": path.name,
             "bytes": size,
             "notes": said,
             "began_ms": first[0],

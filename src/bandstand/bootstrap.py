@@ -6,9 +6,8 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from bandstand.adapters.agents.acp import AcpProtocol
 from bandstand.adapters.agents.gist import gist
@@ -22,9 +21,7 @@ from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.rescues import GitRescues
 from bandstand.adapters.git.retiring import destroy
 from bandstand.adapters.git.workspaces import GitWorkspaces
-from bandstand.adapters.hosts.journal import scan, segments
 from bandstand.adapters.hosts.local import LocalHost
-from bandstand.adapters.hosts.records import note
 from bandstand.adapters.hosts.remains import RunRemains
 from bandstand.adapters.hosts.upkeep import Upkeep
 from bandstand.adapters.hosts.waking import Waking
@@ -32,7 +29,6 @@ from bandstand.adapters.machine import LinuxMachine
 from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
 from bandstand.adapters.sandbox.editables import editables, refusal, warning
 from bandstand.adapters.sandbox.none import NoSandbox
-from bandstand.adapters.store.outline import Outlined, outline
 from bandstand.adapters.store.sqlite import SqliteLog
 from bandstand.adapters.surroundings import FileEnvironment
 from bandstand.config.models import UserSettings
@@ -336,24 +332,3 @@ async def end_agents(places: Places) -> tuple[int, int]:
         if not isinstance(end, BandstandError):
             raise end
     return len(ends) - len(failed), len(failed)
-
-
-def facts_as_stored(places: Places, *, last: int) -> Iterator[Outlined]:
-    """The last facts as they lie in the event log, with no daemon, and also if they make no sense. Raises as that."""
-    return outline(places.database, last=last)
-
-
-def journal_notes(places: Places) -> Iterator[tuple[Path, int, list[tuple[int, dict[str, Any]]]]]:
-    """Each run's folder, the size of its journal, and what its holder noted there, with the time: no agent's words."""
-    for folder in sorted(places.state.glob("repositories/*/runs/*")):
-        with contextlib.suppress(OSError, BandstandError):
-            journal = folder / "journal"
-            files = [part.path(form) for part in segments(journal) for form in part.forms]
-            notes = [(one.at_ms, said) for one in scan(journal) if (said := note(one))]
-            yield folder, sum(file.stat().st_size for file in files), notes
-
-
-def kept_variables(places: Places) -> Iterator[Mapping[str, str]]:
-    """The environments that came with orders, of all repositories."""
-    for path in places.state.glob("repositories/*/environment.json"):
-        yield FileEnvironment(path).kept()

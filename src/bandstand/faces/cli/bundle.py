@@ -25,7 +25,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bandstand import __version__
-from bandstand.bootstrap import facts_as_stored, journal_notes, kept_variables
 from bandstand.config.places import Places
 from bandstand.domain.errors import BandstandError, Refused
 from bandstand.domain.redaction import REDACTED, Redaction, is_secret_name
@@ -35,6 +34,7 @@ from bandstand.faces.cli.reaching import folder
 from bandstand.faces.cli.starting import here
 from bandstand.faces.cli.terminal import Paint, counted
 from bandstand.faces.wire import Json
+from bandstand.unattended import facts_as_stored, journal_notes, kept_variables
 
 _MOST_FACTS, _MOST_OF_A_LOG = 20_000, 1 << 20
 _TELLING = ("reason", "cause", "step", "part", "version", "number", "code", "choice", "verdict", "conclusion", "kind")

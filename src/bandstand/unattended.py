@@ -1,0 +1,37 @@
+"""What is read of a user's state where no daemon can be asked: for a report about a fault, files are all that there is.
+
+Beside `bootstrap` the only module that knows adapters, and it only reads.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bandstand.adapters.hosts.journal import scan, segments
+from bandstand.adapters.hosts.records import note
+from bandstand.adapters.store.outline import Outlined, outline
+from bandstand.adapters.surroundings import FileEnvironment
+from bandstand.config.places import Places
+from bandstand.domain.errors import BandstandError
+
+
+def facts_as_stored(places: Places, *, last: int) -> Iterator[Outlined]:
+    """The last facts as they lie in the event log, with no daemon, and also if they make no sense. Raises as that."""
+    return outline(places.database, last=last)
+
+
+def journal_notes(places: Places) -> Iterator[tuple[Path, int, list[tuple[int, dict[str, Any]]]]]:
+    """Each run's folder, the size of its journal, and what its holder noted there, with the time: no agent's words."""
+    for folder in sorted(places.state.glob("repositories/*/runs/*")):
+        with contextlib.suppress(OSError, BandstandError):
+            journal = folder / "journal"
+            files = [part.path(form) for part in segments(journal) for form in part.forms]
+            notes = [(one.at_ms, said) for one in scan(journal) if (said := note(one))]
+            yield folder, sum(file.stat().st_size for file in files), notes
+
+
+def kept_variables(places: Places) -> Iterator[Mapping[str, str]]:
+    """The environments that came with orders, of all repositories."""
+    for path in places.state.glob("repositories/*/environment.json"):
+        yield FileEnvironment(path).kept()

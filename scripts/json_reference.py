@@ -37,6 +37,7 @@ OWN: Mapping[str, Json] = {
     "Cleared": things({"cleared": FLAG, "things": _REMAINS, "bytes": NUMBER, "abandoned": _REMAINS}),
     "Demo": things({"repository": TEXT, "tasks": several(ref("Row")), "tests_pass": FLAG, "asks": several(ref("Ask"))}),
     "Doctor": things({"ok": FLAG, "findings": several(things({"level": TEXT, "what": TEXT, "cure": TEXT}))}),
+    "Purged": things({"removed": several(TEXT), "kept": several(TEXT), "bytes": NUMBER}),
     "Down": things({"agents": NUMBER}, optional={"pid": NUMBER, "running": FLAG}),
     "End": things({"kind": {"enum": ["end"]}, "tasks": several(ref("Row"))}),
     "Entry": things({"run": TEXT, "at_ms": NUMBER, "offset": NUMBER, "kind": TEXT, "text": TEXT}),
@@ -93,6 +94,7 @@ PRINTS: Mapping[str, Mapping[str, str]] = {
     "demo": {"": "Demo"},
     "up": {"": "Up", "--install-unit": "Unit", "--remove-unit": "Unit"},
     "down": {"": "Down"},
+    "purge": {"": "Purged"},
     "completion": {"": "Script"},
 }
 """What each verb prints: by the words that make a difference, the record that has a table on the page."""

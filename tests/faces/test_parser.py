@@ -68,6 +68,7 @@ def test_the_verbs_and_what_they_say_of_themselves(monkeypatch: pytest.MonkeyPat
     demo       the whole job on a small project, played by rehearsal agents
     up         run the daemon in the foreground; otherwise the first command starts it
     down       stop the daemon; agents go on, and the next command finds them
+    purge      remove all that is kept on this machine outside of your repositories
     completion
                print what makes a shell complete the words of band\
 """)

@@ -31,6 +31,15 @@ _UP = """\
 _DOWN = """\
   band down                       the next command starts it again
 """
+_PURGE = """\
+  band purge                      say what would go, and how much it is
+  band purge --yes                remove it; then uninstall: pipx uninstall bandstand
+"""
+_PURGE_NOTES = """\
+The log of what happened, transcripts, checkpoints and archives go, and the daemon with them. What is in your
+repositories stays: all that landed, band/* branches, rescues. So do your settings. While a task has not ended nothing
+goes.
+"""
 _COMPLETION = """\
   eval "$(band completion bash)"                                          now, in this shell
   echo 'eval "$(band completion bash)"' >> ~/.bashrc                      in every new bash
@@ -83,6 +92,11 @@ def _up(parser: "ArgumentParser") -> None:
             const=f"bandstand.faces.cli.unit:{name}",
             help=words,
         )
+    json_option(parser)
+
+
+def _purge(parser: "ArgumentParser") -> None:
+    parser.add_argument("--yes", action="store_true", help="really remove it")
     json_option(parser)
 
 
@@ -144,6 +158,14 @@ VERBS = (
         does="bandstand.faces.cli.machine:down",
         options=json_option,
         examples=_DOWN,
+    ),
+    Verb(
+        "purge",
+        "remove all that is kept on this machine outside of your repositories",
+        does="bandstand.faces.cli.purging:purge",
+        options=_purge,
+        examples=_PURGE,
+        notes=_PURGE_NOTES,
     ),
     Verb(
         "completion",

@@ -1,0 +1,100 @@
+"""Removing all that is kept outside of repositories and settings: the end of Bandstand on a machine."""
+
+import argparse
+import contextlib
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bandstand.config.places import Places
+from bandstand.domain.errors import Refused
+from bandstand.faces.cli.calling import call
+from bandstand.faces.cli.following import api_socket
+from bandstand.faces.cli.keeping import size
+from bandstand.faces.cli.looking import dump
+from bandstand.faces.cli.machine import live_agents
+from bandstand.faces.cli.reaching import client
+from bandstand.faces.cli.starting import here, wait_for_its_end
+from bandstand.faces.stream import Api
+
+_OURS = (
+    "bandstand.db*",
+    "backups",
+    "daemon.*",
+    "wake.lock",
+    "clock.*",
+    "down",
+    "stopped*",
+    "api.token",
+    "scores",
+    "repositories",
+)
+"""What Bandstand has in its state folder. `BAND_STATE_DIR` may name one that holds other things, too."""
+
+
+def purge(arguments: argparse.Namespace) -> int:
+    """Remove everything, once nothing goes on. Raises `Refused` while anything does, and without a word of consent."""
+    where = here()
+    if where.state.exists():
+        _nothing_goes_on(where)
+    weight = sum(_weight(path) for path in _found(where))
+    if weight and not arguments.yes:
+        raise Refused(
+            f"This removes {size(weight)} for good: the log of what happened, checkpoints, transcripts, "
+            "and archives of files that git ignores.",
+            hint="What is in your repositories stays, rescues and band/* branches too. Go on: band purge --yes",
+        )
+    if where.state.exists():
+        client().call("down")
+        wait_for_its_end(where)
+    there = [folder for folder in (where.state, where.runtime, where.cache) if folder.exists()]
+    for path in list(_found(where)):
+        _remove(path)
+    for folder in (where.runtime, where.cache, where.state):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+    removed = [str(path) for path in there if not path.exists()]
+    kept = [str(path) for path in (where.state, where.settings) if path.exists()]
+    if arguments.json:
+        return dump({"removed": removed, "kept": kept, "bytes": weight})
+    words = f"Removed {', '.join(removed)}: {size(weight)}." if weight else "There is nothing to remove."
+    stays = f" What is not ours stays: {', '.join(kept)}." if kept else ""
+    sys.stdout.write(f"{words}{stays}\n")
+    return 0
+
+
+def _nothing_goes_on(where: Places) -> None:
+    """Ask the daemon, which is the one to know; it is started if need be."""
+    call("ready")
+    live = Api(api_socket()).ask("GET", "/health")["live"]
+    if live or live_agents(where):
+        tasks = "1 task has" if live == 1 else f"{live} tasks have"
+        raise Refused(f"{tasks} not ended.", hint="Wait for them, or cancel each: band cancel TASK")
+    for tree in where.state.glob("repositories/*/workspaces/*/tree"):
+        raise Refused(
+            f"The workspace {tree} has not been cleared away.",
+            hint="Its repository may be gone: put it back, or see what `band gc` says of it.",
+        )
+
+
+def _found(where: Places) -> Iterator[Path]:
+    """What there is of ours, the database last: as long as it is there, what is left can be tried again."""
+    yield from (path for folder in (where.cache, where.runtime) if folder.exists() for path in folder.iterdir())
+    yield from (path for pattern in reversed(_OURS) for path in sorted(where.state.glob(pattern), reverse=True))
+
+
+def _weight(path: Path) -> int:
+    """How many bytes there are. What vanishes meanwhile weighs nothing."""
+    if path.is_dir() and not path.is_symlink():
+        return sum(_weight(one) for one in path.iterdir())
+    with contextlib.suppress(OSError):
+        return path.lstat().st_size
+    return 0
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

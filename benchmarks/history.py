@@ -10,6 +10,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from bandstand.adapters.store import tally
+from bandstand.adapters.store.digests import digest
+from bandstand.adapters.store.recovery import INSERT
 from bandstand.config.places import places
 from benchmarks import processes
 from benchmarks.ground import Ground
@@ -22,7 +25,6 @@ SCORE = {
         {"steps": [{"edit": {"path": "{task}.txt", "content": "{task}\n"}}, {"commit": "Add a file"}]},
     ]
 }
-_INSERT = "INSERT INTO events (repository, version, at, type, type_version, payload, task) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _SELECT = "SELECT at, type, type_version, payload, task FROM events WHERE repository = ? ORDER BY version"
 Row = tuple[str, str, int, str, str | None]
 
@@ -58,12 +60,15 @@ def write(place: Ground, model: History, repository: Path, *, ended: int, live: 
     The daemon must be down, and the repository must have no facts.
     """
     name = _identity(repository)
-    rows = [
-        (name, version, at, kind, kind_version, payload, task)
-        for version, (at, kind, kind_version, payload, task) in enumerate(_rows(model, repository, ended, live), 1)
-    ]
     with closing(sqlite3.connect(database(place))) as connection, connection:
-        connection.executemany(_INSERT, rows)
+        last = connection.execute("SELECT coalesce(max(sequence), 0) FROM events").fetchone()[0]
+        rows = [
+            (last + version, name, version, at, kind, kind_version, payload, task)
+            for version, (at, kind, kind_version, payload, task) in enumerate(_rows(model, repository, ended, live), 1)
+        ]
+        connection.executemany(INSERT, [(*row, digest(*row)) for row in rows])
+    # What it says of the file is no longer so: it is opened like one that was not closed in order.
+    tally.place(database(place)).unlink(missing_ok=True)
     return len(rows)
 
 

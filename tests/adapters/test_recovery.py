@@ -218,7 +218,7 @@ def test_a_large_log_that_was_not_closed_is_looked_through_while_it_is_used(tmp_
     place(path).unlink()
 
     async def main() -> None:
-        log = SqliteLog(path)
+        log = SqliteLog(path, look_after=0)
         await log.open()
         version = await log.latest()
         for _ in range(10_000):

@@ -82,8 +82,9 @@ class Lane:
 class Lanes:
     """The lanes of an open log."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, look_after: float) -> None:
         self._path = path
+        self._look_after = look_after
         self._writer = Lane("writer", path)
         self._looker = Lane("looker", path)
         self._keeping: Keeping | None = None
@@ -92,9 +93,9 @@ class Lanes:
         self.reader = Lane("reader", path)
 
     @classmethod
-    async def opened(cls, path: Path, *, wait_seconds: float, now: datetime) -> "Lanes":
-        """Both lanes connected, or none."""
-        lanes = cls(path)
+    async def opened(cls, path: Path, *, wait_seconds: float, look_after: float, now: datetime) -> "Lanes":
+        """Both lanes connected, or none. After so many seconds it is looked through if that is still to be done."""
+        lanes = cls(path, look_after=look_after)
         async with contextlib.AsyncExitStack() as on_failure:
             on_failure.push_async_callback(lanes.close)
             # One after the other: the writer makes the file.
@@ -139,7 +140,11 @@ class Lanes:
         return await self._writer.run(work)
 
     async def _look(self) -> None:
-        """Look through all of a file that was too large for that when it was opened."""
+        """Look through all of a file that was too large for that when it was opened.
+
+        Not at once: who has just opened it has more urgent things to do.
+        """
+        await asyncio.sleep(self._look_after)
         try:
             found = await self._looker.run(damage)
         except BandstandError as error:
@@ -154,6 +159,7 @@ class Lanes:
     async def close(self) -> None:
         """Disconnect all."""
         if self._looking is not None:
+            self._looking.cancel()
             self._looker.interrupt()
             await asyncio.gather(self._looking, return_exceptions=True)
         await self._looker.close()

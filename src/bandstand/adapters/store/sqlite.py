@@ -38,6 +38,9 @@ LONGEST_PAYLOAD = 2**27
 WAIT_SECONDS = 10.0
 """How long a lock of another program is waited for."""
 
+LOOK_AFTER_SECONDS = 5.0
+"""How long a log is open before it is looked through, if it was too large for that at its opening."""
+
 _SELECT = "SELECT sequence, repository, version, at, type, type_version, payload, task, digest FROM events "
 
 
@@ -47,8 +50,11 @@ class SqliteLog:
     Outside of these every verb raises `Unavailable`.
     """
 
-    def __init__(self, path: Path, *, wait_seconds: float = WAIT_SECONDS) -> None:
+    def __init__(
+        self, path: Path, *, wait_seconds: float = WAIT_SECONDS, look_after: float = LOOK_AFTER_SECONDS
+    ) -> None:
         self._path = path
+        self._look_after = look_after
         self._wait_seconds = wait_seconds
         self._lanes: Lanes | None = None
         self._turn = asyncio.Lock()
@@ -64,7 +70,9 @@ class SqliteLog:
         """
         if self._lanes is None:
             now = datetime.now(UTC)
-            self._lanes = await Lanes.opened(self._path, wait_seconds=self._wait_seconds, now=now)
+            self._lanes = await Lanes.opened(
+                self._path, wait_seconds=self._wait_seconds, look_after=self._look_after, now=now
+            )
 
     async def close(self) -> None:
         """Write what is waiting, then let go of the file. May be repeated."""

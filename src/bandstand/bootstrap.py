@@ -23,6 +23,7 @@ from bandstand.adapters.git.retiring import destroy
 from bandstand.adapters.git.workspaces import GitWorkspaces
 from bandstand.adapters.hosts.local import LocalHost
 from bandstand.adapters.hosts.remains import RunRemains
+from bandstand.adapters.hosts.stuck import stuck
 from bandstand.adapters.hosts.upkeep import Upkeep
 from bandstand.adapters.hosts.waking import Waking
 from bandstand.adapters.machine import LinuxMachine
@@ -316,6 +317,11 @@ def _unchanged(before: os.stat_result, now: os.stat_result) -> bool:
 def which(name: str, environment: FileEnvironment) -> str | None:
     """A program by the search path of the last order."""
     return shutil.which(name, path=environment.kept().get("PATH"))
+
+
+def without_room(places: Places) -> list[str]:
+    """The runs whose agents wait because the disk is full, as the folders tell: no daemon is needed to know."""
+    return [run for runs in sorted(places.state.glob("repositories/*/runs")) for run in stuck(runs)]
 
 
 async def end_agents(places: Places) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from bandstand.adapters.agents.shapes import text
 from bandstand.ports.hosts import Record, RecordKind
 
 REPLY: Final = "re:"
-LONGEST_LINE: Final = 64 * 1024 * 1024
+LONGEST_LINE: Final = 16 * 1024 * 1024
 LONGEST_NAME: Final = 120
 
 

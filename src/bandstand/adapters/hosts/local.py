@@ -1,6 +1,6 @@
 """Agent processes on this machine: each under a holder of its own, in a folder of its own.
 
-    root/<run>/  lock  journal…  stderr  sock  exit
+    root/<run>/  lock  journal…  stderr  sock  exit  full
 
 What stays true:
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bandstand import __version__
-from bandstand.bootstrap import Bandstand
+from bandstand.bootstrap import Bandstand, without_room
 from bandstand.config.known_agents import KNOWN_AGENTS
 from bandstand.config.places import Places
 from bandstand.domain.errors import BandstandError
@@ -62,6 +62,7 @@ async def examine(where: Places) -> list[Finding]:
         await _repository(band),
         _agents(),
         _disk(where),
+        *_stuck(where),
         *_log(where),
         _daemon(where),
     ]
@@ -143,6 +144,17 @@ def _disk(where: Places) -> Finding:
     if free < _LEAST_FREE_GIB:
         return Finding(level="missing", what=f"Only {free:.1f} GiB are free at {at}.", cure="Free some space there.")
     return Finding(level="ok", what=f"disk: {free:.0f} GiB free at {where.state}")
+
+
+def _stuck(where: Places) -> list[Finding]:
+    return [
+        Finding(
+            level="missing",
+            what=f"The disk does not take what the agent of run {run} says. The agent waits.",
+            cure=f"Free some space at {where.state}. It goes on by itself.",
+        )
+        for run in without_room(where)
+    ]
 
 
 def _log(where: Places) -> list[Finding]:

@@ -4,6 +4,7 @@ It begins in `journal`. A file that has grown long is left as it is, and the nex
 record's offset in its name: `journal.0000000016777216`. Offsets count on through all of them, and no line of the agent
 begins in one and ends in another. What becomes of those that are left, but for the first, is the daemon's business.
 """
+# ruff: noqa: PTH108 - pathlib would be a tenth of the start of a process that every run starts
 
 import contextlib
 import json
@@ -11,7 +12,7 @@ import os
 import time
 from typing import Any
 
-from bandstand.adapters.hosts.holder import SEGMENT
+from bandstand.adapters.hosts.holder import FULL, SEGMENT
 
 PIECE = 8 << 20  # bytes of a line that a record holds at most
 
@@ -44,6 +45,7 @@ class Journal:
         self._fd = create(0)
         self._parts: list[bytes] = []  # of the agent's present line
         self._held = self._cut = 0  # bytes of it: in `_parts`, in a record already
+        self._full = False  # whether the disk did not take what we last wrote
         self._parted = False  # whether the journal ends within a line
 
     def append(self, data: bytes) -> bool:
@@ -56,10 +58,16 @@ class Journal:
             while done < len(data):
                 done += os.pwrite(self._fd, memoryview(data)[done:], place + done)
         except OSError:
+            self._full = True
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, place)
+                os.close(os.open(FULL, os.O_WRONLY | os.O_CREAT, 0o600))
             return False
         self.size += done
+        if self._full:
+            self._full = False
+            with contextlib.suppress(OSError):
+                os.unlink(FULL)
         return True
 
     def _turn_over(self) -> None:

@@ -272,3 +272,12 @@ def test_every_goal_has_a_title_of_one_line(goal: str) -> None:
     """Never empty, never longer than 60 characters."""
     title = title_of(goal)
     assert len(title.splitlines()) == 1 and 0 < len(title) <= 60 and title == title.strip()
+
+
+def test_ten_thousand_tasks_are_a_file_like_others() -> None:
+    """Each is there, in its place, and waits for the one before it."""
+    count = 10_000
+    lines = [f"- {{id: t{number}, goal: Do {number}, depends_on: t{number - 1}}}" for number in range(1, count)]
+    found = tasks("\n".join(["- {id: t0, goal: Do 0}", *lines]))
+    assert [spec.id for spec in found] == [f"t{number}" for number in range(count)]
+    assert found[-1].depends_on == (TaskId(f"t{count - 2}"),)

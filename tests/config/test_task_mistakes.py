@@ -58,7 +58,7 @@ NOT_A_FILE_OF_TASKS = [
     ("- goal: a\x00\n", "1: This holds a character that no text file should.", ""),
     ('- goal: "\\UFFFFFFFF"\n', "1: This is not YAML: a number here is out of all bounds.", ""),
     ("[" * 5000, "1: This is nested too deeply.", ""),
-    ("- goal: a\n" * 50_000, "1: This file has more than 400,000 characters.", ""),
+    ("- goal: a\n" * 200_000, "1: This file has more than 1,500,000 characters.", ""),
     (
         "add dark mode",
         "1: A task file must be a list of tasks, but this is the text `add dark mode`.",

@@ -17,7 +17,7 @@ import yaml
 from bandstand.config.findings import Finding, quoted, refusal
 from bandstand.config.toml_lines import Path, toml_lines
 
-LARGEST_YAML = 400_000
+LARGEST_YAML = 1_500_000
 LARGEST_TOML = 50_000
 """How many characters a file may have, so that none takes for ever to read."""
 

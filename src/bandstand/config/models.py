@@ -120,7 +120,7 @@ class TaskFile(Table):
 
     called = "a task file"
 
-    tasks: Annotated[tuple[TaskItem, ...], Field(max_length=2000), AfterValidator(filled)] = Field(
+    tasks: Annotated[tuple[TaskItem, ...], Field(max_length=10_000), AfterValidator(filled)] = Field(
         description="The tasks, in any order."
     )
     defaults: TaskDefaults = Field(

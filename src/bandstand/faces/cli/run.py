@@ -12,6 +12,7 @@ from bandstand.faces.cli.reaching import me
 from bandstand.faces.cli.terminal import Paint, clean, encoded, table, width
 from bandstand.faces.wire import Json
 
+_MOST_NAMED = 20
 NOT_LANDED, INTERRUPTED = 1, 130
 
 
@@ -30,9 +31,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.detach:
         if arguments.json:
             return dump({"tasks": submitted["tasks"], "target": submitted["target"]})
-        sys.stdout.write(f"Submitted: {', '.join(submitted['tasks'])}\nWatch: band ps -f · Overview: band ps\n")
+        sys.stdout.write(f"Submitted: {_some(submitted['tasks'])}\nWatch: band ps -f · Overview: band ps\n")
         return 0
     return follow(submitted["tasks"], arguments, repository=submitted["repository"], after=submitted["after"])
+
+
+def _some(tasks: list[str]) -> str:
+    """Tasks by their ids; of very many, the first."""
+    more = len(tasks) - _MOST_NAMED
+    return ", ".join(tasks) if more <= 1 else f"{', '.join(tasks[:_MOST_NAMED])} and {more:,} more"
 
 
 def _order(arguments: argparse.Namespace) -> dict[str, Json]:

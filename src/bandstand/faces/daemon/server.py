@@ -253,6 +253,7 @@ class Reception:
             await self._send(writer, error_message(_mistake(error)))
 
     async def _operate(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        from bandstand.faces.daemon.arguments import checked
         from bandstand.faces.daemon.operations import ANSWERING, STREAMING
 
         op, args = request["op"], request["args"]
@@ -267,6 +268,7 @@ class Reception:
             _end_for_good(self._band.places, self._over)
             return
         self._admit(install)
+        checked(args)
         if op == "ready":
             await self._send(writer, {"result": None})
         elif op in ANSWERING:

@@ -1,5 +1,6 @@
 """Submitting: from what a person wrote to tasks that are taken up, with the rules shown before they hold."""
 
+import asyncio
 import compileall
 import hashlib
 import os
@@ -143,7 +144,9 @@ async def _understand(band: Bandstand, args: Args) -> Order:
         raise Refused(f"There is no sandbox {sandbox!r}.", hint="Use bubblewrap, or none by name.")
     given = {name: str(value) for name, value in (args.get("variables") or {}).items()}
     branches = await desk.repository.branches("band")
-    specs = _specs(args, desk, default, profiles, await desk.policies.budget(target), branches)
+    budget = await desk.policies.budget(target)
+    # A file may hold ten thousand tasks; the daemon listens to others while it is read.
+    specs = await asyncio.to_thread(_specs, args, desk, default, profiles, budget, branches)
     for spec in specs:
         if (branch := in_the_way(spec.id, branches)) is not None:
             raise Refused(

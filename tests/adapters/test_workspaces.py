@@ -17,6 +17,7 @@ from bandstand.ports.sandbox import Confinement
 from bandstand.ports.workspaces import Workspace
 from bandstand.testing.sandbox import OpenSandbox
 from tests.contracts.git_worlds import AGENT, BAND, GitWorld
+from tests.faulty import armed
 from tests.real_git import Folder, ids
 
 
@@ -164,6 +165,23 @@ def test_what_a_dead_one_left_in_the_vault_goes(world: GitWorld) -> None:
         await another.snapshot("t1")
         assert [*packs.glob("*.keep"), *packs.glob("tmp_*"), *world.root.glob(".vault*")] == []
         assert pack.exists()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("point", ["snapshot.vault.before", "snapshot.receive.after", "snapshot.keep.before"])
+def test_a_disk_that_fails_leaves_nothing_in_the_vault(point: str, world: GitWorld) -> None:
+    """No draft, and no mark on a pack that no ref names; the next try is as good as the first."""
+
+    async def main() -> None:
+        with armed(f"{point}=ENOSPC"):
+            with pytest.raises(OSError, match="a fault"):
+                await prepare(world)
+                world.write("t1", {"new.txt": "new\n"})
+                await world.workspaces.snapshot("t1")
+            assert [*world.root.glob("vault.git/objects/pack/*.keep"), *world.root.glob(".vault*")] == []
+        await prepare(world)
+        await world.workspaces.snapshot("t1")
 
     asyncio.run(main())
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bandstand.domain.errors import Refused
+from bandstand.domain.errors import Refused, Unavailable, of_the_disk
 from bandstand.domain.ids import RepositoryId
 from bandstand.faults import fault
 
@@ -45,7 +45,8 @@ def identify(git_dir: Path, *, new_id: Callable[[], str]) -> RepositoryId:
         card = _Card(id=new_id() if copied else card.id, inode=inode, path=path)
         _written(git_dir, card).replace(git_dir / FILE)
     except OSError as error:
-        raise Refused(f"The folder {git_dir} cannot be written: {error.strerror}.") from error
+        kind = Unavailable if of_the_disk(error) is not None else Refused
+        raise kind(f"The folder {git_dir} cannot be written: {error.strerror}.") from error
     return RepositoryId(card.id)
 
 

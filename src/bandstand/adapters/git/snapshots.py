@@ -1,13 +1,11 @@
 """Snapshots: from the files and commits of a workspace to a checkpoint in the vault."""
 
-from pathlib import Path
-
 from bandstand.adapters.git.capture import Agents, Capture
 from bandstand.adapters.git.command import TooMuch
 from bandstand.adapters.git.confined import ConfinedGit
 from bandstand.adapters.git.layout import Facts, Layout
 from bandstand.adapters.git.repository import GitRepository
-from bandstand.adapters.git.vault import Checkpoint, Vault
+from bandstand.adapters.git.vault import Checkpoint, Vault, let_go
 from bandstand.domain.errors import Refused
 from bandstand.domain.ids import CommitId
 from bandstand.ports.sandbox import Sandbox
@@ -80,16 +78,12 @@ class Snapshots:
         known = [*commits, *[await self._repository.tree(one) for one in commits]]
         async with self._vault.taking():
             keep = await self._vault.receive(capture.packing(agents), wanted=[head, tree, *strays], known=known)
-            checkpoint = await self._vault.keep(facts.name, head=head, tree=tree)
-        _let_go(keep)
-        return checkpoint
+            try:
+                return await self._vault.keep(facts.name, head=head, tree=tree)
+            finally:
+                let_go(keep)
 
 
 def shown_place(name: str) -> str:
     """Where the user's repository pins the commits that a workspace was shown."""
     return f"refs/bandstand/shown/{name}/"
-
-
-def _let_go(keep: Path | None) -> None:
-    if keep is not None:
-        keep.unlink(missing_ok=True)

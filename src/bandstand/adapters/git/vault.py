@@ -79,12 +79,15 @@ class Vault:
         if not self._folder.exists():
             self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             making = Path(tempfile.mkdtemp(prefix=self._drafts, dir=self._folder.parent))
-            # An object that is large is written as it comes, not unpacked in memory.
-            fill(making, settings=settings + "[core]\n\tbigFileThreshold = 16m\n", shallow=shallow)
-            (making / "objects" / "info").mkdir()
-            fault("snapshot.vault.before")
-            making.rename(self._folder)
-            fault("snapshot.vault.after")
+            try:
+                # An object that is large is written as it comes, not unpacked in memory.
+                fill(making, settings=settings + "[core]\n\tbigFileThreshold = 16m\n", shallow=shallow)
+                (making / "objects" / "info").mkdir()
+                fault("snapshot.vault.before")
+                making.rename(self._folder)
+                fault("snapshot.vault.after")
+            finally:
+                shutil.rmtree(making, ignore_errors=True)
         _write_if_new(self._folder / "objects" / "info" / "alternates", lines(objects))
         if shallow:
             _write_if_new(self._folder / "shallow", shallow)
@@ -110,10 +113,18 @@ class Vault:
                 raise error
             raise Refused(f"What the workspace holds could not be taken over: {gave.complaint or took.complaint}")
         kind, _, pack = took.text.partition("\t")
-        if not await self.store.complete(wanted=wanted, known=known):
+        keep = self._folder / "objects" / "pack" / f"pack-{pack}.keep" if kind == "keep" else None
+        sound = False
+        try:
+            complete = await self.store.complete(wanted=wanted, known=known)
+            fault("snapshot.receive.after")
+            sound = complete
+        finally:
+            if not sound:
+                let_go(keep)
+        if not sound:
             raise Refused("What the workspace holds is not complete: objects of its history are missing.")
-        fault("snapshot.receive.after")
-        return self._folder / "objects" / "pack" / f"pack-{pack}.keep" if kind == "keep" else None
+        return keep
 
     def _clear_up(self) -> None:
         """Remove what one left who died: drafts of the vault, halves of packs, and what keeps packs as they are."""
@@ -235,6 +246,12 @@ class Vault:
                 raise failure(launch, said)
         if not await user.complete(wanted=[commit], known=known):
             raise Broken(f"Commit {commit} could not be read back from {self._repository.path}.")
+
+
+def let_go(keep: Path | None) -> None:
+    """Let the pack of this `.keep` file be put together with others."""
+    if keep is not None:
+        keep.unlink(missing_ok=True)
 
 
 def _places(name: str) -> tuple[str, ...]:

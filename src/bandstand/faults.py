@@ -13,6 +13,8 @@ The variable holds orders with commas between:
     wall=-3600                          the time of day is told an hour early
     record=/tmp/passed                  every passing becomes a line of that file
 
+A point of a holder strikes in the holder that is started next, once; it can only die there.
+
 It is a tool of the tests. A daemon takes it out of its environment as it reads it, so none that is started in its place
 dies at the same point.
 """
@@ -69,8 +71,13 @@ DEEDS: Final[Mapping[str, str]] = {
     "checkout.index": "The new index of a checkout takes its place.",
     "checkout.release": "A checkout is unlocked.",
     "landing.move": "The branch moves, by compare-and-swap.",
+    "holder.spawn": "A holder starts its agent.",
+    "holder.send": "A line to an agent is kept in the journal.",
+    "holder.feed": "A line is written to an agent.",
+    "holder.hear": "What an agent said is kept in the journal.",
+    "holder.exit": "The exit file takes its place.",
 }
-"""Every deed, and what is done in it."""
+"""Every deed, and what is done in it. Those of a `holder` are passed in that process: see `faults_of_next_holder`."""
 
 POINTS: Final = tuple(f"{deed}.{side}" for deed in DEEDS for side in ("before", "after"))
 """Every point."""
@@ -80,6 +87,7 @@ ERRORS: Final = ("ENOSPC", "EROFS", "EIO")
 
 _KILL, _HANG = "kill", "hang"
 _FOREVER = 1 << 60
+_HOLDER = "holder."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +117,7 @@ class Orders:
     faults: tuple[Fault, ...] = ()
     record: Path | None = None
     wall_seconds: float = 0.0
+    holders: "count[int]" = field(default_factory=count)
     passings: Mapping[str, "count[int]"] = field(default_factory=lambda: {point: count(1) for point in POINTS})
 
     def passing(self, point: str) -> None:
@@ -138,6 +147,15 @@ def fault(point: str) -> None:
         _armed.passing(point)
 
 
+def faults_of_next_holder() -> dict[str, object]:
+    """What the holder that is started next is to do: the first holder has the first such fault, and so on."""
+    if _armed is None:
+        return {}
+    due = [fault for fault in _armed.faults if fault.point.startswith(_HOLDER)][next(_armed.holders) :][:1]
+    orders: dict[str, object] = {"record": str(_armed.record)} if _armed.record is not None else {}
+    return orders | ({"point": due[0].point, "at": due[0].first} if due else {})
+
+
 def wall_seconds() -> float:
     """How wrong the time of day is to be told."""
     return 0.0 if _armed is None else _armed.wall_seconds
@@ -165,7 +183,8 @@ def parsed(text: str) -> Orders:
 
 def _fault(name: str, action: str) -> Fault:
     point, _, passing = name.partition("@")
-    if point not in POINTS or action not in (_KILL, _HANG, *ERRORS):
+    known = (_KILL,) if point.startswith(_HOLDER) else (_KILL, _HANG, *ERRORS)
+    if point not in POINTS or action not in known:
         raise ValueError(name)
     first, dash, last = (passing or "1").partition("-")
     return Fault(point=point, first=int(first), last=int(last or _FOREVER) if dash else int(first), action=action)

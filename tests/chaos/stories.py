@@ -77,10 +77,11 @@ def killed_at_a_stage(stage: Stage, held: str, words: str, keep: Record = unkept
     user.submit(deadline)
     if held:
         reach(user, lambda: any(stage.state.glob("repositories/*/workspaces/one/tree/.git/begun")), deadline)
-        stage.go_on("one")
     else:
-        wait_for(lambda: permissions(user))
+        reach(user, lambda: bool(permissions(user)), deadline, answer=False)
     kill(victim(stage, "one.1", words))
+    if held:
+        stage.go_on("one")
     shown = user.play_on(deadline)
     settled(user, shown, keep)
     keep("killed", 1)

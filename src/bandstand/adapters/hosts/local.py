@@ -44,7 +44,7 @@ from bandstand.adapters.hosts.waking import BELL, LOCK, Waking, hang, outside, t
 from bandstand.adapters.hosts.weighing import weights
 from bandstand.domain.errors import Broken, Refused, Unavailable
 from bandstand.domain.ids import RunId
-from bandstand.faults import fault
+from bandstand.faults import fault, faults_of_next_holder
 from bandstand.ports.hosts import Launch, Record, RunState, RunStatus
 
 START_SECONDS = 30.0  # a first start on a busy machine takes seconds
@@ -268,6 +268,8 @@ class LocalHost:
         """What the new holder answers, or nothing; and what was said besides."""
         bell = _prepare(run, folder, self._waking)
         spec = {"lock": LOCK, "bell": BELL if bell else -1, "argv": launch.argv, "cwd": str(launch.cwd)}
+        if faults := faults_of_next_holder():
+            spec["faults"] = faults
         spec["segment"] = self._upkeep.segment
         ours, theirs = os.pipe()
         source = os.fdopen(ours, "rb", 0)

@@ -20,6 +20,7 @@ raw bytes behind it, one at a time, answered by a line of JSON; after `tail` a c
     bell       what is heard outside
     tree       the agent and all its offspring
     loop       what is waited for
+    faults     where a test can have it die
 """
 
 VERSION = 2

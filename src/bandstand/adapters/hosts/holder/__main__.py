@@ -16,6 +16,7 @@ sys.path.append(__file__.rpartition("/bandstand/")[0])
 
 from bandstand.adapters.hosts.holder import SEGMENT, VERSION
 from bandstand.adapters.hosts.holder.bell import Bell, say
+from bandstand.adapters.hosts.holder.faults import arm, fault
 from bandstand.adapters.hosts.holder.holding import Holder
 from bandstand.adapters.hosts.holder.journal import Journal
 from bandstand.adapters.hosts.holder.tree import adopt_orphans, kill_tree, spawn
@@ -24,6 +25,7 @@ from bandstand.adapters.hosts.holder.tree import adopt_orphans, kill_tree, spawn
 def main() -> None:
     """Start what the orders on stdin say, and hold it to its end."""
     spec, umask, journal = json.load(sys.stdin), os.umask(0o077), None
+    arm(spec.get("faults", {}))
     try:
         fcntl.flock(spec["lock"], fcntl.LOCK_EX | fcntl.LOCK_NB)
         journal = Journal(segment=spec.get("segment", SEGMENT))
@@ -32,7 +34,9 @@ def main() -> None:
         server = socket.create_server("sock", family=socket.AF_UNIX, backlog=64)
         os.write(os.open("exit.tmp", os.O_WRONLY | os.O_CREAT, 0o600), b" " * 512)
         adopt_orphans()
+        fault("holder.spawn.before")
         agent = spawn(spec, umask)
+        fault("holder.spawn.after")
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         if journal:
             os.unlink("journal")

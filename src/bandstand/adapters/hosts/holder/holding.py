@@ -13,6 +13,7 @@ from typing import IO, Any
 from bandstand.adapters.hosts.holder import STDIN_LIMIT, VERSION
 from bandstand.adapters.hosts.holder.bell import Bell
 from bandstand.adapters.hosts.holder.clients import Clients, Command
+from bandstand.adapters.hosts.holder.faults import fault
 from bandstand.adapters.hosts.holder.journal import Journal
 from bandstand.adapters.hosts.holder.loop import READ, WRITE, Loop
 from bandstand.adapters.hosts.holder.tree import kill_tree, signal_tree
@@ -100,7 +101,9 @@ class Holder:
             self.muted = now
         self.flows = 0 < len(data) < FEW and (self.flows or now - self.heard < GATHER)
         self.heard = now
+        fault("holder.hear.before")
         self.journal.hear(data)
+        fault("holder.hear.after")
 
     def gather(self) -> None:
         """While lines keep coming, hear together those of a moment: to be woken costs more than what is done then.
@@ -180,10 +183,14 @@ class Holder:
             return {"off": self.journal.keys[key], "dup": True}
         if self.farewell or len(self.queue) + len(line) > STDIN_LIMIT:
             return {"error": "ended" if self.reason else "stdin-closed" if self.farewell else "stdin-full"}
+        fault("holder.send.before")
         if not self.journal.send(key, line):
             return {"error": "journal-full"}
+        fault("holder.send.after")
         self.queue += line + b"\n"
+        fault("holder.feed.before")
         self.feed()
+        fault("holder.feed.after")
         return {"error": "stdin-closed"} if self.stdin.closed else {"off": self.journal.keys[key]}
 
     def reap(self, _file: Any = None) -> None:
@@ -216,6 +223,8 @@ class Holder:
             with open("exit.tmp", "r+b", buffering=0) as file:
                 file.write(json.dumps({"code": self.code, "reason": self.reason}).encode())
                 os.fsync(file.fileno())
+            fault("holder.exit.before")
             os.rename("exit.tmp", "exit")
+            fault("holder.exit.after")
             os.fsync(os.open(".", os.O_RDONLY))
             self.clients.over, self.deadline = True, now + LINGER

@@ -33,6 +33,8 @@ _ADD = """
 git update-index -q --refresh >/dev/null 2>&1
 git add --all --ignore-errors "$@"
 code=$?
+tree=$(git write-tree 2>/dev/null)
+printf '%s\\0' "$tree"
 git ls-files -z
 exit $code
 """
@@ -49,7 +51,9 @@ _QUIET = (
     *("find", ".", "(", *_READ_BY_GIT, *_DEVICE, "-o", *_IN_A_GIT_DIR, "-type", "l", *_TO_A_DEVICE, ")"),
     *("-exec", "rm", "-f", "--", "{}", "+"),
 )
-_HUGE = ("find", ".", "-path", "./.git", "-prune", "-o", "-type", "f", "-size", f"+{MOST_BYTES // 1024}k", "-print0")
+_HUGE = ("find", ".", "-path", "./.git", "-prune", "-o", "-type", "f", "-size", f"+{MOST_BYTES // 1024}k")
+_THERE_ARE_HUGE = 3
+_ADD_UNLESS_HUGE = f'test -z "$({" ".join(_HUGE)} -print -quit)" || exit {_THERE_ARE_HUGE}\n{_ADD}'
 _NESTED = """
 for path; do
   [ -e "./$path/.git" ] || continue
@@ -183,23 +187,33 @@ class Capture:
             raise Unavailable(f"The sandbox of a workspace could not be opened: {said.complaint}")
 
     async def _files(self, agents: Agents | None, *, raw: bool, closed: frozenset[str] = frozenset()) -> TreeId:
-        # 1: some files could not be added.
-        huge = await self._leave_out_huge(raw=raw)
-        out = huge | closed
-        argv = ("--pathspec-from-file=-", "--pathspec-file-nul") if out else ()
-        stdin = b".\0" + _joined(f":(exclude,top,literal){name}" for name in out) if out else b""
-        add = self._git.capture(*_bounded("sh", "-c", _ADD, "sh", *argv), raw=raw, extra={"GIT_LITERAL_PATHSPECS": "0"})
-        added = await self._run(add, stdin=stdin, ok=(0, 1))
+        async def add(script: str, out: frozenset[str]) -> Output:
+            argv = ("--pathspec-from-file=-", "--pathspec-file-nul") if out else ()
+            stdin = b".\0" + _joined(f":(exclude,top,literal){name}" for name in out) if out else b""
+            extra = {"GIT_LITERAL_PATHSPECS": "0"}
+            command = self._git.capture(*_bounded("sh", "-c", script, "sh", *argv), raw=raw, extra=extra)
+            # 1: some files could not be added.
+            return await self._run(command, stdin=stdin, ok=(0, 1, _THERE_ARE_HUGE))
+
+        huge = frozenset[str]()
+        added = await add(_ADD_UNLESS_HUGE, closed)
+        if added.code == _THERE_ARE_HUGE:
+            huge = await self._leave_out_huge(raw=raw)
+            added = await add(_ADD, huge | closed)
+        tree, _, names = added.out.partition(b"\0")
         if agents is not None:
-            await self._keep_links(agents, closed, raw=raw)
+            ours = frozenset(os.fsdecode(name) for name in names.split(b"\0") if name)
             known = replace(agents, tracked=agents.tracked - huge)
-            await self._track_as(known, frozenset(added.names), raw=raw)
-        said = await self._run(self._git.capture("git", "write-tree", raw=raw))
-        return TreeId(object_id(said.text))
+            linked = await self._keep_links(agents, closed, raw=raw)
+            tracked = await self._track_as(known, ours, raw=raw)
+            tree = b"" if linked or tracked else tree
+        if not is_object_id(os.fsdecode(tree)):
+            tree = (await self._run(self._git.capture("git", "write-tree", raw=raw))).out.rstrip(b"\n")
+        return TreeId(object_id(os.fsdecode(tree)))
 
     async def _leave_out_huge(self, *, raw: bool) -> frozenset[str]:
         """The files that are larger than any pack may be. They are taken out of our index, where they are in it."""
-        found = (await self._run(self._git.reading(*_HUGE), ok=(0, 1))).names
+        found = (await self._run(self._git.reading(*_HUGE, "-print0"), ok=(0, 1))).names
         huge = frozenset(name.removeprefix("./") for name in found)
         if huge:
             out = self._git.capture("git", "update-index", "--force-remove", "-z", "--stdin", raw=raw)
@@ -211,18 +225,26 @@ class Capture:
         said = await self._run(self._git.reading("sh", "-c", _CLOSED), ok=None)
         return frozenset(said.names)
 
-    async def _keep_links(self, agents: Agents, closed: frozenset[str], *, raw: bool) -> None:
-        """Have links to repositories that git cannot look into stand where the agent's last commit has them."""
+    async def _keep_links(self, agents: Agents, closed: frozenset[str], *, raw: bool) -> bool:
+        """Have links to repositories that git cannot look into stand where the agent's last commit has them.
+
+        Whether there are any.
+        """
         if not closed:
-            return
+            return False
         asked = ("git", "ls-tree", "-z", "--full-tree", agents.head, "--", *sorted(closed))
         said = await self._run(self._git.capture(*asked, more_objects=agents.objects), ok=None)
         links = b"".join(os.fsencode(record) + b"\0" for record in said.names if record.startswith("160000 "))
         if links:
             await self._run(self._git.capture("git", "update-index", "-z", "--index-info", raw=raw), stdin=links)
+        return bool(links)
 
-    async def _track_as(self, agents: Agents, ours: frozenset[str], *, raw: bool) -> None:
-        """Among ignored files the agent's own choice counts: what it added by force is in, what it took out is not."""
+    async def _track_as(self, agents: Agents, ours: frozenset[str], *, raw: bool) -> bool:
+        """Among ignored files the agent's own choice counts: what it added by force is in, what it took out is not.
+
+        Whether that makes a difference.
+        """
+        forced, ignored = frozenset[str](), list[str]()
         if agents.tracked - ours:
             asked = ("git", "ls-files", "-z", "--others", "--ignored", "--exclude-standard")
             forced = agents.tracked & frozenset((await self._run(self._git.capture(*_bounded(*asked)))).names)
@@ -234,6 +256,7 @@ class Capture:
             if ignored:
                 out = self._git.capture("git", "update-index", "--force-remove", "-z", "--stdin")
                 await self._run(out, stdin=_joined(ignored))
+        return bool(forced or ignored)
 
     async def _ignored(self, names: Iterable[str]) -> list[str]:
         # It will not take literal names, so none may begin like a pattern.

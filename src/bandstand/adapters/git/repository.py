@@ -13,7 +13,7 @@ from bandstand.adapters.git.command import Git, Output, execute, failure
 from bandstand.adapters.git.foreign import foreign
 from bandstand.adapters.git.identity import identify
 from bandstand.adapters.git.landing import Landing
-from bandstand.adapters.git.store import Store
+from bandstand.adapters.git.store import Store, configures, object_id
 from bandstand.adapters.git.submodules import submodules
 from bandstand.domain.change import Change, Foreign
 from bandstand.domain.errors import Refused, Unknown
@@ -103,10 +103,10 @@ class GitRepository:
 
     async def read(self, commit: CommitId, path: str) -> bytes | None:
         """A file as it stands in a commit; `None` if it is not there or no regular file."""
-        await self.store.require(commit)
         if {"", ".", ".."} & {*path.split("/")}:
+            await self.store.require(commit)
             return None
-        said = await self.store.run("ls-tree", "-z", "--full-tree", commit, "--", path)
+        said = await _listed(self.store, commit, "-z", "--full-tree", commit, "--", path)
         for record in said.out.split(b"\0")[:-1]:
             fields, _, name = record.partition(b"\t")
             mode, _, blob = fields.split(b" ")
@@ -116,8 +116,8 @@ class GitRepository:
 
     async def files(self, commit: CommitId) -> tuple[str, ...]:
         """The paths of a commit, sorted."""
-        await self.store.require(commit)
-        return tuple(sorted((await self.store.run("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)).names))
+        said = await _listed(self.store, commit, "-r", "-z", "--name-only", "--full-tree", commit)
+        return tuple(sorted(said.names))
 
     async def absent(self, commit: CommitId) -> tuple[str, ...]:
         """The submodules of a commit that are not on this machine: whoever works on it finds empty folders there."""
@@ -183,12 +183,24 @@ class GitRepository:
 
     async def settings(self) -> str:
         """A configuration for another git dir that shares its objects: their format, and who may read new ones."""
-        said = await self.store.run("config", "--get", "core.sharedRepository", ok=(0, 1))
+        shared = ""
+        if configures(self.git_dir, b"sharedrepository"):
+            shared = (await self.store.run("config", "--get", "core.sharedRepository", ok=(0, 1))).text
         version = 0 if self.object_format == "sha1" else 1
         lines = ["[core]", f"\trepositoryformatversion = {version}", "\tbare = true"]
-        lines += [f'\tsharedRepository = "{said.text}"'] if said.text.isalnum() else []
+        lines += [f'\tsharedRepository = "{shared}"'] if shared.isalnum() else []
         lines += [] if version == 0 else ["[extensions]", f"\tobjectFormat = {self.object_format}"]
         return "\n".join(lines) + "\n"
+
+
+async def _listed(store: Store, commit: CommitId, *argv: str) -> Output:
+    """What `git ls-tree` says of a commit. Raises `Unknown` if it is not here."""
+    object_id(commit)
+    said = await store.run("ls-tree", *argv, ok=(0, 128))
+    if said.code != 0:
+        await store.require(commit)
+        raise failure(store.command("ls-tree", *argv), said)
+    return said
 
 
 async def _answers(git: Git, path: Path) -> Output:
@@ -227,9 +239,11 @@ async def _require_commits(git: Git, git_dir: Path) -> None:
 
 
 async def _is_in(store: Store, tip: CommitId, commit: CommitId) -> bool:
-    if not await store.holds(commit):
-        return False
-    return (await store.run("merge-base", "--is-ancestor", commit, tip, ok=(0, 1))).code == 0
+    argv = ("merge-base", "--is-ancestor", object_id(commit), tip)
+    said = await store.run(*argv, ok=(0, 1, 128))
+    if said.code == 128 and await store.holds(commit):
+        raise failure(store.command(*argv), said)
+    return said.code == 0
 
 
 def _resolved(path: str) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bandstand.adapters.git import alternates
 from bandstand.adapters.git.command import Git, Output, expect, silenced
-from bandstand.domain.errors import Refused, Unknown
+from bandstand.domain.errors import Broken, Refused, Unknown
 from bandstand.domain.ids import CommitId, TreeId
 from bandstand.ports.git import Signature
 from bandstand.ports.hosts import Launch
@@ -75,14 +75,21 @@ class Store:
 
     async def holds(self, commit: CommitId) -> bool:
         """Whether the commit itself is here. Its history is another question, see `complete`."""
-        said = await self.run("cat-file", "-t", object_id(commit), ok=(0, 128))
-        return said.text == "commit"
+        return (await self._kinds(object_id(commit)))[0][1] == "commit"
 
     async def require(self, *commits: CommitId) -> None:
         """Return if all these commits are here. Raises `Unknown` for the first that is not."""
-        for commit in commits:
-            if not await self.holds(commit):
+        kinds = await self._kinds(*map(object_id, commits))
+        for commit, (_, kind) in zip(commits, kinds, strict=True):
+            if kind != "commit":
                 raise Unknown(f"The repository has no commit {commit}.")
+
+    async def _kinds(self, *names: str) -> list[tuple[str, str]]:
+        """The id and the kind of each object that is named here; of one that is not here, no kind."""
+        stdin = "".join(f"{name}\n" for name in names).encode()
+        said = await self.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=stdin)
+        pairs = (line.split(" ") for line in said.text.splitlines())
+        return [(name, "" if kind == "missing" else kind) for name, kind in pairs]
 
     async def complete(self, *, wanted: Sequence[str], known: Sequence[str]) -> bool:
         """Whether every object that `wanted` reach can be read, what `known` reach being taken for granted."""
@@ -92,8 +99,12 @@ class Store:
 
     async def tree(self, commit: CommitId) -> TreeId:
         """The tree of a commit. Raises `Unknown` if it is not here."""
-        await self.require(commit)
-        return TreeId((await self.run("rev-parse", "--verify", f"{commit}^{{tree}}")).text)
+        (_, kind), (tree, whole) = await self._kinds(object_id(commit), f"{commit}^{{tree}}")
+        if kind != "commit":
+            raise Unknown(f"The repository has no commit {commit}.")
+        if whole != "tree":
+            raise Broken(f"The tree of commit {commit} is missing.", hint="`git fsck` tells what else is.")
+        return TreeId(tree)
 
     async def differences(self, old: str, new: str) -> dict[str, str]:
         """The paths in which two trees differ, sorted, each with mode and blob of the new one; "" for none."""
@@ -157,7 +168,23 @@ class Store:
         await self.run(*await self._silenced(), "update-ref", "--no-deref", "-d", ref, object_id(old))
 
     async def _silenced(self) -> tuple[str, ...]:
-        return () if self._ours else await silenced(self.command("config"))
+        return () if self._ours or not configures(self.git_dir, b"hook") else await silenced(self.command("config"))
+
+
+def configures(git_dir: Path, word: bytes) -> bool:
+    """Whether a git dir's configuration may say something of a section or a name, in lower case.
+
+    Its files are read, which spares a git for what hardly anybody sets. What they include may be about anything.
+    """
+    said = b"".join(_content_of(git_dir / name) for name in ("config", "config.worktree")).lower()
+    return word in said or b"include" in said
+
+
+def _content_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def _content(line: str) -> str:

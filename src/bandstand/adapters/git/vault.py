@@ -231,7 +231,7 @@ class Vault:
         """Have all that a commit needs in the user's repository, complete there. Moves no ref."""
         user = self._repository.store
         known = sorted(set((await user.refs("refs/heads/", "refs/remotes/", "refs/bandstand/")).values()))
-        if await user.holds(commit) and await user.complete(wanted=[commit], known=known):
+        if await user.complete(wanted=[commit], known=known):
             return
         stdin = "".join([f"{commit}\n", *(f"^{one}\n" for one in known)]).encode()
         listed = await self.store.run("rev-list", "--objects", "--stdin", stdin=stdin)

@@ -109,7 +109,8 @@ Nothing else is written there, and what is here stays: keys may be added in any 
 no type changes, unless the changelog says so under "What you must change".
 
 * A time is ISO 8601 with its offset. A key that has nothing to say is `null`, `""` or `[]`, and is there.
-* What agents and repositories wrote is printed as they wrote it: clean it before you show it in a terminal.
+* What agents and repositories wrote is printed as they wrote it, but for [secrets](../explanation/secrets.md): clean it
+  before you show it in a terminal.
 * An error is JSON on standard output, too, with the exit code that it has without `--json`:
 
 ```json

@@ -15,6 +15,8 @@ from tests.faces.standing_in import answering
 ANSWERS = {
     "hello": {"outlived": ""},
     "ps": fleet(row("docs", words=f"waits {EVIL}", over=True), row("api-docs", over=False), row("done", over=False)),
+    "checkpoints": {"checkpoints": [{"number": 1, "files": [1]}, {"number": 2, "files": []}]},
+    "rescues": {"rescues": [{"task": "old", "title": "Old"}, {"task": "old", "title": "Old"}]},
     "asks": [ask("permission", "Allow", "Reject"), ask("question", id="a4")],
     "agents": {
         "default": "codex",
@@ -63,6 +65,13 @@ def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (["run", "--sandbox", "="], ["bubblewrap", "none"]),
         (["run", "-f", ""], [":files"]),
         (["run", "--", "--d"], []),
+        (["run", "--target", "no-such-br"], []),
+        (["rescue", "re"], ["restore"]),
+        (["rescue", "restore", ""], ["old"]),
+        (["rescue", "restore", "old", "--to", ""], [":files"]),
+        (["diff", "docs@"], ["docs@1", "docs@2"]),
+        (["checkpoints", "do"], ["done", "docs"]),
+        (["pause", "a"], ["api-docs"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
         (["dance", ""], []),
     ],

@@ -9,6 +9,7 @@ Ids come from a daemon that runs; none is started, and when none answers at once
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -16,7 +17,7 @@ from bandstand.domain.errors import BandstandError
 from bandstand.faces.cli.looking import dump
 from bandstand.faces.cli.parser import build_parser, verb_parser
 from bandstand.faces.cli.reaching import client, folder
-from bandstand.faces.cli.terminal import cut
+from bandstand.faces.cli.terminal import counted, cut
 from bandstand.faces.cli.verbs import every, find
 from bandstand.faces.wire import Json
 
@@ -124,6 +125,8 @@ def _behind(before: list[str], word: str) -> Iterator[Candidate]:
         offered = iter(_options(parser))
     else:
         offered = _values(_positional(parser, before), before)
+    if before[0] == "diff" and "@" in word:
+        offered = _checkpoints(word.partition("@")[0])
     yield from _matching(offered, word)
 
 
@@ -159,9 +162,12 @@ def _values(action: argparse.Action | None, before: list[str]) -> Iterator[Candi
         yield from _called(str(action.metavar), before)
 
 
-def _called(name: str, before: list[str]) -> Iterator[Candidate]:
+def _called(name: str, before: list[str]) -> Iterator[Candidate]:  # noqa: C901 - one match over every name
     """Everything that help calls by that name, behind the words before it."""
     match name:
+        case "TASK" if before[0] == "rescue":
+            kept = (_ask("rescues") or {"rescues": []})["rescues"]
+            yield from {one["task"]: (one["task"], one["title"]) for one in kept if one["task"] not in before}.values()
         case "TASK":
             yield from ((task["id"], task["words"]) for task in _tasks() if task["id"] not in before)
         case "ASK":
@@ -170,13 +176,31 @@ def _called(name: str, before: list[str]) -> Iterator[Candidate]:
             yield from _choices(before)
         case "VERB":
             yield from ((verb.name, verb.words) for verb in every())
-        case "FILE":
+        case "FILE" | "FOLDER":
             yield FILES, ""
+        case "BRANCH":
+            yield from ((branch, "") for branch in _branches())
         case "AGENT":
             said = _ask("agents", variables={"PATH": os.environ.get("PATH", "")}) or {"agents": []}
             yield from ((one["name"], one["title"]) for one in said["agents"] if one["state"] == "configured")
         case _:
             pass
+
+
+def _checkpoints(task: str) -> Iterator[Candidate]:
+    """What was kept of a task, as `band diff` takes it."""
+    for one in (_ask("checkpoints", task=task) or {"checkpoints": []})["checkpoints"]:
+        yield f"{task}@{one['number']}", counted(len(one["files"]), "file")
+
+
+def _branches() -> list[str]:
+    """The branches of the repository here."""
+    command = ["git", "for-each-ref", "--format=%(refname:short)", "refs/heads"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [branch for branch in said.stdout.splitlines() if not branch.startswith("band/")]
 
 
 def _tasks() -> list[Json]:

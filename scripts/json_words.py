@@ -17,6 +17,7 @@ RECORDS: Mapping[str, str] = {
     "Checkpoints": "What was kept of a task after each turn.",
     "Cleared": "What went, or would go with `--dry-run`.",
     "Demo": "What came of the demo.",
+    "DemoCleaned": "What was removed of earlier demos.",
     "Diff": "A change as text.",
     "Doctor": "What was looked at, in the order of how much depends on it.",
     "Down": "What was stopped.",
@@ -202,6 +203,8 @@ WORDS: Mapping[str, str] = {
 """By the name of the key."""
 
 HERE: Mapping[str, str] = {
+    "DemoCleaned.removed": "repositories that were removed",
+    "DemoCleaned.kept": "repositories in which tasks still go on",
     "Unit.commands": "what to run next",
     "Bundle.entries": "the files in it",
     "Rescue.at": "when something of it was kept last",

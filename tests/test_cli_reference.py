@@ -43,3 +43,11 @@ def test_no_word_is_left_that_explains_nothing() -> None:
     assert sorted(json_words.WORDS.keys() - keys) == []
     records = {line.removeprefix("### ") for line in said.splitlines() if line.startswith("### ")}
     assert json_words.RECORDS.keys() == records
+
+
+def test_what_each_verb_prints_is_held_to_the_page() -> None:
+    """Some test runs the verb and looks whether what it printed `fits` the record that the page shows."""
+    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.rglob("test_*.py"))
+    named = {word for cases in json_reference.PRINTS.values() for said in cases.values() for word in said.split()}
+    records = {word.strip(",") for word in named if word[0].isupper()}
+    assert [record for record in sorted(records) if f'fits("{record}"' not in tests] == []

@@ -5,6 +5,7 @@ import tarfile
 from pathlib import Path
 
 from tests.e2e.stage import RULES, Stage
+from tests.e2e.test_json import fits
 
 # In two pieces each, so that no scanner takes this file for a leak.
 TOKEN = "ghp_" + "Ab3" * 12
@@ -82,7 +83,7 @@ def test_planted_secrets_are_neither_shown_nor_in_the_archive(stage: Stage) -> N
 
     again = stage.band("doctor", "--bundle", "-o", "report.tar.gz", ends=2)
     assert "report.tar.gz is there already." in again.err
-    told = stage.band_json("doctor", "--bundle", "--with-texts", "-o", "whole.tar.gz")
+    told = fits("Bundle", stage.band_json("doctor", "--bundle", "--with-texts", "-o", "whole.tar.gz"))
     whole = "".join(read(Path(told["file"])).values())
     assert "teach parrots to whistle with [redacted]" in whole
     assert [secret for secret in SECRETS if secret in whole] == []

@@ -7,6 +7,7 @@ import pytest
 from bandstand.domain.errors import Refused
 from bandstand.faces.wire import Client
 from tests.e2e.stage import Stage
+from tests.e2e.test_json import fits
 from tests.real_git import Folder
 
 PIPED = {"COLUMNS": "80", "TERM": "xterm-256color", "NO_COLOR": ""}
@@ -23,7 +24,7 @@ parts:
 
 def test_the_demo_lands_everything_twice_and_once_more_after_it_was_cleaned(stage: Stage) -> None:
     """Three tasks land, a permission each, a line comment and a conflict on their way; each demo is a new one."""
-    first = stage.band_json("demo")
+    first = fits("Demo", stage.band_json("demo"))
     assert [(row["id"], row["mark"]) for row in first["tasks"]] == [
         ("backend", "landed"),
         ("frontend", "landed"),
@@ -47,7 +48,7 @@ def test_the_demo_lands_everything_twice_and_once_more_after_it_was_cleaned(stag
     assert second["repository"] != first["repository"]
     assert [row["mark"] for row in second["tasks"]] == ["landed"] * 3
 
-    cleaned = stage.band_json("demo", "--clean")
+    cleaned = fits("DemoCleaned", stage.band_json("demo", "--clean"))
     assert cleaned == {"removed": [first["repository"], second["repository"]], "kept": []}
     assert list((stage.state / "cache" / "demo").iterdir()) == []
     assert list((stage.state / "repositories").iterdir()) == []

@@ -91,6 +91,10 @@ def read_what_landed(stage: Stage) -> None:
     entries = lines(stage.band("log", "say-hello", "--json").out)
     assert {"prompt", "agent", "edit", "permission"} <= {fits("Entry", entry)["kind"] for entry in entries}
     assert fits("AskList", stage.band_json("asks")) == []
+    assert fits("Queue", stage.band_json("queue"))
+    assert fits("Checkpoints", stage.band_json("checkpoints", "say-hello"))["task"] == "say-hello"
+    assert fits("Rescues", stage.band_json("rescue"))
+    assert fits("Cleared", stage.band_json("gc", "--dry-run"))["cleared"] is False
     assert fits("Agents", stage.band_json("agents"))["agents"]
     doctor = fits("Doctor", stage.band_json("doctor", ends=None))
     assert doctor["ok"] is not any(finding["level"] == "missing" for finding in doctor["findings"])

@@ -12,6 +12,7 @@ import pytest
 
 from bandstand.faces.cli import main
 from bandstand.faces.cli.unit import MARK, NAME, place, unit
+from tests.e2e.test_json import fits
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_it_goes_as_it_came(path: Path, capsys: pytest.CaptureFixture[str]) -> N
     """Writing it again, and removing what is not there, is no mistake."""
     for _ in range(2):
         assert main.run(["up", "--install-unit", "--json"]) == 0
-        assert json.loads(capsys.readouterr().out)["there"] is True
+        assert fits("Unit", json.loads(capsys.readouterr().out))["there"] is True
     assert path.read_text().startswith(MARK)
     for _ in range(2):
         assert main.run(["up", "--remove-unit", "--json"]) == 0

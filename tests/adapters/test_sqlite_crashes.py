@@ -95,7 +95,7 @@ def test_a_disk_that_cannot_be_written_is_told(tmp_path: Path, closed: bool) -> 
     content = {beside: beside.read_bytes() for beside in tmp_path.iterdir()}
     for file in (path, tmp_path / "new" / "log.db"):
         (line,) = said_by([*walled(), *program("look", str(file))])
-        assert line.startswith(f"Broken: {file} cannot be ")
+        assert line == f"Unavailable: The disk of {file} can only be read."
     assert {beside: beside.read_bytes() for beside in tmp_path.iterdir()} == content
 
 

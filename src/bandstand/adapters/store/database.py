@@ -61,6 +61,8 @@ def troubles_told(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise Unavailable(f"There is no room on the disk for {path}.", hint="Make room, and try again.") from error
+        if error.errno == errno.EROFS:
+            raise _read_only(path) from error
         hint = "Look at the disk, and make the folder writable."
         raise Broken(f"{error.filename or path} cannot be used: {error.strerror}.", hint=hint) from error
 
@@ -150,13 +152,21 @@ def _make(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
         # SQLite would be content to read it.
+        if os.statvfs(path).f_flag & os.ST_RDONLY:
+            raise _read_only(path) from None
         if not os.access(path, os.R_OK | os.W_OK):
             raise Broken(f"{path} cannot be written.", hint="Make it and its folder writable.") from None
     except OSError as error:
         raise _unmakable(path, error) from error
 
 
+def _read_only(path: Path) -> Unavailable:
+    return Unavailable(f"The disk of {path} can only be read.", hint="See why, and make it writable: `findmnt` tells.")
+
+
 def _unmakable(path: Path, error: OSError) -> BandstandError:
+    if error.errno == errno.EROFS:
+        return _read_only(path)
     kind = Unavailable if error.errno in (errno.ENOSPC, errno.EDQUOT) else Broken
     return kind(f"{path} cannot be made: {error.strerror}.", hint="Make its folder writable.")
 

@@ -3,10 +3,12 @@
 A daemon that is not of this installation, or whose state is gone, makes way for a new one.
 """
 
+import errno
 import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -23,6 +25,8 @@ _DYING_SECONDS = 0.5
 _QUESTIONS = ("ready", "plan", "ps", "show", "asks", "diff", "look", "agents", "queue")
 """Operations that change nothing: they are simply asked again when the daemon was lost."""
 _BEGIN_SECONDS = 2.0
+_LEAST_ROOM = 1 << 18
+"""With less room than this a daemon cannot even begin."""
 _SUCCESSION_SECONDS = 5.0
 
 
@@ -109,8 +113,9 @@ def start(where: Places) -> None:
     if (loop := crash_loop(where)) is not None:
         hint = loop.hint.replace("\n", "\n      ")
         sys.stderr.write(f"band: {loop.message} This command starts one even so.\n      {hint}\n")
+    if (trouble := disk_trouble(where)) is not None:
+        raise trouble
     read_end, write_end = os.pipe()
-    where.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     complaints = where.state / "daemon.start"
     try:
         with complaints.open("wb") as said:
@@ -138,6 +143,27 @@ def start(where: Places) -> None:
     ours = [line.removeprefix("band: ") for line in said_lines if line.startswith("band: ")]
     reason = (ours or said_lines[-1:] or [""])[0]
     raise Unavailable(f"The daemon did not start. {reason}".strip(), hint=running(where))
+
+
+def disk_trouble(where: Places) -> Unavailable | None:
+    """Why nothing can be kept in the state folder now, if so: a daemon could not even say that it ends for it."""
+    try:
+        where.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=where.state) as file:
+            file.write(bytes(_LEAST_ROOM))
+            file.flush()
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return Unavailable(
+                f"There is no room on the disk for {where.state}.",
+                hint="Make room, and give the command again. Once there is some, `band gc` makes more.",
+            )
+        if error.errno == errno.EROFS:
+            return Unavailable(
+                f"The disk of {where.state} can only be read.",
+                hint=f"See why, make it writable, and give the command again: findmnt --target {where.state}",
+            )
+    return None
 
 
 def crash_loop(where: Places) -> Unavailable | None:

@@ -246,6 +246,25 @@ def test_an_upgrade_in_the_middle_of_work_is_not_noticed(stage: Stage) -> None:
     assert stage.runs() == ["one.1"]
 
 
+def test_a_holder_of_an_older_installation_wakes_a_daemon_of_the_newer_one(stage: Stage) -> None:
+    """Whichever the holder came with: what ran last is what runs again."""
+    stage.repository()
+    older = {"PYTHONPATH": str(an_installation(stage.root / "older", version="0.0.1", protocol=1))}
+    mine = dict(stage.environment)
+    stage.environment.update(older)
+    stage.submit("tasks: [{id: one, goal: Say hello}]", HELD)
+    stage.begun("one")
+    stage.environment = mine
+    stage.band("ps")
+    assert stage.answers("hello")["version"] == bandstand.__version__
+    old = kill_the_daemon(stage)
+    another(stage, old)
+    assert stage.answers("hello")["version"] == bandstand.__version__
+    stage.go_on("one")
+    stage.landed("one")
+    assert stage.prompts("one.1") == ["turn-1"]
+
+
 def an_installation(place: Path, *, version: str, protocol: int) -> Path:
     """A copy of this one, of another version and protocol of holders; where it is found by an interpreter."""
     copy = place / "bandstand"

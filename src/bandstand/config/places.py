@@ -70,6 +70,11 @@ class Places:
         return self.state / "clock.json"
 
     @property
+    def install(self) -> Path:
+        """Of which installation the last daemon was, and how it was started."""
+        return self.state / "daemon.install"
+
+    @property
     def down(self) -> Path:
         """There from when a daemon was ended on purpose until a person starts one: holders start none meanwhile."""
         return self.state / "down"

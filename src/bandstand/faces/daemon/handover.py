@@ -9,12 +9,18 @@ Who says nothing of its installation goes on with what it began with an earlier 
 """
 
 import contextlib
+import json
 import os
 import re
+import sys
+from pathlib import Path
 
 from bandstand.config.folders import WAY
 from bandstand.config.places import Places
 from bandstand.domain.errors import Refused
+from bandstand.faces.wire import INSTALL
+
+_HANDED_ON = "BAND_HANDED_ON"
 
 
 def outlived(install: str, *, ours: str) -> str:
@@ -40,6 +46,34 @@ def leave_word(places: Places) -> None:
     """Tell who watched that another daemon is about to start, so that they do not start one of their own."""
     with contextlib.suppress(OSError), os.fdopen(os.open(places.lock, os.O_WRONLY | os.O_APPEND), "w") as lock:
         lock.write(f"{WAY}\n")
+
+
+def sign(places: Places) -> None:
+    """Say of which installation the daemon of this state is, and how it is started."""
+    said = {"install": INSTALL, "python": sys.executable, "path": os.environ.get("PYTHONPATH", "")}
+    draft = places.install.with_suffix(".new")
+    with contextlib.suppress(OSError):
+        draft.write_text(json.dumps(said))
+        draft.replace(places.install)
+
+
+def hand_on(places: Places) -> None:
+    """Be a daemon of the installation that ran last, where that is another one that is still there.
+
+    A holder starts a daemon of the installation that it came with, which may have been replaced since.
+    """
+    handed_on = os.environ.pop(_HANDED_ON, "")
+    try:
+        said = json.loads(places.install.read_text())
+        python, (_, place) = str(said["python"]), _parts(str(said["install"]))
+        path = {"PYTHONPATH": str(said["path"])} if said["path"] else {}
+    except (OSError, ValueError, TypeError, KeyError):
+        return
+    if place == _parts(INSTALL)[1] or not Path(place).is_dir() or handed_on:
+        return
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    with contextlib.suppress(OSError):  # if it cannot be started, we are better than none
+        os.execve(python, [python, "-m", "bandstand", "daemon", "--woken"], {**environment, **path, _HANDED_ON: place})
 
 
 def _parts(install: str) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from bandstand.config.places import Places, places
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable, of_the_disk
 from bandstand.faces.daemon.children import watch_by_descriptor
 from bandstand.faces.daemon.connection import hung_up, peer, request_of
-from bandstand.faces.daemon.handover import leave_word, outlived, turned_away
+from bandstand.faces.daemon.handover import hand_on, leave_word, outlived, sign, turned_away
 from bandstand.faces.daemon.http.doors import Door, Doorway, address, tcp_door, unix_door
 from bandstand.faces.daemon.logfile import Lines, log_to
 from bandstand.faces.daemon.redacting import shown
@@ -66,6 +66,7 @@ def serve(
         lock.truncate(0)
         lock.write(b"%d\n%s\n" % (os.getpid(), os.fsencode(places.socket)))
         lock.flush()
+        sign(places)
         fault("daemon.listen.before")
         listener = _bind(places)
         fault("daemon.listen.after")
@@ -370,6 +371,8 @@ def up(arguments: argparse.Namespace) -> int:
 def daemon(arguments: argparse.Namespace) -> int:
     """Be the daemon that a command started, and tell it through a pipe when commands may connect."""
     where = places(os.environ, uid=os.getuid())
+    if arguments.woken:
+        hand_on(where)
     lines = log_to(where.daemon_log, os.environ)
 
     def ready(_doors: tuple[Door, ...]) -> None:

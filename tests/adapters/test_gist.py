@@ -69,6 +69,12 @@ class Writer:
         self.say(encoded({"method": "session/update", "params": {"sessionId": "s", "update": update}}))
 
 
+def of_turn(update: object, turn: int) -> object:
+    """An update whose tool call, if there is one, has the turn in its name."""
+    assert isinstance(update, dict)
+    return {**update, "toolCallId": f"{update['toolCallId']}{turn}"} if "toolCallId" in update else update
+
+
 def played(steps: Iterable[tuple[str, object]]) -> list[Record]:  # noqa: C901 - a match
     """The journal of a conversation."""
     writer, turns, asks, running, loading = Writer(), 0, 0, "", ""
@@ -76,7 +82,7 @@ def played(steps: Iterable[tuple[str, object]]) -> list[Record]:  # noqa: C901 -
     for step, what in steps:
         match step:
             case "tell":
-                writer.update(what)
+                writer.update(of_turn(what, turns))
             case "turn" if not running:
                 turns, running = turns + 1, f"turn-{turns + 1}"
                 writer.send(running, "session/prompt")
@@ -88,7 +94,10 @@ def played(steps: Iterable[tuple[str, object]]) -> list[Record]:  # noqa: C901 -
                 loading = "load"
                 writer.send(loading, "session/load")
             case "ask":
-                params = {"toolCall": {"toolCallId": what}, "options": [{"optionId": "y", "kind": "allow_once"}]}
+                params = {
+                    "toolCall": {"toolCallId": f"{what}{turns}"},
+                    "options": [{"optionId": "y", "kind": "allow_once"}],
+                }
                 writer.say(encoded({"id": asks, "method": "session/request_permission", "params": params}))
                 asks += 1
             case "reply" if replied < asks:
@@ -111,11 +120,6 @@ def folded(records: Iterable[Record]) -> Dialogue:
     return dialogue
 
 
-def said(dialogue: Dialogue) -> list[str]:
-    """What was said in each turn that is not over."""
-    return ["".join(turn.said) for turn in dialogue.turns.values()]
-
-
 def chunk(text: str) -> tuple[str, object]:
     """The agent says a piece of text."""
     return "tell", {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}}
@@ -130,19 +134,31 @@ TOOL = ("tell", {"sessionUpdate": "tool_call", "toolCallId": "a", "title": "Look
 @example(steps=[TURN, chunk("a"), TOOL, chunk("b"), END], cut=4)
 @example(steps=[LOAD, chunk("old"), END, TURN, chunk("new"), END], cut=5)
 def test_the_gist_says_what_the_whole_says(steps: list[tuple[str, object]], cut: int) -> None:
-    """Wherever a part ends: how each turn ended, with which message and cost, what is open and how it is titled."""
+    """Wherever a part ends: how each turn ended and at which cost, with what message the last one did or goes on, what
+    is open, and how that is titled if it was asked in the last turn."""
     records = played(steps)
     whole = folded(records)
     part, rest = records[:cut], records[cut:]
-    short = [*gist(part), *rest]
+    short = [*gist([*gist(part[: cut // 2]), *gist(part[cut // 2 :])]), *rest]
     assert short == [record for record in records if record in short], "a gist keeps the order, and adds nothing"
     found = folded(short)
-    assert {key: turn.end for key, turn in found.turns.items()} == {key: turn.end for key, turn in whole.turns.items()}
-    assert {key: one.asked for key, one in found.open.items()} == {key: one.asked for key, one in whole.open.items()}
+    assert ends(found) == ends(whole)
+    assert last(found) == last(whole)
+    assert found.open.keys() == whole.open.keys()
     assert found.translator.cost_usd == whole.translator.cost_usd
-    assert ["".join(turn.said) for turn in found.turns.values()] == [
-        "".join(turn.said) for turn in whole.turns.values()
-    ]
+
+
+def ends(dialogue: Dialogue) -> dict[str, object]:
+    """How each turn ended, without what was said in it."""
+    over = {key: turn.end for key, turn in dialogue.turns.items()}
+    return {key: (end.stop, end.usage) if isinstance(end, TurnResult) else end for key, end in over.items()}
+
+
+def last(dialogue: Dialogue) -> list[object]:
+    """What was said and asked in the last turn."""
+    turn = list(dialogue.turns.values())[-1:]
+    asked = [one.asked for one in dialogue.open.values() if turn and one.turn is turn[0]]
+    return [*((one.end, "".join(one.said)) for one in turn), *asked]
 
 
 def test_it_is_short() -> None:

@@ -1,8 +1,9 @@
 """What a journal says that one needs to go on: what a `Dialogue` makes of this is what it makes of the whole.
 
-Kept is every line that is a request or an answer, and of what an agent tells the end of each turn's message, the first
-word of each tool call (it parts messages, and names the call in a permission request) and the last cost. The rest is
-most of a journal: thoughts, plans, the output of tools.
+Kept is every line that is a request or an answer, and of what an agent tells the last cost and, of the last turn, the
+end of its message and the first word of each tool call: that parts messages, and names the call in a permission
+request. What was said in the turns before is known to whoever sent the next prompt. The rest is most of a journal:
+thoughts, plans, the output of tools.
 """
 
 from collections import deque
@@ -29,7 +30,7 @@ class _Taking:
         self._kept: list[Record] = []
         self._message: deque[tuple[int, list[Record]]] = deque()  # the end of this turn's, with how long each piece is
         self._length = 0
-        self._calls: set[str] = set()
+        self._calls: dict[str, list[Record]] = {}  # of this turn
         self._cost: list[Record] = []
         self._loading = False
         self._decoder = Decoder()
@@ -38,7 +39,8 @@ class _Taking:
     @property
     def kept(self) -> list[Record]:
         """What matters, in no order."""
-        return [*self._kept, *self._cost, *(record for _, line in self._message for record in line), *self._line]
+        lines = [self._kept, self._cost, *self._calls.values(), *(line for _, line in self._message), self._line]
+        return [record for line in lines for record in line]
 
     def take(self, record: Record) -> None:
         """Take in the next record."""
@@ -59,19 +61,23 @@ class _Taking:
                 return False
             case Sent(method="session/load"):
                 self._loading = True
-            case Sent(method="session/prompt") | Answered():
-                self._turn_over()
+            case Sent(method="session/prompt"):
+                self._forget()
+            case Answered() if self._loading:
+                self._loading = False
+                self._forget()
+            case Answered():
+                self._kept += self._cost
+                self._cost = []
             case _:
                 pass
         return True
 
-    def _turn_over(self) -> None:
-        """A turn, or the loading of a session, has come to its end: what was told in it is told."""
-        if self._loading:
-            self._message.clear()
-        self._kept, self._cost = self.kept, []
+    def _forget(self) -> None:
+        """A new turn begins, or what was told was old news."""
         self._message.clear()
-        self._length, self._loading = 0, False
+        self._length = 0
+        self._calls.clear()
 
     def _told(self, line: list[Record], events: Sequence[Event]) -> None:
         """Look at what an agent told: one update, or several in a batch."""
@@ -83,8 +89,7 @@ class _Taking:
                 case "usage_update":
                     self._cost = line
                 case "tool_call" | "tool_call_update" if (call := word(update.get("toolCallId"))) not in self._calls:
-                    self._calls.add(call)
-                    self._kept += line
+                    self._calls[call] = line
                     return None
                 case _:
                     pass

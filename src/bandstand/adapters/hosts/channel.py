@@ -239,15 +239,12 @@ class LocalChannel:
                 return
 
     def _grown(self, offset: int, prefer: Forms) -> None:
-        """Look after the journal once it has a new part; one reader is enough for that."""
-        if offset >= self._look_at and prefer is TO_GO_ON:
-            self._look_at = offset + self._upkeep.segment
-            self._looking = asyncio.create_task(self._look_after(self._looking))
+        """Look after the journal once it may have a new part; one reader is enough for that."""
+        if offset >= self._look_at and prefer is TO_GO_ON and (not self._looking or self._looking.done()):
+            self._looking = asyncio.create_task(self._look_after())
 
-    async def _look_after(self, before: asyncio.Task[None] | None) -> None:
-        if before:
-            await before
-        await self._upkeep.look_after(self._journal)
+    async def _look_after(self) -> None:
+        self._look_at = await self._upkeep.look_after(self._journal)
 
     async def _tail(self, offset: int) -> AsyncGenerator[list[Record], None]:
         """What the holder sends of its journal until it hangs up; nothing if it does not take the call."""

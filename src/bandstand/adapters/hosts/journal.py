@@ -1,9 +1,9 @@
 """The files of a run's journal, as they lie in its folder.
 
     journal                        as it was written, from offset 0
-    journal.0000000016777216       as it was written, from that offset on
-    journal.0000000016777216.gz    the same, packed
-    journal.0000000016777216.gist  what of it one needs to go on, each record with its offset in front of it
+    journal.0000000004194304       as it was written, from that offset on
+    journal.0000000004194304.gz    the same, packed
+    journal.0000000004194304.gist  what of it one needs to go on, each record with its offset in front of it
 
 A holder writes the last of the first two kinds; all before that are complete, and the daemon may pack them, take the
 gist of them, and drop them. The first one stays as it is: it is how one knows that the run ever was.
@@ -174,7 +174,19 @@ def find(journal: Path, key: str) -> Record | None:
 
 def take_gist(part: Segment, gist: Gist) -> None:
     """Write down what matters of a segment that is complete. May be repeated."""
-    records = gist(part.records(AS_WRITTEN))
+    _write_gist(part, gist(part.records(AS_WRITTEN)))
+
+
+def condense(parts: list[Segment], gist: Gist) -> None:
+    """Take the gist of the gists of these segments, which follow each other. May be repeated."""
+    kept = list(gist(record for part in parts for record in part.records((Form.GIST,))))
+    for part in parts:
+        own = [one for one in kept if part.base <= one.offset < (part.end or sys.maxsize)]
+        if len(own) < sum(1 for _ in part.records((Form.GIST,))):
+            _write_gist(part, own)
+
+
+def _write_gist(part: Segment, records: Iterable[Record]) -> None:
     _replace(part.path(Form.GIST), (b"%d %s" % (one.offset, written(one)) for one in records))
 
 

@@ -7,13 +7,14 @@ one that is written.
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bandstand.adapters.hosts.holder import SEGMENT
-from bandstand.adapters.hosts.journal import Form, Gist, Segment, drop, pack, segments, take_gist
+from bandstand.adapters.hosts.journal import Form, Gist, Segment, condense, drop, pack, segments, take_gist
 from bandstand.domain.errors import Broken
 from bandstand.domain.remains import Beyond
 from bandstand.ports.hosts import Record
@@ -35,17 +36,24 @@ class Upkeep:
     most: int = 512 << 20
     beyond: Beyond = Beyond.PACK
 
-    async def look_after(self, journal: Path) -> None:
-        """See to the parts of a journal that are complete. What cannot be done now is done another time."""
+    async def look_after(self, journal: Path) -> int:
+        """See to the parts of a journal that are complete; the offset behind which there may be another one.
+
+        What cannot be done now is done another time.
+        """
         try:
             await asyncio.to_thread(self._look_after, journal)
         except (OSError, Broken) as error:
             _log.warning("the journal %s cannot be kept small: %s", journal, error)
+        return max((part.base for part in segments(journal)), default=0) + self.segment
 
     def _look_after(self, journal: Path) -> None:
-        for part in self._complete(journal):
-            if Form.GIST not in part.forms:
-                take_gist(part, self.gist)
+        new = [part for part in self._complete(journal) if Form.GIST not in part.forms]
+        for part in new:
+            take_gist(part, self.gist)
+        if new:
+            known = itertools.takewhile(lambda part: Form.GIST in part.forms, self._complete(journal))
+            condense(list(known), self.gist)
         excess = sum(map(_size, segments(journal))) - self.most if self.most else 0
         for part in self._complete(journal)[1:]:
             if excess > 0 and part.forms != {Form.GIST}:

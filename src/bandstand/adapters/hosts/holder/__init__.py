@@ -26,4 +26,4 @@ raw bytes behind it, one at a time, answered by a line of JSON; after `tail` a c
 VERSION = 2
 STDIN_LIMIT = 16 << 20  # bytes that may wait for the agent, and so the longest line to it
 FULL = "full"  # a file that is there while the disk does not take what is said, and the agent waits
-SEGMENT = 16 << 20  # bytes of the journal in one file, more or less: a record is never parted
+SEGMENT = 4 << 20  # bytes of the journal in one file, more or less: a record is never parted

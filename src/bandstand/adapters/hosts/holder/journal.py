@@ -1,7 +1,7 @@
 """A run's journal, as its holder writes it: whole records, in files that only ever grow.
 
 It begins in `journal`. A file that has grown long is left as it is, and the next record goes to a new one that has the
-record's offset in its name: `journal.0000000016777216`. Offsets count on through all of them, and no line of the agent
+record's offset in its name: `journal.0000000004194304`. Offsets count on through all of them, and no line of the agent
 begins in one and ends in another. What becomes of those that are left, but for the first, is the daemon's business.
 """
 # ruff: noqa: PTH108 - pathlib would be a tenth of the start of a process that every run starts

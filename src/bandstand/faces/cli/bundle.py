@@ -84,7 +84,8 @@ def bundle(arguments: argparse.Namespace) -> int:
         sys.stdout.write(f"  {one['name']:<16}{one['bytes']:>9}  {one['about']}\n")
     left = "values of variables" if arguments.with_texts else "goals, prompts, names of tasks, values of variables"
     sys.stdout.write(f"Not in it: {left}, what agents said and wrote, secrets that Bandstand can recognise.\n")
-    sys.stdout.write(paint.dim(f"Look through it before you send it: tar -xzOf {path} | less\n"))
+    name = path.name if path.parent == Path.cwd() else path
+    sys.stdout.write(paint.dim(f"Look through it before you send it: tar -xzOf {name} | less\n"))
     return 0
 
 

@@ -61,6 +61,7 @@ def test_the_verbs_and_what_they_say_of_themselves(monkeypatch: pytest.MonkeyPat
     checkpoints
                what was kept of a task's files after each of its turns
     rescue     what was kept of work that did not land: look at it, get it back
+    export     write what is known of tasks to files that need no Bandstand to be read
     gc         clear away what nobody needs any more, and say why of each thing
     help       what a verb does, with examples
     agents     the agents that are here, and those that could be

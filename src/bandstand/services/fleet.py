@@ -186,6 +186,19 @@ class Fleet:
             await self._log.summarise(self.repository, short)
         return await self._log.past(self.repository, limit=limit, only=only)
 
+    async def facts(self, task_id: TaskId | None = None) -> AsyncIterator[Recorded]:
+        """Every fact that there is now, in order, or every one that speaks of a task."""
+        if task_id is not None:
+            for fact in await self._log.read_task(self.repository, task_id):
+                yield fact
+            return
+        last, after = await self._log.latest(), 0
+        while after < last and (page := await self._log.read_all(after=after)):
+            after = page[-1].sequence
+            for fact in page:
+                if fact.repository == self.repository:
+                    yield fact
+
     async def since(self, version: int) -> tuple[Recorded, ...]:
         """The facts behind a version, as far as they are known now."""
         return await self._log.read(self.repository, after=version)

@@ -10,7 +10,7 @@ from bandstand.bootstrap import Bandstand
 from bandstand.domain.ask import Ask
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import AskId, RunId, TaskId
-from bandstand.faces.daemon import keeping, rescuing, submitting
+from bandstand.faces.daemon import exporting, keeping, rescuing, submitting
 from bandstand.faces.daemon.rows import row
 from bandstand.faces.text import transcribed
 from bandstand.faces.wire import Json
@@ -275,6 +275,7 @@ ANSWERING: Mapping[str, Answering] = {
 }
 STREAMING: Mapping[str, Streaming] = {
     "log": transcript,
+    "facts": _streaming_at_desk(exporting.facts),
     "gc": _streaming_at_desk(keeping.collecting),
     "restore": _streaming_at_desk(rescuing.restoring),
 }

@@ -33,11 +33,29 @@ stands in your settings, below [retention].
 """
 
 
+_EXPORT = """\
+  band export docs                what is known of one task, in an archive here
+  band export docs login -o ../for-audit            a new folder instead
+  band export --all -o ~/band.tar.gz                every task of this repository, and all of its facts
+"""
+_EXPORT_NOTES = """\
+Facts, transcripts, reviews, results of checks and changes, as JSON, JSON lines and patches that need no Bandstand to be
+read. What looks like a secret is taken out, but for patches, which are as git has them.
+"""
+
+
 def _gc(parser: "ArgumentParser") -> None:
     parser.add_argument("-n", "--dry-run", action="store_true", help="only say what would go")
     parser.add_argument(
         "--repository", metavar="ID", help="what is kept of a repository that is gone from its place; `gc` names it"
     )
+    json_option(parser)
+
+
+def _export(parser: "ArgumentParser") -> None:
+    parser.add_argument("tasks", nargs="*", metavar="TASK", help="which; ended ones too")
+    parser.add_argument("--all", action="store_true", help="every task of this repository, and facts that are of none")
+    parser.add_argument("-o", "--output", metavar="PLACE", help="a new FILE.tar.gz, or a new folder")
     json_option(parser)
 
 
@@ -81,6 +99,14 @@ VERBS = (
         examples=_RESCUE,
         notes=_RESCUE_NOTES,
         one="with prune: something was kept, for it is nowhere else",
+    ),
+    Verb(
+        "export",
+        "write what is known of tasks to files that need no Bandstand to be read",
+        does="bandstand.faces.cli.exporting:export",
+        options=_export,
+        examples=_EXPORT,
+        notes=_EXPORT_NOTES,
     ),
     Verb(
         "gc",

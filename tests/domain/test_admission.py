@@ -197,7 +197,7 @@ def test_a_tenth_of_the_memory_is_kept_free_if_nothing_is_said(total: int, kept:
 
 
 def test_a_start_that_does_not_fit_waits_and_says_so() -> None:
-    """In gigabytes."""
+    """In units that a person counts in."""
     found = shortage(1_500_000_000, room=1_200_000_000, alone=False, since=NOW)
     assert found is not None
     assert found.in_words() == "memory: 1.2 GB free, 1.5 GB wanted"
@@ -217,5 +217,5 @@ def test_what_a_start_waits_for_in_words() -> None:
     assert wait(slots=4, elsewhere=0, short=None, until=None) == Wait()
     elsewhere = "a free slot, 3 of 4 are used elsewhere"
     assert wait(slots=4, elsewhere=3, short=None, until=None) == Wait(slot=elsewhere, start=elsewhere)
-    memory = "memory: 0.0 GB free, 1.0 GB wanted"
+    memory = "memory: 0 MB free, 1.0 GB wanted"
     assert wait(slots=4, elsewhere=3, short=short, until=later) == Wait(slot=elsewhere, start=memory, until=later)

@@ -135,7 +135,7 @@ def test_an_agent_starts_when_there_is_memory_for_it(stage: Stage) -> None:
     stage.settings("[memory]\nkeep_free_mb = 100000000\n")
     stage.submit("- {id: hello, goal: say hello}\n", HELLO)
     fleet = stage.until(lambda fleet: task(fleet, "hello")["words"].startswith("waits for memory"))
-    assert task(fleet, "hello")["words"] == "waits for memory: 0.0 GB free, 0.1 GB wanted"
+    assert task(fleet, "hello")["words"] == "waits for memory: 0 MB free, 64 MB wanted"
     assert task(fleet, "hello")["owner"] == "bandstand"
     stage.settings("[memory]\nkeep_free_mb = 1\n")
     stage.landed("hello")

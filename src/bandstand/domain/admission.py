@@ -124,7 +124,7 @@ class Shortage:
 
     def in_words(self) -> str:
         """For a person, behind "waits for"."""
-        return f"memory: {_in_gigabytes(self.found)} free, {_in_gigabytes(self.wanted)} wanted"
+        return f"memory: {_size(self.found)} free, {_size(self.wanted)} wanted"
 
 
 def shortage(need: int, *, room: int, alone: bool, since: datetime) -> Shortage | None:
@@ -165,5 +165,5 @@ def wait(*, slots: int, elsewhere: int, short: Shortage | None, until: datetime 
     return Wait(slot=slot, start=slot if short is None else short.in_words(), until=until)
 
 
-def _in_gigabytes(size: int) -> str:
-    return f"{size / _GIGABYTE:.1f} GB"
+def _size(size: int) -> str:
+    return f"{size / _GIGABYTE:.1f} GB" if size >= _GIGABYTE else f"{size / MEGABYTE:.0f} MB"

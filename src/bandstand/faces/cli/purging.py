@@ -58,8 +58,9 @@ def purge(arguments: argparse.Namespace) -> int:
     kept = [str(path) for path in (where.state, where.settings) if path.exists()]
     if arguments.json:
         return dump({"removed": removed, "kept": kept, "bytes": weight})
-    words = f"Removed {', '.join(removed)}: {size(weight)}." if weight else "There is nothing to remove."
-    stays = f" What is not ours stays: {', '.join(kept)}." if kept else ""
+    whole = [one for one in removed if not any(one.startswith(f"{other}/") for other in removed)]
+    words = f"Removed {', '.join(whole)}: {size(weight)}." if weight else "There is nothing to remove."
+    stays = f" This is yours, and stays: {', '.join(kept)}." if kept else ""
     sys.stdout.write(f"{words}{stays}\n")
     return 0
 

@@ -203,7 +203,10 @@ class FleetMachine(Followed):
 
     def turn_moves(self, data: st.DataObject, task: Task, luck: str) -> None:
         assert isinstance(task.stage, Working) and task.run is not None
-        if luck == "ask":
+        if not task.stage.played and luck != "ask" and data.draw(st.booleans()):
+            self.record(e.TurnPlayed(task=task.spec.id, number=task.stage.turn.number))
+            return
+        if luck == "ask" and not task.stage.played:
             request = PermissionRequested(
                 request=self.unique("q"), title="May I?", kind=ToolKind.OTHER, choices=YES_OR_NO
             )

@@ -304,3 +304,26 @@ def test_an_ask_of_ours_that_nobody_answers_stays() -> None:
         story.now = NOW + timedelta(days=day)
         assert story.settle() == [e.AskReminded(ask=ask.id, deadline=story.now + timedelta(hours=24), task=ask.task)]
     assert [one.id for one in story.state.open_asks()] == [ask.id]
+
+
+def test_an_agent_that_is_done_holds_no_slot_while_its_work_is_taken_in() -> None:
+    """Another one works meanwhile; the turn has not ended yet."""
+    story = Story(slots=1).submit(spec("one"), spec("two"))
+    story.settle()
+    story.session()
+    assert started(story.settle()) == []
+    story.record(e.TurnPlayed(task=TaskId("one"), number=1))
+    assert started(story.settle()) == ["two"]
+    story.turn_ends()
+    assert isinstance(story.task().stage, Proposed)
+
+
+def test_what_is_said_of_a_turn_that_is_over_changes_nothing() -> None:
+    """The fact may come late: behind the end of the turn, or for another one."""
+    story = Story(slots=1).submit(spec("one"))
+    story.settle()
+    story.session()
+    before = story.task()
+    assert story.record(e.TurnPlayed(task=TaskId("one"), number=2)).task() == before
+    ended = story.turn_ends().task()
+    assert story.record(e.TurnPlayed(task=TaskId("one"), number=1)).task() == ended

@@ -10,7 +10,7 @@ from tests.services.acting import approves, sits, waits_for, writes
 from tests.services.world import World, at, landed, over, play, rules, spec
 
 
-def order(world: World, kind: type[e.ChangeLanded | e.TurnStarted]) -> list[str]:
+def order(world: World, kind: type[e.ChangeLanded | e.TurnStarted | e.TurnPlayed]) -> list[str]:
     """The tasks in the order in which this happened to them."""
     return [fact.task for fact in world.facts(kind)]
 
@@ -216,6 +216,7 @@ def test_no_more_agents_work_than_there_are_slots() -> None:
             signs[name].set()
         await world.until(landed("one", "two", "three", "late"))
         assert order(world, e.TurnStarted) == ["one", "late", "two", "three"]
+        assert order(world, e.TurnPlayed) == ["one", "late", "two", "three"], "each slot was given back by its agent"
 
     play(story, lambda: World(slots=1))
 

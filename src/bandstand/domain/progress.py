@@ -113,6 +113,8 @@ def task_after(task: Task, event: e.Event, *, at: datetime) -> Task:  # noqa: C9
         case e.TurnStarted():
             stage = task.stage
             return replace(task, stage=replace(stage, started=True)) if isinstance(stage, Working) else task
+        case e.TurnPlayed():
+            return _turn_played(task, event)
         case e.TurnEnded():
             return _turn_ended(task, event)
         case e.RunStarted() | e.SessionOpened() | e.RunStopRequested() | e.RunEnded():
@@ -228,6 +230,13 @@ def _turn_queued(task: Task, event: e.TurnQueued) -> Task:
     )
 
 
+def _turn_played(task: Task, event: e.TurnPlayed) -> Task:
+    stage = task.stage
+    if not isinstance(stage, Working) or not stage.started or stage.turn.number != event.number:
+        return task
+    return replace(task, stage=replace(stage, played=True))
+
+
 def _turn_ended(task: Task, event: e.TurnEnded) -> Task:
     ended = replace(
         task,
@@ -334,6 +343,6 @@ def _run_ended(task: Task, event: e.RunEnded) -> Task:
         return task
     stage, was = task.stage, task.stage.was if isinstance(task.stage, Blocked) else task.stage
     if isinstance(was, Working) and was.started:
-        off = replace(was, started=False, broken=True)
+        off = replace(was, started=False, played=False, broken=True)
         stage = replace(stage, was=off) if isinstance(stage, Blocked) else off
     return replace(task, run=None, last_end=event, stage=stage, crashes=task.crashes + (1 if broke else 0))

@@ -39,7 +39,8 @@ def holds_slot(task: Task, *, waiting: Collection[RunId]) -> bool:
 
 def plays(task: Task) -> bool:
     """Whether an agent has something to do for a task."""
-    return (isinstance(task.stage, Working) and task.stage.started) or isinstance(task.stage, AgentReview)
+    stage = task.stage
+    return (isinstance(stage, Working) and stage.started and not stage.played) or isinstance(stage, AgentReview)
 
 
 def _player(task: Task) -> RunId | None:

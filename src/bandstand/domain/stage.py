@@ -27,10 +27,14 @@ class Queued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Working:
-    """The agent has a turn. Until `started` it waits for a slot; `broken` tells that the run ended within it."""
+    """The agent has a turn. Until `started` it waits for a slot; `broken` tells that the run ended within it.
+
+    Once it is `played` the agent has no more to do for it, and what it left is being taken in.
+    """
 
     turn: Turn
     started: bool = False
+    played: bool = False
     broken: bool = False
 
 

@@ -187,6 +187,8 @@ def _queued(state: State, task: Task, waits: Wait) -> Standing:
 def _working(task: Task, turn: Turn) -> Standing:
     until = task.since + timedelta(minutes=task.spec.budget.minutes)
     words = _DOING[turn.cause]
+    if isinstance(task.stage, Working) and task.stage.played:
+        return _ours(Mark.WORKING, "the agent is done: what it left is being taken in", task.since + STEP_LIMIT)
     if task.run is None or task.run.session is None:
         words = "the agent is starting"
     return Standing(mark=Mark.WORKING, words=words, owner=Owner.AGENT, until=until)

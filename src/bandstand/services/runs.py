@@ -148,6 +148,7 @@ class Authors:
         text = author_prompt(task.spec, turn, target=policy.target, remembers=remembers)
         result = await conversation.prompt(turn.number, text)
         if result is not None:
+            await self.fleet.record(lambda state: [_played(run, turn)] if _plays(state, run, turn) else [])
             ended = await self._take_in(run, turn, result)
             await self.fleet.record(lambda state: [ended] if _turn(state, run) == turn else [])
 
@@ -212,6 +213,16 @@ def _without_a_word(status: RunStatus) -> str:
         return status.reason
     how = f"was ended by signal {-status.code}" if status.code < 0 else f"exited with code {status.code}"
     return f"Its process {how} in the middle of its work, without a word."
+
+
+def _played(run: Run, turn: Turn) -> e.TurnPlayed:
+    return e.TurnPlayed(task=run.task, number=turn.number)
+
+
+def _plays(state: State, run: Run, turn: Turn) -> bool:
+    """Whether the agent is not yet known to be done with this turn."""
+    stage = state.tasks[run.task].stage
+    return _turn(state, run) == turn and isinstance(stage, Working) and not stage.played
 
 
 def _turn(state: State, run: Run) -> Turn | None:

@@ -43,6 +43,7 @@ from bandstand.domain.events.runs import (
     RunStopRequested,
     SessionOpened,
     TurnEnded,
+    TurnPlayed,
     TurnQueued,
     TurnStarted,
     WorkspacePrepared,
@@ -101,6 +102,7 @@ __all__ = [
     "TaskSubmitted",
     "TaskUnpaused",
     "TurnEnded",
+    "TurnPlayed",
     "TurnQueued",
     "TurnStarted",
     "WorkspacePrepared",
@@ -121,6 +123,7 @@ Event = (
     | RunStarted
     | WorkspacePrepared
     | SessionOpened
+    | TurnPlayed
     | TurnEnded
     | RunStopRequested
     | RunEnded

@@ -50,6 +50,14 @@ class SessionOpened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TurnPlayed:
+    """The agent is done with a turn, and what it left is being taken in: from now on it needs no slot."""
+
+    task: TaskId
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnEnded:
     """The agent is done with a turn, and what its workspace holds was kept.
 

@@ -102,7 +102,7 @@ def test_a_reader_who_goes_away_is_no_error(stage: Stage) -> None:
             check=False,
         )
         assert done.returncode == code, words
-        assert done.stderr == ("band: No space left on device.\n" if code else ""), words
+        assert done.stderr == ("band: The output cannot be written: No space left on device.\n" if code else ""), words
 
 
 def test_a_person_at_a_terminal_confirms_the_rules_once(stage: Stage) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from bandstand.adapters.hosts.holder import FULL, SEGMENT
 
+RECENT = 1 << 16  # bytes that are at hand for who reads on, at most
 PIECE = 8 << 20  # bytes of a line that a record holds at most
 
 
@@ -45,6 +46,7 @@ class Journal:
         self._fd = create(0)
         self._parts: list[bytes] = []  # of the agent's present line
         self._held = self._cut = 0  # bytes of it: in `_parts`, in a record already
+        self._last = b""  # what was written last, if that is short
         self._full = False  # whether the disk did not take what we last wrote
         self._parted = False  # whether the journal ends within a line
 
@@ -64,6 +66,7 @@ class Journal:
                 os.close(os.open(FULL, os.O_WRONLY | os.O_CREAT, 0o600))
             return False
         self.size += done
+        self._last = data if done <= RECENT else b""
         if self._full:
             self._full = False
             with contextlib.suppress(OSError):
@@ -80,6 +83,8 @@ class Journal:
 
     def send_to(self, socket: int, offset: int) -> int:
         """Give a socket what stands at `offset`, as far as it takes it and the file goes. Raises `OSError`."""
+        if self._last and offset == self.size - len(self._last):
+            return os.write(socket, self._last)  # at hand: the way through the file costs more
         if offset >= self._base:
             return os.sendfile(socket, self._fd, offset - self._base, self.size - offset)
         number = sum(base <= offset for base in self._bases)

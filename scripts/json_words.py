@@ -63,6 +63,7 @@ WORDS: Mapping[str, str] = {
     "view": "the rescue",
     "checkpoints": "each one, the newest last",
     "about": "what it is",
+    "push": "`after-landing` if what has landed goes to the remote, else `never`",
     "acceptance": "sentences that have to be true in the end",
     "added": "lines added",
     "agent": "the agent's name",

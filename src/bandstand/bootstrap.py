@@ -17,6 +17,7 @@ from bandstand.adapters.clock import AwakeClock, Reading, this_boot
 from bandstand.adapters.git.abandoned import StateFolders
 from bandstand.adapters.git.checkpoints import GitCheckpoints
 from bandstand.adapters.git.remains import GitRemains
+from bandstand.adapters.git.remote import GitRemote
 from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.rescues import GitRescues
 from bandstand.adapters.git.retiring import destroy
@@ -32,6 +33,7 @@ from bandstand.adapters.sandbox.editables import editables, refusal, warning
 from bandstand.adapters.sandbox.none import NoSandbox
 from bandstand.adapters.store.sqlite import SqliteLog
 from bandstand.adapters.surroundings import FileEnvironment
+from bandstand.config.machine_tables import Fetch
 from bandstand.config.models import UserSettings
 from bandstand.config.places import Places
 from bandstand.config.settings import retention, user_settings
@@ -40,6 +42,7 @@ from bandstand.domain.admission import MEGABYTE, Capacity
 from bandstand.domain.errors import BandstandError, Refused
 from bandstand.domain.ids import AgentName, RepositoryId
 from bandstand.domain.redaction import Redaction
+from bandstand.ports.remains import Remains
 from bandstand.ports.sandbox import Sandbox
 from bandstand.services.abandoned import Abandoned
 from bandstand.services.admission import Admission
@@ -58,6 +61,7 @@ from bandstand.services.policies import REHEARSAL, Policies
 from bandstand.services.reconcile import Brain
 from bandstand.services.repositories import Repositories
 from bandstand.services.rescues import Rescuing
+from bandstand.services.upstreams import Upstreams
 from bandstand.services.views import Views
 
 DRAIN_SECONDS = 5.0
@@ -270,12 +274,14 @@ class Bandstand:
         workspaces = GitWorkspaces(repository, root / "workspaces", sandbox)
         housekeeping = Housekeeping(
             fleet=fleet,
-            remains=(
-                GitRemains(repository, workspaces),
-                RunRemains(root / "runs", destroy=destroy),
-                OutputRemains(root / "checks", destroy=destroy),
-            ),
+            remains=_remains(repository, workspaces, root),
             retention=lambda: retention(self.settings()),
+        )
+        upstreams = Upstreams(
+            fleet=fleet,
+            repository=repository,
+            remote=GitRemote(repository, self._environment),
+            fetches=lambda: self.settings().remote.fetch is Fetch.BEFORE_RUN,
         )
         performers = Performers.of(
             fleet,
@@ -286,6 +292,7 @@ class Bandstand:
             policies=policies,
             runner=SandboxedChecks(workspaces, sandbox=sandbox, root=root / "checks"),
             housekeeping=housekeeping,
+            upstreams=upstreams,
         )
         account = self._admission.open(repository.id, state=lambda: fleet.state, host=host)
         return Desk(
@@ -298,9 +305,19 @@ class Bandstand:
             account=account,
             brain=Brain(fleet, perform=performers.perform, account=account, measures=self.measures),
             housekeeping=housekeeping,
+            upstreams=upstreams,
             checkpointing=Checkpointing(fleet=fleet, checkpoints=GitCheckpoints(workspaces)),
             rescuing=Rescuing(fleet=fleet, repository=repository, rescues=GitRescues(repository, root / "workspaces")),
         )
+
+
+def _remains(repository: GitRepository, workspaces: GitWorkspaces, root: Path) -> tuple[Remains, ...]:
+    """Everything of one repository that may be left over."""
+    return (
+        GitRemains(repository, workspaces),
+        RunRemains(root / "runs", destroy=destroy),
+        OutputRemains(root / "checks", destroy=destroy),
+    )
 
 
 def _upkeep(settings: UserSettings) -> Upkeep:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bandstand.config.models import RepositorySettings, Table, TaskFile, UserSettings
+from bandstand.config.models import RepositorySettings, TaskFile, UserSettings
 from bandstand.config.reference import (
     REPOSITORY_EXAMPLE,
     TASKS_EXAMPLE,
@@ -13,6 +13,7 @@ from bandstand.config.reference import (
     task_reference,
 )
 from bandstand.config.settings import profiles, repository_policy, repository_settings, user_settings
+from bandstand.config.table import Table
 from bandstand.config.tasks import read_tasks
 from bandstand.config.validation import model_in
 from bandstand.domain.ids import AgentName

@@ -61,7 +61,11 @@ REPOSITORY_MISTAKES = [
     ("review = true\n", "1: `review` must be none, agent, human or agent+human, not `true`.", ""),
     ("review = 2026-11-23\n", "1: `review` must be none, agent, human or agent+human, not a date.", ""),
     ('[landing]\nmethod = "rebase"\n', "2: `landing.method` must be merge or squash, not `rebase`.", ""),
-    ('landing = "squash"\n', "1: `[landing]` must be a table, but this is the text `squash`.", "Its keys are: method."),
+    (
+        'landing = "squash"\n',
+        "1: `[landing]` must be a table, but this is the text `squash`.",
+        "Its keys are: method, push.",
+    ),
     ('[checks]\ncommands = "make"\n', "2: `checks.commands` must be a list, but this is the text `make`.", ""),
     ('[checks]\ncommands = [\n  "a",\n  3,\n]\n', "4: A check must be a table, but this is the number `3`.", None),
     ('[checks]\ncommands = [\n  "a",\n  " ",\n]\n', "4: `checks.commands.command` is empty.", ""),

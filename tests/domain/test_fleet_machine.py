@@ -13,6 +13,7 @@ from bandstand.domain.activities import (
     Author,
     Build,
     Move,
+    Push,
     Retire,
     Reviewing,
     RunChecks,
@@ -183,6 +184,8 @@ class FleetMachine(Followed):
                 self.merge_is_built(data, activity, luck)
             case Move():
                 self.main_moves(data, activity, luck)
+            case Push(task=task, commit=commit, remote=remote):
+                self.record(e.ChangePushed(task=task, commit=commit, remote=remote))
             case Retire():
                 self.record(e.WorkspaceRetired(task=activity.task, rescue=None))
 
@@ -299,7 +302,11 @@ class FleetMachine(Followed):
             self.record(block(self.state, task, Reason(title="Your edits are in the way."), now=self.now))
         else:
             c = activity.candidate
-            self.record(e.ChangeLanded(task=activity.task, commit=c.commit, onto=c.onto, checks="green", reviews="yes"))
+            remote = data.draw(st.sampled_from(["", "origin"]))
+            landed = e.ChangeLanded(
+                task=activity.task, commit=c.commit, onto=c.onto, checks="green", reviews="yes", remote=remote
+            )
+            self.record(landed)
         self.settle()
 
     # --- the laws --------------------------------------------------------------------------------------------------

@@ -92,6 +92,7 @@ def _desk(world: World) -> Desk:
         policies=daemon.policies,
         account=daemon.account,
         housekeeping=daemon.performers.housekeeping,
+        upstreams=daemon.performers.upstreams,
         checkpointing=Checkpointing(fleet=daemon.fleet, checkpoints=MemoryCheckpoints(world.workspaces)),
         rescuing=Rescuing(fleet=daemon.fleet, repository=world.repository, rescues=MemoryRescues(world.repository)),
         brain=daemon.brain,

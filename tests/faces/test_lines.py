@@ -261,6 +261,7 @@ def planned(**more: Json) -> Json:
         "checks_from": "bandstand.toml",
         "target": "main",
         "review": "agent",
+        "push": "never",
         "agents": [{"name": "mine", "command": ["./agent", "--acp"], "reads": ["~/.mine"]}],
         "sandbox": "none",
     }

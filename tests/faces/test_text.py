@@ -156,6 +156,9 @@ FACTS: list[e.Event] = [
     e.RemainsCleared(things=2, bytes=3, by="ada"),
     e.RescueGivenUp(task=T, refs=("refs/bandstand/rescue/docs/1",), archives=(), nowhere_else=0, by="ada"),
     e.FactsLost(count=2),
+    e.ChangePushed(task=T, commit=C, remote="origin"),
+    e.PushGivenUp(task=T, by="ada"),
+    e.TargetFetched(remote="origin", branch="main"),
 ]
 
 
@@ -252,6 +255,9 @@ TOLD = snapshot(
         "RemainsCleared: -",
         "RescueGivenUp: ■ what was kept of it is given up by ada",
         "FactsLost: -",
+        "ChangePushed: ✓ pushed to origin",
+        "PushGivenUp: -",
+        "TargetFetched: -",
     ]
 )
 

@@ -27,19 +27,15 @@ from bandstand.domain.standing import standing
 from bandstand.domain.state import State, Task, fold
 from bandstand.domain.task import TaskSpec
 from bandstand.services.admission import Account, Admission
-from bandstand.services.checks import Checks
 from bandstand.services.commands import Commands, Submission
 from bandstand.services.fleet import Fleet, Hearing
 from bandstand.services.housekeeping import Housekeeping
-from bandstand.services.landing import Landing
 from bandstand.services.launching import Launching
 from bandstand.services.measures import Measures
 from bandstand.services.performing import Performers
 from bandstand.services.policies import Policies
-from bandstand.services.proposing import Proposing
 from bandstand.services.reconcile import Brain, Perform
-from bandstand.services.reviews import Reviewers
-from bandstand.services.runs import Authors
+from bandstand.services.upstreams import Upstreams
 from bandstand.services.views import Views
 from bandstand.testing.agents import ScriptedAgents
 from bandstand.testing.clock import FakeClock
@@ -47,6 +43,7 @@ from bandstand.testing.environment import MemoryEnvironment
 from bandstand.testing.git import MemoryRepository
 from bandstand.testing.machine import FakeMachine
 from bandstand.testing.remains import MemoryRemains
+from bandstand.testing.remote import MemoryRemote
 from bandstand.testing.sandbox import OpenSandbox
 from tests.services.acting import Act, Cast, idle
 from tests.services.laws import nothing_is_prompted_twice, nothing_lands_unseen
@@ -126,6 +123,7 @@ class World:
         self.environment = MemoryEnvironment()
         self.walls: OpenSandbox = OpenSandbox()
         self.remains = MemoryRemains()
+        self.remote = MemoryRemote(self.repository)
         self.slots = slots
         self.measures = Measures()
         self.ledger = ledger or Admission(capacity=self._capacity, machine=FakeMachine(), clock=self.clock)
@@ -160,20 +158,18 @@ class World:
         name, heard = self.repository.id, lambda name, said: self.heard(name, said)
         fleet = Fleet(name, log=self.log, clock=self.clock, heard=heard, measures=self.measures)
         policies = Policies(fleet=fleet, repository=self.repository, user=UserSettings, which=lambda name: None)
-        launching = Launching(
-            sandbox=self.walls, environment=self.environment, repository=self.repository, home=Path("/home/ada")
-        )
-        shared = {"fleet": fleet, "workspaces": self.workspaces, "launching": launching, "policies": policies}
-        talking: dict[str, Any] = {**shared, "host": self.host, "protocol": self.agents}
-        proposing = Proposing(repository=self.repository, workspaces=self.workspaces, policies=policies)
-        performers = Performers(
-            fleet=fleet,
+        performers = Performers.of(
+            fleet,
+            host=self.host,
+            protocol=self.agents,
             workspaces=self.workspaces,
-            authors=Authors(**talking, proposing=proposing),
-            reviewers=Reviewers(**talking, repository=self.repository),
-            checks=Checks(fleet=fleet, runner=self.checks, policies=policies, environment=self.environment),
-            landing=Landing(fleet=fleet, repository=self.repository, launching=launching, policies=policies),
+            launching=Launching(
+                sandbox=self.walls, environment=self.environment, repository=self.repository, home=Path("/home/ada")
+            ),
+            policies=policies,
+            runner=self.checks,
             housekeeping=Housekeeping(fleet=fleet, remains=(self.remains,), retention=Retention),
+            upstreams=Upstreams(fleet=fleet, repository=self.repository, remote=self.remote, fetches=lambda: True),
         )
         account = self.ledger.open(self.repository.id, state=lambda: fleet.state, host=self.host)
         return Daemon(

@@ -4,20 +4,18 @@ Every key is described here once; the reference in `docs/reference` is made of t
 here is refused. `model_fields_set` tells what a file really says: who reads it decides what holds for the rest.
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, model_validator
+from pydantic import AfterValidator, Field, StrictInt, model_validator
 
 from bandstand.config.fields import (
     Agent,
     Command,
     Content,
     Count,
-    Days,
     Id,
     Ids,
     Line,
-    Megabytes,
     Minutes,
     OutsidePath,
     Priority,
@@ -30,21 +28,11 @@ from bandstand.config.fields import (
     Variable,
     filled,
 )
+from bandstand.config.machine_tables import MemoryTable, RemoteTable, RetentionTable
+from bandstand.config.table import Table
 from bandstand.domain.agent import ToolKind
-from bandstand.domain.policy import Authorship, LandingMethod, Permission, ReviewMode
-from bandstand.domain.remains import Beyond
+from bandstand.domain.policy import Authorship, LandingMethod, Permission, Push, ReviewMode
 from bandstand.domain.task import Role
-
-
-class Table(BaseModel):
-    """Keys with values; any other key is refused.
-
-    `called` is what a person calls it, `where` the key that it stands below.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    called: ClassVar[str]
-    where: ClassVar[str] = ""
 
 
 class BudgetTable(Table):
@@ -245,36 +233,11 @@ class LandingTable(Table):
         default=LandingMethod.MERGE,
         description="`merge` keeps its commits behind a merge commit, `squash` makes them one.",
     )
-
-
-class RetentionTable(Table):
-    """How long you keep what nobody needs any more, but you might want to read. 0 is for ever, and any room.
-
-    What takes too much room goes from its oldest end. It is looked at after an ending, once a day at most, and by
-    `band gc`. What did not land is kept whatever stands here: `band rescue`.
-    """
-
-    called = "`[retention]`"
-    where = "retention"
-
-    journal_days: Days = Field(default=90, description="Days that the journals of ended tasks are kept.")
-    journal_megabytes: Megabytes = Field(default=5120, description="How much room they may take in a repository.")
-    run_megabytes: Megabytes = Field(
-        default=512, description="How much room the journal of one run may take while it goes on."
+    push: Push | None = Field(
+        default=None,
+        description="`after-landing` pushes the target branch to its remote when a change has landed, `never` does "
+        "not. Left out, it is your own default, else `never`; where one of both says `never`, it is never.",
     )
-    run_beyond: Beyond = Field(
-        default=Beyond.PACK,
-        description="What becomes of its oldest parts beyond that: `pack` compresses them, `drop` keeps of them only "
-        "what the run needs to go on.",
-    )
-    check_days: Days = Field(default=30, description="Days that the output of an ended task's checks is kept.")
-    check_megabytes: Megabytes = Field(default=1024, description="How much room it may take in a repository.")
-    archive_days: Days = Field(
-        default=90, description="Days that archives are kept of what git ignored in workspaces of landed tasks."
-    )
-    archive_megabytes: Megabytes = Field(default=20480, description="How much room they may take in a repository.")
-    backup_days: Days = Field(default=90, description="Days that backups of the state are kept.")
-    backup_megabytes: Megabytes = Field(default=5120, description="How much room they may take.")
 
 
 class CommitsTable(Table):
@@ -327,27 +290,6 @@ class RepositorySettings(Table):
     agents: dict[Agent, AgentTable] = Field(default_factory=dict, description="Agents of this repository, by name.")
 
 
-class MemoryTable(Table):
-    """How memory is reckoned before another agent starts. One that does not fit waits, and `band ps` says so."""
-
-    called = "`[memory]`"
-    where = "memory"
-
-    keep_free_mb: Annotated[StrictInt, Field(ge=0, le=100_000_000)] | None = Field(
-        default=None,
-        description="How many megabytes are left to everything else. Left out, it is a tenth of the machine's memory, "
-        "1000 at most.",
-    )
-    run_mb: Annotated[StrictInt, Field(ge=0, le=100_000_000)] = Field(
-        default=1000,
-        description="How many megabytes a run is expected to need, until runs of its agent have been seen for a "
-        "minute: from then on it is the most that they used. `0` lets agents start whatever memory is left.",
-    )
-    agents_mb: dict[Agent, Annotated[StrictInt, Field(ge=0, le=100_000_000)]] = Field(
-        default_factory=dict, description="The same for some agents, by name: a number of megabytes."
-    )
-
-
 class UserSettings(Table):
     """Your own settings: `config.toml` in Bandstand's configuration folder. Everything may be left out."""
 
@@ -372,6 +314,7 @@ class UserSettings(Table):
         default=(), description="Files and folders that every run may read, absolute or below `~/`: a tool chain, say."
     )
     permissions: PermissionsTable = Field(default_factory=PermissionsTable, description="What an agent may do unasked.")
+    remote: RemoteTable = Field(default_factory=RemoteTable, description="The remote that the target branch follows.")
     retention: RetentionTable = Field(
         default_factory=RetentionTable, description="How long what nobody needs any more is kept."
     )

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from bandstand.config.findings import in_words
 from bandstand.config.known_agents import KNOWN_AGENTS
+from bandstand.config.machine_tables import MemoryTable, RemoteTable, RetentionTable
 from bandstand.config.models import (
     AgentTable,
     BudgetTable,
@@ -20,17 +21,15 @@ from bandstand.config.models import (
     CheckTable,
     CommitsTable,
     LandingTable,
-    MemoryTable,
     PermissionsTable,
     RepositorySettings,
-    RetentionTable,
     RoundsTable,
-    Table,
     TaskDefaults,
     TaskFile,
     TaskItem,
     UserSettings,
 )
+from bandstand.config.table import Table
 from bandstand.config.validation import choices, model_in
 
 GENERATED = "<!-- Written by scripts/reference.py from the models in src/bandstand/config. Change those. -->"
@@ -110,6 +109,7 @@ other = "ask"
 
 [landing]
 method = "merge"            # or squash
+push = "never"              # or after-landing
 
 [commits]
 author = "agent"            # or user
@@ -143,6 +143,10 @@ agents_mb = { claude = 1500 }  # what one run is expected to need
 
 [permissions]               # with the repository's, the stricter one holds
 fetch = "deny"
+
+[remote]
+fetch = "before-run"        # or never
+push = "never"              # in no repository
 
 [retention]                 # 0 is for ever, and any room
 journal_days = 90
@@ -199,6 +203,7 @@ def settings_reference() -> str:
         *_section("`[commits]`", CommitsTable),
         *_section("`[budget]`", BudgetTable),
         *_section("`[memory]`", MemoryTable),
+        *_section("`[remote]`", RemoteTable),
         *_section("`[retention]`", RetentionTable),
         *_section("`[agents.NAME]`", AgentTable),
         "An agent that Bandstand knows by name is there without any setting once its program is found. Of these names, "

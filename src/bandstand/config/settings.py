@@ -13,13 +13,14 @@ from typing import Any
 from bandstand.config.documents import Document, read_toml
 from bandstand.config.findings import Finding, did_you_mean, quoted, refusal
 from bandstand.config.known_agents import KNOWN_AGENTS
-from bandstand.config.models import AgentTable, CheckTable, PermissionsTable, RepositorySettings, Table, UserSettings
+from bandstand.config.models import AgentTable, CheckTable, PermissionsTable, RepositorySettings, UserSettings
+from bandstand.config.table import Table
 from bandstand.config.tasks import with_budget
 from bandstand.config.validation import validated
 from bandstand.domain.agent import AgentProfile, ToolKind
 from bandstand.domain.check import CheckCommand
 from bandstand.domain.ids import AgentName
-from bandstand.domain.policy import Permission, Policy, ReviewMode, Rounds
+from bandstand.domain.policy import Permission, Policy, Push, ReviewMode, Rounds
 from bandstand.domain.remains import Keep, Retention
 from bandstand.domain.task import Budget
 
@@ -109,7 +110,13 @@ def repository_policy(
         agents=tuple(_profile(agent, table) for agent, table in settings.agents.items()),
         default_agent=AgentName(default) if default else None,
         ask_hours=settings.ask_hours,
+        push=_push(settings.landing.push, user.remote.push),
     )
+
+
+def _push(*said: Push | None) -> Push:
+    """Whether to push, if one of both says so and none of them forbids it."""
+    return Push.AFTER_LANDING if Push.AFTER_LANDING in said and Push.NEVER not in said else Push.NEVER
 
 
 def task_budget(settings: RepositorySettings) -> Budget:
@@ -183,6 +190,8 @@ def _rules(policy: Policy) -> Iterator[tuple[str, str]]:
     yield "agent", policy.default_agent or "the first that is found"
     yield "ask_hours", str(policy.ask_hours)
     yield "landing.method", policy.landing.value
+    if policy.push is not Push.NEVER:
+        yield "landing.push", policy.push.value
     yield "commits.author", policy.authorship.value
     for cause in ("check", "review", "conflict", "queue"):
         yield f"rounds.{cause}", str(getattr(policy.rounds, cause))

@@ -13,7 +13,8 @@ from pydantic_core import ErrorDetails
 
 from bandstand.config.documents import Document
 from bandstand.config.findings import Finding, Unfit, did_you_mean, in_words, quoted, refusal
-from bandstand.config.models import Table, TaskFile, TaskItem
+from bandstand.config.models import TaskFile, TaskItem
+from bandstand.config.table import Table
 from bandstand.config.toml_lines import Path
 
 M = TypeVar("M", bound=Table)

@@ -17,6 +17,7 @@ from bandstand.domain.stage import (
     Building,
     Candidate,
     Checking,
+    Landed,
     Moving,
     Testing,
     Working,
@@ -121,6 +122,25 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """Have the remote hold what landed."""
+
+    task: TaskId
+    commit: CommitId
+    remote: str
+
+    @property
+    def key(self) -> str:
+        """One for each task: it lands once."""
+        return f"push {self.task}"
+
+    @property
+    def step(self) -> str:
+        """What a person calls it."""
+        return "Pushing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retire:
     """Remove the workspace of an ended task, what is not landed kept."""
 
@@ -137,7 +157,7 @@ class Retire:
         return "Removing the workspace"
 
 
-Activity = Author | Reviewing | RunChecks | Build | Move | Retire
+Activity = Author | Reviewing | RunChecks | Build | Move | Push | Retire
 
 
 def activities(state: State, *, now: datetime) -> tuple[Activity, ...]:
@@ -157,6 +177,8 @@ def activities_of(task: Task) -> list[Activity]:
         found.append(Move(task=task.spec.id, candidate=task.stage.candidate))
     elif task.paused is None and (step := _step(task)) is not None:
         found.append(step)
+    elif isinstance(task.stage, Landed) and task.push_to and not found:
+        found.append(Push(task=task.spec.id, commit=task.stage.commit, remote=task.push_to))
     elif task.ended and not found:
         found.append(Retire(task=task.spec.id))
     return found

@@ -23,6 +23,7 @@ APPROVE = Choice(id="approve", label="Approve", grants=True)
 REQUEST_CHANGES = Choice(id="request-changes", label="Request changes", grants=False)
 RETRY = Choice(id="retry", label="Try again", grants=True)
 CONFIRM = Choice(id="confirm", label="Confirm the new rules", grants=True)
+LEAVE = Choice(id="leave", label="I push it myself", grants=False)
 CANCEL = Choice(id="cancel", label="Cancel the task", grants=False)
 
 

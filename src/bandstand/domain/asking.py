@@ -6,7 +6,7 @@ from typing import assert_never
 
 from bandstand.domain import events as e
 from bandstand.domain.agent import Choice, PermissionRequested, QuestionAsked, least
-from bandstand.domain.ask import APPROVE, CANCEL, CONFIRM, REQUEST_CHANGES, RETRY, Answer, Ask, AskKind
+from bandstand.domain.ask import APPROVE, CANCEL, CONFIRM, LEAVE, REQUEST_CHANGES, RETRY, Answer, Ask, AskKind
 from bandstand.domain.errors import Refused, Stale
 from bandstand.domain.ids import AskId, CommitId, RunId
 from bandstand.domain.policy import Policy
@@ -113,7 +113,8 @@ def ask_left_behind(state: State, task: Task, reason: Reason, *, now: datetime) 
 
     It is tried again now and then, and as soon as it is answered.
     """
-    return e.AskRaised(ask=_put(state, task, AskKind.LEFT_BEHIND, reason, (RETRY,), now))
+    choices = (RETRY, LEAVE) if task.push_to else (RETRY,)
+    return e.AskRaised(ask=_put(state, task, AskKind.LEFT_BEHIND, reason, choices, now))
 
 
 def ask_for_agent(
@@ -171,7 +172,8 @@ def _followed(state: State, ask: Ask, settled: Answer) -> list[e.Event]:
         case AskKind.POLICY:
             return _policy(state, ask, settled)
         case AskKind.LEFT_BEHIND:
-            return [e.StepRetried(task=ask.task, by=settled.by)]
+            left = settled.choice == LEAVE.id
+            return [(e.PushGivenUp if left else e.StepRetried)(task=ask.task, by=settled.by)]
         case AskKind.REVIEW:
             return [human_review(state.tasks[ask.task], settled, seen=ask.commit)]
         case AskKind.PERMISSION | AskKind.QUESTION:

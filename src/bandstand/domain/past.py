@@ -78,6 +78,7 @@ def subject(event: e.Event) -> TaskId | None:
             | e.PolicyFound()
             | e.OrderTaken()
             | e.RemainsCleared()
+            | e.TargetFetched()
             | e.FactsLost()
         ):
             return None

@@ -39,6 +39,13 @@ class LandingMethod(StrEnum):
     SQUASH = "squash"
 
 
+class Push(StrEnum):
+    """Whether what has landed is pushed to the remote of the target."""
+
+    NEVER = "never"
+    AFTER_LANDING = "after-landing"
+
+
 class Permission(StrEnum):
     """What happens when an agent asks whether it may do something."""
 
@@ -97,11 +104,14 @@ class Policy:
     agents: tuple[AgentProfile, ...] = ()
     default_agent: AgentName | None = None
     ask_hours: int = 24
+    push: Push = field(default=Push.NEVER, repr=False)
 
     @property
     def digest(self) -> str:
         """A name for exactly these rules. Two policies with the same digest say the same."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+        # What came later counts where it is said: the rules of those who never heard of it have the name they had.
+        later = f" push={self.push.value}" if self.push is not Push.NEVER else ""
+        return hashlib.sha256((repr(self) + later).encode()).hexdigest()[:16]
 
     def permission(self, kind: ToolKind, *, walled: bool) -> Permission:
         """The answer to a request of this kind: the repository's own rule, else the default for these walls."""

@@ -87,6 +87,7 @@ class Task:
     position: int = 0
     last_end: e.RunEnded | None = None
     last_failure: e.StepFailed | None = None
+    push_to: str = ""
     retired: bool = False
     rescue: str | None = None
     paused: Paused | None = None
@@ -170,7 +171,9 @@ def _landing_changed(task: Task, event: e.Event, at: datetime) -> Task:  # noqa:
         case e.LandingReturned():
             return replace(task, stage=Returned(cause=event.cause, evidence=event.evidence, onto=event.onto))
         case e.ChangeLanded():
-            return replace(task, stage=Landed(commit=event.commit, at=at), failures=0)
+            return replace(task, stage=Landed(commit=event.commit, at=at), failures=0, push_to=event.remote)
+        case e.ChangePushed() | e.PushGivenUp():
+            return replace(task, push_to="", failures=0)
         case _:
             return task
 

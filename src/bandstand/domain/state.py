@@ -125,6 +125,8 @@ def _apply(state: State, event: e.Event, at: datetime) -> State:  # noqa: C901, 
             return replace(state, collected=at)
         case e.FactsLost():
             return _doubted(state, event)
+        case e.TargetFetched():
+            return state
         case e.OrderTaken():
             return state
         case _:

@@ -165,6 +165,8 @@ def _work(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911 -
             return _reviewed(task, review)
         case e.ChangeQueued(task=task):
             return Line(mark=Mark.LANDING, task=task, text="joins the merge queue")
+        case e.ChangePushed(task=task, remote=remote):
+            return Line(mark=Mark.LANDED, task=task, text=f"pushed to {remote}")
         case e.RescueGivenUp(task=task, by=by):
             return Line(mark=Mark.STOPPED, task=task, text=f"what was kept of it is given up by {by}")
         case e.StepFailed(task=task, step=step, message=message):

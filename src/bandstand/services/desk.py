@@ -13,6 +13,7 @@ from bandstand.services.housekeeping import Housekeeping
 from bandstand.services.policies import Policies
 from bandstand.services.reconcile import Brain
 from bandstand.services.rescues import Rescuing
+from bandstand.services.upstreams import Upstreams
 from bandstand.services.views import Views
 
 
@@ -29,6 +30,7 @@ class Desk:
     account: Account
     housekeeping: Housekeeping
     rescuing: Rescuing
+    upstreams: Upstreams
     checkpointing: Checkpointing
     brain: Brain
 

@@ -18,6 +18,7 @@ from bandstand.services.fleet import Fleet
 from bandstand.services.launching import Launching
 from bandstand.services.policies import Policies
 from bandstand.services.runs import confirmed
+from bandstand.services.upstreams import Upstreams
 
 TRAILER = "Bandstand-Task"
 """The commit trailer by which a landing is found again in history."""
@@ -31,6 +32,7 @@ class Landing:
     repository: Repository
     launching: Launching
     policies: Policies
+    upstreams: Upstreams
 
     async def build(self, activity: Build) -> None:
         """Build the change on top of the target as a commit that is on no branch yet, or give it back in conflict."""
@@ -96,7 +98,8 @@ class Landing:
             except CheckoutInTheWay as way:
                 await self._in_the_way(activity, way, policy)
                 return
-        await self._record(activity.task, stage, _landed(task, policy, candidate))
+        remote = await self.upstreams.goes_to(policy)
+        await self._record(activity.task, stage, _landed(task, policy, candidate, remote=remote))
 
     async def _in_the_way(self, activity: Move, way: CheckoutInTheWay, policy: Policy) -> None:
         reason = _way_in_words(activity.task, way, policy.target)
@@ -126,13 +129,14 @@ def _way_in_words(task: TaskId, way: CheckoutInTheWay, target: str) -> Reason:
     )
 
 
-def _landed(task: Task, policy: Policy, candidate: Candidate) -> e.ChangeLanded:
+def _landed(task: Task, policy: Policy, candidate: Candidate, *, remote: str) -> e.ChangeLanded:
     return e.ChangeLanded(
         task=task.spec.id,
         commit=candidate.commit,
         onto=candidate.onto,
         checks=checks_in_words(policy),
         reviews=reviews_in_words(task, policy),
+        remote=remote,
     )
 
 

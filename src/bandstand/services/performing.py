@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Self, assert_never
 
 from bandstand.domain import events as e
-from bandstand.domain.activities import Activity, Author, Build, Move, Retire, Reviewing, RunChecks
+from bandstand.domain.activities import Activity, Author, Build, Move, Push, Retire, Reviewing, RunChecks
 from bandstand.domain.stage import Landed
 from bandstand.ports.agents import AgentProtocol
 from bandstand.ports.checks import CheckRunner
@@ -19,6 +19,7 @@ from bandstand.services.policies import Policies
 from bandstand.services.proposing import Proposing
 from bandstand.services.reviews import Reviewers
 from bandstand.services.runs import Authors
+from bandstand.services.upstreams import Upstreams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class Performers:
     landing: Landing
     workspaces: Workspaces
     housekeeping: Housekeeping
+    upstreams: Upstreams
 
     @classmethod
     def of(
@@ -45,6 +47,7 @@ class Performers:
         policies: Policies,
         runner: CheckRunner,
         housekeeping: Housekeeping,
+        upstreams: Upstreams,
     ) -> Self:
         """Put together from what they need of the world."""
         repository = launching.repository
@@ -52,6 +55,7 @@ class Performers:
             fleet=fleet,
             workspaces=workspaces,
             housekeeping=housekeeping,
+            upstreams=upstreams,
             authors=Authors(
                 fleet=fleet,
                 host=host,
@@ -71,7 +75,9 @@ class Performers:
                 policies=policies,
             ),
             checks=Checks(fleet=fleet, runner=runner, policies=policies, environment=launching.environment),
-            landing=Landing(fleet=fleet, repository=repository, launching=launching, policies=policies),
+            landing=Landing(
+                fleet=fleet, repository=repository, launching=launching, policies=policies, upstreams=upstreams
+            ),
         )
 
     async def perform(self, activity: Activity) -> None:
@@ -87,6 +93,8 @@ class Performers:
                 await self.landing.build(activity)
             case Move():
                 await self.landing.move(activity)
+            case Push():
+                await self.upstreams.push(activity)
             case Retire():
                 await self._retire(activity)
             case _:

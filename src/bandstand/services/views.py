@@ -11,6 +11,7 @@ from bandstand.domain.check import CheckOutcome, CommandResult
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.gates import checks_in_words
 from bandstand.domain.ids import RunId, TaskId
+from bandstand.domain.left_behind import stuck
 from bandstand.domain.merge_queue import landing, queue
 from bandstand.domain.past import PastTask
 from bandstand.domain.review import LineComment
@@ -31,7 +32,7 @@ _RANK = {kind: rank for rank, kind in enumerate(AskKind)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRow:
-    """One task in a list. It is `over` when it has ended and nothing of it goes on or is left to be cleared away."""
+    """One task in a list. It is `over` when it has ended and nothing of it goes on by itself."""
 
     id: TaskId
     title: str
@@ -244,7 +245,7 @@ def _row(state: State, task: Task, waits: Wait) -> TaskRow:
         added=change.added if change is not None else 0,
         deleted=change.deleted if change is not None else 0,
         turns=task.turns,
-        over=task.retired,
+        over=task.retired or stuck(task),
     )
 
 

@@ -14,12 +14,14 @@ from bandstand.domain.events.asks import (
 from bandstand.domain.events.landing import (
     CandidateBuilt,
     ChangeLanded,
+    ChangePushed,
     ChangeQueued,
     ChangeReassessed,
     LandingApproved,
     LandingRestarted,
     LandingReturned,
     LandingStarted,
+    PushGivenUp,
 )
 from bandstand.domain.events.log import FactsLost
 from bandstand.domain.events.quality import (
@@ -35,6 +37,7 @@ from bandstand.domain.events.rules import (
     RemainsCleared,
     RepositoryOpened,
     SandboxChosen,
+    TargetFetched,
 )
 from bandstand.domain.events.runs import (
     RescueGivenUp,
@@ -70,6 +73,7 @@ __all__ = [
     "AskWithdrawn",
     "CandidateBuilt",
     "ChangeLanded",
+    "ChangePushed",
     "ChangeQueued",
     "ChangeReassessed",
     "CheckConcluded",
@@ -84,6 +88,7 @@ __all__ = [
     "OrderTaken",
     "PolicyConfirmed",
     "PolicyFound",
+    "PushGivenUp",
     "RemainsCleared",
     "RepositoryOpened",
     "RescueGivenUp",
@@ -95,6 +100,7 @@ __all__ = [
     "SessionOpened",
     "StepFailed",
     "StepRetried",
+    "TargetFetched",
     "TaskBlocked",
     "TaskCancelled",
     "TaskPaused",
@@ -149,6 +155,9 @@ Event = (
     | LandingRestarted
     | ChangeReassessed
     | ChangeLanded
+    | ChangePushed
+    | PushGivenUp
+    | TargetFetched
     | WorkspaceRetired
     | RescueGivenUp
     | OrderTaken

@@ -71,10 +71,30 @@ class LandingRestarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeLanded:
-    """Main is at the candidate. `checks` and `reviews` say in words what stood for it."""
+    """Main is at the candidate. `checks` and `reviews` say in words what stood for it; `remote` is where it goes next,
+    if it is to be pushed.
+    """
 
     task: TaskId
     commit: CommitId
     onto: CommitId
     checks: str
     reviews: str
+    remote: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushGivenUp:
+    """Somebody sees to the remote by hand: what landed is not pushed any more."""
+
+    task: TaskId
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangePushed:
+    """The target's branch on a remote holds what landed."""
+
+    task: TaskId
+    commit: CommitId
+    remote: str

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bandstand.domain.agent import AgentProfile
+from bandstand.domain.ids import CommitId
 from bandstand.domain.policy import Policy
 
 
@@ -60,3 +61,13 @@ class RemainsCleared:
     things: int
     bytes: int
     by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetFetched:
+    """The remote was looked at before a run. The target was moved to `moved_to`; or `trouble` says why it was not."""
+
+    remote: str
+    branch: str
+    moved_to: CommitId | None = None
+    trouble: str = ""

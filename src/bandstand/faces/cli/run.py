@@ -19,7 +19,7 @@ NOT_LANDED, INTERRUPTED = 1, 130
 def run(arguments: argparse.Namespace) -> int:
     """Hand over tasks, and watch them unless told not to."""
     order = _order(arguments)
-    planned = call("plan", **order)
+    planned = call("plan", fetch=not arguments.dry_run, **order)
     paint = Paint(sys.stderr)
     if arguments.dry_run:
         return _show_plan(arguments, planned)
@@ -104,6 +104,8 @@ def rule_lines(planned: Json, paint: Paint) -> list[str]:
         source = paint.dim(f"  ({_line(planned['checks_from'])})") if planned["checks"] else ""
         lines.append(f"{'checks' if index == 0 else '':<10}{paint.bold(_line(command))}{source}")
     lines.append(f"{'review':<10}{planned['review']}")
+    if planned["push"] != "never":
+        lines.append(f"{'push':<10}{planned['push']}: {_line(planned['target'])} goes to its remote")
     for agent in planned["agents"]:
         reads = f" (may read {', '.join(agent['reads'])})" if agent["reads"] else ""
         lines.append(f"{'agent':<10}{_line(agent['name'] + ': ' + ' '.join(agent['command']) + reads)}")

@@ -53,7 +53,11 @@ class Order:
 
 
 async def plan(band: Bandstand, args: Args) -> Json:
-    """What an order would do: its tasks and the rules they would be under. Nothing is started."""
+    """What an order would do: its tasks and the rules they would be under. Nothing is started.
+
+    Who is going to give the order has the remote looked at first, so that the rules are those that will hold.
+    """
+    told = await _refreshed(band, args) if args.get("fetch") else ""
     order = await _understand(band, args)
     state = order.desk.fleet.state
     confirmed = state.policy is not None and state.policy.digest == order.policy.digest
@@ -66,6 +70,7 @@ async def plan(band: Bandstand, args: Args) -> Json:
         "checks_from": order.policy.checks_from,
         "target": order.policy.target,
         "review": order.policy.review.value,
+        "push": order.policy.push.value,
         "digest": order.policy.digest,
         "confirmed": confirmed,
         "changed": state.policy is not None and not confirmed,
@@ -73,13 +78,14 @@ async def plan(band: Bandstand, args: Args) -> Json:
         "agents": [
             {"name": one.name, "command": list(one.command), "reads": list(one.reads)} for one in order.policy.agents
         ],
-        "warnings": await _warnings(order, _finding(args), home=band.home),
+        "warnings": [*([told] if told else []), *await _warnings(order, _finding(args), home=band.home)],
     }
 
 
 async def submit(band: Bandstand, args: Args) -> Json:
     """Take up the tasks of an order under the rules whose digest the caller has seen and confirmed."""
     band.redaction.learn({name: str(value) for name, value in (args.get("variables") or {}).items()})
+    await _refreshed(band, args)
     order = await _understand(band, args)
     if args.get("digest") != order.policy.digest:
         raise Stale("The rules of this repository changed while you looked at them.", hint="Run the command again.")
@@ -129,6 +135,12 @@ async def _agents(band: Bandstand, args: Args) -> tuple[Mapping[AgentName, Agent
     desk = await band.desk(repository.path)
     policy = await desk.policies.current(await desk.policies.target())
     return await desk.policies.profiles(policy, which=which), policy.default_agent
+
+
+async def _refreshed(band: Bandstand, args: Args) -> str:
+    """What to say of the remote of the target, which was just looked at; mostly nothing."""
+    desk = await band.desk(Path(str(args["path"])))
+    return await desk.upstreams.refresh(await _target(args, desk))
 
 
 async def _understand(band: Bandstand, args: Args) -> Order:

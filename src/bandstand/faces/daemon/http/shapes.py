@@ -158,7 +158,7 @@ def _plan() -> Json:
     task = things({"id": TEXT, "title": TEXT, "agent": TEXT, "needs": several(TEXT)})
     rule = things({"key": TEXT, "value": {}, "source": TEXT})
     agent = things({"name": TEXT, "command": several(TEXT), "reads": several(TEXT)})
-    texts = ("checks_from", "target", "review", "digest", "sandbox")
+    texts = ("checks_from", "target", "review", "push", "digest", "sandbox")
     return things(
         {
             "tasks": several(task),

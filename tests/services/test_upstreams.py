@@ -1,0 +1,139 @@
+"""The remote of the target: looked at before a run, and told what has landed, once."""
+
+from bandstand.domain import events as e
+from bandstand.domain.ask import LEAVE, RETRY
+from bandstand.domain.errors import Refused, Unavailable
+from bandstand.domain.ids import TaskId
+from bandstand.domain.stage import Landed
+from bandstand.services.upstreams import Upstreams
+from tests.services.world import World, at, landed, over, play, rules
+
+PUSHING = rules(more='[landing]\npush = "after-landing"\n')
+
+
+def shared() -> World:
+    """A world whose rules say to push, and whose remote has what is here."""
+    world = World(PUSHING)
+    world.remote.tips["main"] = world.repository.refs["refs/heads/main"]
+    return world
+
+
+def upstreams(world: World) -> Upstreams:
+    """What looks at the remote."""
+    return world.daemon.performers.upstreams
+
+
+def ahead_of(world: World, files: dict[str, bytes | None]) -> None:
+    """The remote gets a commit that is not here."""
+    here = world.repository.refs["refs/heads/main"]
+    world.repository.commit(files, branch="aside")
+    world.remote.tips["main"] = world.repository.refs.pop("refs/heads/aside")
+    assert world.repository.refs["refs/heads/main"] == here
+
+
+def test_a_target_that_is_only_behind_is_moved_with_its_checkout() -> None:
+    """And looked at again only after a while."""
+
+    async def story(world: World) -> None:
+        ahead_of(world, {"theirs.txt": b"theirs\n"})
+        said = await upstreams(world).refresh("main")
+        assert said == f"main was behind origin and is at {world.remote.tips['main'][:10]} now, like there."
+        assert world.repository.checkout["theirs.txt"] == b"theirs\n"
+        (fact,) = world.facts(e.TargetFetched)
+        assert fact.moved_to == world.remote.tips["main"]
+        ahead_of(world, {"more.txt": b"more\n"})
+        assert await upstreams(world).refresh("main") == ""
+        await world.passes(minutes=2)
+        assert "main was behind" in await upstreams(world).refresh("main")
+
+    play(story, shared)
+
+
+def test_what_does_not_fit_or_cannot_be_reached_is_said_and_nothing_is_moved() -> None:
+    """Edits of the user's, a history that went its own way, a network that is down."""
+
+    async def story(world: World) -> None:
+        world.repository.edit("theirs.txt", b"mine\n")
+        ahead_of(world, {"theirs.txt": b"theirs\n"})
+        said = [await upstreams(world).refresh("main")]
+        world.repository.edit("theirs.txt", None)
+        world.repository.commit({"mine.txt": b"mine\n"})
+        here = world.repository.refs["refs/heads/main"]
+        await world.passes(minutes=2)
+        said.append(await upstreams(world).refresh("main"))
+        world.remote.trouble = Unavailable("origin cannot be reached: no route to host.")
+        await world.passes(minutes=2)
+        said.append(await upstreams(world).refresh("main"))
+        assert "your edits are in the way: theirs.txt" in said[0]
+        assert "have diverged: 1 commits here, 1 there" in said[1]
+        assert "no route to host" in said[2]
+        assert all(words.endswith("The run begins from what you have.") for words in said)
+        assert world.repository.refs["refs/heads/main"] == here
+        assert [bool(fact.trouble) for fact in world.facts(e.TargetFetched)] == [True, True, True]
+
+    play(story, shared)
+
+
+def test_without_a_remote_nothing_is_said_and_nothing_is_pushed() -> None:
+    """Whatever the rules say."""
+
+    async def story(world: World) -> None:
+        assert await upstreams(world).refresh("main") == ""
+        await world.submit("one")
+        await world.until(landed("one"))
+        assert world.facts(e.ChangeLanded)[0].remote == ""
+        assert world.facts(e.TargetFetched) == []
+
+    play(story, lambda: World(PUSHING))
+
+
+def test_what_landed_is_pushed_once_and_the_log_has_it() -> None:
+    """Also when the daemon dies between landing and pushing."""
+
+    async def story(world: World) -> None:
+        await world.submit("one")
+        await world.until(at("one", Landed))
+        await world.restart()
+        await world.until(landed("one"))
+        (fact,) = world.facts(e.ChangePushed)
+        assert world.remote.pushed == [fact.commit]
+        assert world.remote.tips["main"] == world.repository.refs["refs/heads/main"]
+
+    play(story, shared)
+
+
+def test_never_is_the_default() -> None:
+    """Nobody's remote is written to unasked."""
+
+    async def story(world: World) -> None:
+        world.remote.tips["main"] = world.repository.refs["refs/heads/main"]
+        await world.submit("one")
+        await world.until(landed("one"))
+        assert world.remote.pushed == []
+
+    play(story)
+
+
+def test_a_remote_that_says_no_holds_up_no_other_landing_and_a_human_is_asked() -> None:
+    """Once both are brought together by hand, trying again finds that all is there."""
+
+    async def story(world: World) -> None:
+        world.remote.trouble = Refused("origin refuses: [rejected] (fetch first).", hint="Bring both together.")
+        await world.submit("one", "two")
+        await world.until(lambda state: state.has_landed(TaskId("one")) and state.has_landed(TaskId("two")))
+        while len(world.state.open_asks()) < 2:
+            await world.passes(seconds=1)
+        ask = await world.ask("one")
+        assert ask.title == "Pushing does not work."
+        assert "[rejected]" in ask.detail
+        assert [choice.id for choice in ask.choices] == [RETRY.id, LEAVE.id]
+        world.remote.trouble = None
+        world.remote.tips["main"] = world.repository.refs["refs/heads/main"]
+        await world.answer(ask, RETRY.id)
+        await world.until(over("one"))
+        await world.answer(await world.ask("two"), LEAVE.id)
+        await world.until(over("two"))
+        assert world.remote.pushed == []
+        assert len(world.facts(e.PushGivenUp)) == 1
+
+    play(story, shared)

@@ -119,11 +119,11 @@ def test_a_repository_in_trouble_keeps_no_slot_from_others() -> None:
         await other.submit("first")
         await other.until(at("first", Working))
         await one.submit("stuck")
-        await other.submit("next")
+        await other.submit("next", "after", "last")
         await one.settled()
         one.log.full = True
         sign.set()
-        await other.until(landed("first", "next"))
+        await other.until(landed("first", "next", "after", "last"))
         assert one.daemon.brain.trouble
         one.log.full = False
         await one.passes(seconds=5)

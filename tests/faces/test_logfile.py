@@ -57,6 +57,16 @@ def test_the_first_lines_look_like_all_others(form: str, text: str, task: str | 
     assert early.format(given) == settled.format(given)
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_words_that_are_about_something_say_it_in_every_line(form: str) -> None:
+    """In the first lines, and in those of the library."""
+    early, settled = Lines(Redaction(), form=form), Lines(Redaction(), form=form)
+    settled.settle()
+    given = record("%s of %s failed", args=("Checking", "docs"))
+    assert "Checking of docs failed" in early.format(given)
+    assert settled.format(given) == early.format(given)
+
+
 def test_lines_may_be_json(tmp_path: Path) -> None:
     """For who collects them."""
     log_to(tmp_path / "log", {"BAND_LOG": "json"}).settle()

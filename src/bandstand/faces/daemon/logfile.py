@@ -119,9 +119,8 @@ def _settled(form: str) -> "ProcessorFormatter":
 
 
 def _described(_logger: object, _name: str, line: Line) -> Line:
-    """Add what the record knows to a line that has only its words."""
-    line.update(_line(line["_record"]))
-    return line
+    """Add what the record knows to a line that has only its words; the record has lost what its words are about."""
+    return {**_line(line["_record"]), **line}
 
 
 def _line(record: logging.LogRecord) -> Line:

@@ -13,12 +13,18 @@ pytestmark = pytest.mark.timeout(900)
 
 SEEDS = (11, 12, 13, 14)
 HANGS = POINTS[4::19]
+OURS = [deed for deed in DEEDS if not deed.startswith(("daemon.", "holder."))]
+"""The deeds of a job that a daemon does. One that cannot even begin says so and ends."""
+PAIRS = [tuple(OURS[start : start + 2]) for start in range(0, len(OURS), 2)]
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_a_daemon_dies_at(stage: Stage, point: str, keep: Record) -> None:
-    """At the first passing and, the next one, at its second; every other time a holder has to see to the next."""
-    stories.struck(stage, [point, f"{point}@2"], keep, waits=POINTS.index(point) % 2 == 1)
+@pytest.mark.parametrize("deed", DEEDS)
+def test_a_process_dies_around(stage: Stage, deed: str, keep: Record) -> None:
+    """Before the deed and behind it, and the next ones at their second passings; every other time a holder has to see
+    to it that there is another daemon."""
+    around = (f"{deed}.before", f"{deed}.after")
+    waits = list(DEEDS).index(deed) % 2 == 1
+    stories.struck(stage, [*around, *(f"{point}@2" for point in around)], keep, waits=waits)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -34,12 +40,11 @@ def test_daemons_die_at_every_third_fact(stage: Stage, keep: Record) -> None:
     stories.struck(stage, ["log.append.after@3"] * 30, keep)
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-def test_the_disk_is_bad_at(stage: Stage, deed: str, keep: Record) -> None:
+@pytest.mark.parametrize("deeds", PAIRS, ids="+".join)
+def test_the_disk_is_bad_at(stage: Stage, deeds: tuple[str, ...], keep: Record) -> None:
     """Full three times in a row, so that a person is asked; read-only once; and broken once, behind the deed."""
-    if deed.startswith("daemon."):
-        return  # a daemon that cannot begin says so and ends: there is no job yet
-    stories.struck(stage, [f"{deed}.before@1-3=ENOSPC", f"{deed}.before@5=EROFS", f"{deed}.after@3=EIO"], keep)
+    orders = ("before@1-3=ENOSPC", "before@5=EROFS", "after@3=EIO")
+    stories.struck(stage, [f"{deed}.{order}" for deed in deeds for order in orders], keep)
 
 
 @pytest.mark.parametrize("point", HANGS)

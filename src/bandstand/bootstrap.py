@@ -31,6 +31,7 @@ from bandstand.adapters.machine import LinuxMachine
 from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
 from bandstand.adapters.sandbox.editables import editables, refusal, warning
 from bandstand.adapters.sandbox.none import NoSandbox
+from bandstand.adapters.store.backups import BackupRemains
 from bandstand.adapters.store.sqlite import SqliteLog
 from bandstand.adapters.surroundings import FileEnvironment
 from bandstand.config.machine_tables import Fetch
@@ -274,7 +275,7 @@ class Bandstand:
         workspaces = GitWorkspaces(repository, root / "workspaces", sandbox)
         housekeeping = Housekeeping(
             fleet=fleet,
-            remains=_remains(repository, workspaces, root),
+            remains=(*_remains(repository, workspaces, root), BackupRemains(self.places.database)),
             retention=lambda: retention(self.settings()),
         )
         upstreams = Upstreams(

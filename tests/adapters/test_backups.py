@@ -1,6 +1,7 @@
 """Before an upgrade changes the event log, it is kept as it was."""
 
 import asyncio
+import os
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -14,6 +15,9 @@ from bandstand.adapters.store.digests import register
 from bandstand.adapters.store.recovery import report_of
 from bandstand.adapters.store.schema import APPLICATION_ID, MIGRATIONS
 from bandstand.config.places import places
+from bandstand.domain.remains import RemainsKind, Retention
+from bandstand.domain.state import State
+from bandstand.ports.remains import Known
 from tests.adapters.sqlite_programs import program, read, write
 
 COLUMNS = "sequence, repository, version, at, type, type_version, payload"
@@ -107,3 +111,25 @@ def test_the_report_is_where_commands_look_for_it() -> None:
     """Commands know the file by its name, so as not to import what makes it."""
     where = places({"BAND_STATE_DIR": "/state"}, uid=1)
     assert where.recovery == report_of(where.database)
+
+
+def test_copies_that_are_too_old_are_remains(tmp_path: Path) -> None:
+    """They go with what else nobody needs, by the user's own settings; a copy that is gone already is no trouble."""
+    path = tmp_path / "log.db"
+    asyncio.run(write(path, "one"))
+    with closing(sqlite3.connect(path)) as connection:
+        old, new = (backups.back_up(connection, path, now=datetime(2026, 3, day, tzinfo=UTC)) for day in (1, 2))
+    now = datetime.now(UTC)
+    os.utime(old, (now.timestamp() - 91 * 86_400,) * 2)
+
+    async def main() -> None:
+        part = backups.BackupRemains(path)
+        known = Known(state=State(), retention=Retention(), now=now)
+        (found,) = await part.find(known)
+        assert (found.kind, found.name) == (RemainsKind.BACKUP, old.name)
+        assert "91 days old" in found.why
+        assert await part.clear(found, known)
+        assert not await part.clear(found, known)
+
+    asyncio.run(main())
+    assert backups.copies(path) == [new]

@@ -73,8 +73,3 @@ class Run:
 def run_id(task: TaskId, part: Part, number: int) -> RunId:
     """The name of the `number`th run of a task in this part. It names a folder."""
     return RunId(f"{task}.{number}" if part is Part.AUTHOR else f"{task}.review.{number}")
-
-
-def task_of(run: RunId) -> TaskId:
-    """The task that a run is of."""
-    return TaskId(run.split(".", 1)[0])

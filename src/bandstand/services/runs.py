@@ -14,7 +14,8 @@ from bandstand.domain.agent import AgentProfile, StopReason, TurnResult
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
 from bandstand.domain.policy import Policy
 from bandstand.domain.prompt import author_prompt
-from bandstand.domain.run import EndReason, Run, Turn, task_of
+from bandstand.domain.remains import task_of
+from bandstand.domain.run import EndReason, Run, Turn
 from bandstand.domain.stage import Working
 from bandstand.domain.state import State, Task
 from bandstand.ports.agents import AgentProtocol, PromptFailed, Session

@@ -10,7 +10,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from bandstand.adapters.store import backups, digests, projections, recovery, sc
 from bandstand.adapters.store.codec import event_codec
 from bandstand.adapters.store.examination import damage, is_damage, missing
 from bandstand.adapters.store.schema import APPLICATION_ID, MIGRATIONS, number
+from bandstand.adapters.store.troubles import KEEP_A_COPY, read_only, troubles_told
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
 
 OLDEST_SQLITE = (3, 38, 0)
@@ -28,43 +29,7 @@ LOOKED_THROUGH_BYTES = 32 * 2**20
 It takes about 10 ms per MiB. A larger one is looked through while it is used already.
 """
 
-RECOVERS = "The next daemon saves what can be read: band down, then any command."
-_KEEP_A_COPY = (
-    "Move it away, with the files beside it that begin with its name, to begin a new one: branches and commits are in "
-    "your repositories and stay. Copies from before upgrades are in the folder `backups` beside it."
-)
-_TROUBLES: Mapping[int, tuple[type[BandstandError], str, str]] = {
-    sqlite3.SQLITE_BUSY: (Unavailable, "Another program is writing to {path}.", "Try again; `fuser` names it."),
-    sqlite3.SQLITE_LOCKED: (Unavailable, "Another program is writing to {path}.", "Try again; `fuser` names it."),
-    sqlite3.SQLITE_FULL: (Unavailable, "There is no room on the disk for {path}.", "Make room, and try again."),
-    sqlite3.SQLITE_IOERR: (Unavailable, "The disk fails with {path}: {error}.", "Look at the disk, and try again."),
-    sqlite3.SQLITE_NOMEM: (Unavailable, "There is no memory left to use {path}.", "Try again."),
-    sqlite3.SQLITE_READONLY: (Broken, "{path} cannot be written.", "Make it and its folder writable."),
-    sqlite3.SQLITE_CANTOPEN: (Broken, "{path} cannot be opened.", "Make it and its folder readable and writable."),
-    sqlite3.SQLITE_PERM: (Broken, "{path} may not be opened.", "Make it and its folder readable and writable."),
-    sqlite3.SQLITE_CORRUPT: (Broken, "The database {path} is damaged: {error}.", RECOVERS),
-    sqlite3.SQLITE_NOTADB: (Broken, "{path} is not a database.", _KEEP_A_COPY),
-}
 _log = logging.getLogger(__name__)
-
-
-@contextlib.contextmanager
-def troubles_told(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the disk say of the database at `path` into `Unavailable` or `Broken`, in words."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        # The low byte is the kind of trouble; the rest are its details.
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        kind, message, hint = _TROUBLES.get(code, (Broken, "The database {path} fails: {error}.", RECOVERS))
-        raise kind(message.format(path=path, error=error), hint=hint) from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise Unavailable(f"There is no room on the disk for {path}.", hint="Make room, and try again.") from error
-        if error.errno == errno.EROFS:
-            raise _read_only(path) from error
-        hint = "Look at the disk, and make the folder writable."
-        raise Broken(f"{error.filename or path} cannot be used: {error.strerror}.", hint=hint) from error
 
 
 @contextlib.contextmanager
@@ -153,20 +118,16 @@ def _make(path: Path) -> None:
     except FileExistsError:
         # SQLite would be content to read it.
         if os.statvfs(path).f_flag & os.ST_RDONLY:
-            raise _read_only(path) from None
+            raise read_only(path) from None
         if not os.access(path, os.R_OK | os.W_OK):
             raise Broken(f"{path} cannot be written.", hint="Make it and its folder writable.") from None
     except OSError as error:
         raise _unmakable(path, error) from error
 
 
-def _read_only(path: Path) -> Unavailable:
-    return Unavailable(f"The disk of {path} can only be read.", hint="See why, and make it writable: `findmnt` tells.")
-
-
 def _unmakable(path: Path, error: OSError) -> BandstandError:
     if error.errno == errno.EROFS:
-        return _read_only(path)
+        return read_only(path)
     kind = Unavailable if error.errno in (errno.ENOSPC, errno.EDQUOT) else Broken
     return kind(f"{path} cannot be made: {error.strerror}.", hint="Make its folder writable.")
 
@@ -196,7 +157,7 @@ class _Look:
 def _looked_at(path: Path, said: tally.Tally | None, wait_seconds: float) -> _Look:
     if said is not None and said.sequence and not path.stat().st_size:
         # SQLite would take it for a new one, and remove the write-ahead log.
-        what = Broken(f"{path} is empty, and {said.sequence} facts were in it.", hint=_KEEP_A_COPY)
+        what = Broken(f"{path} is empty, and {said.sequence} facts were in it.", hint=KEEP_A_COPY)
         return _Look(damage="it is empty", otherwise=what)
     # A connection that may only read changes nothing, not even by closing.
     try:
@@ -206,7 +167,7 @@ def _looked_at(path: Path, said: tally.Tally | None, wait_seconds: float) -> _Lo
     except sqlite3.Error as error:
         if not is_damage(error):
             raise
-        what = Broken(f"{path} is not a database.", hint=_KEEP_A_COPY)
+        what = Broken(f"{path} is not a database.", hint=KEEP_A_COPY)
         return _Look(damage=str(error), otherwise=what)
 
 
@@ -247,7 +208,7 @@ def _recover(path: Path, said: tally.Tally | None, look: _Look, now: datetime) -
         if look.otherwise is not None:
             raise look.otherwise from None
         what = f"The database {path} is damaged, and nothing in it can be read: {look.damage}."
-        raise Broken(what, hint=_KEEP_A_COPY) from None
+        raise Broken(what, hint=KEEP_A_COPY) from None
 
 
 # --- bringing up to date --------------------------------------------------------------------------------------------

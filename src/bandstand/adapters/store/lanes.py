@@ -14,9 +14,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from bandstand.adapters.store.database import RECOVERS, Opened, connect_to_read, connect_to_write, troubles_told
+from bandstand.adapters.store.database import Opened, connect_to_read, connect_to_write
 from bandstand.adapters.store.examination import damage
 from bandstand.adapters.store.tally import Keeping
+from bandstand.adapters.store.troubles import RECOVERS, troubles_told
 from bandstand.domain.errors import BandstandError, Broken, Unavailable
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bandstand.adapters.store.database import troubles_told
+from bandstand.adapters.store.troubles import troubles_told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

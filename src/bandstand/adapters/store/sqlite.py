@@ -20,11 +20,12 @@ from pathlib import Path
 
 from bandstand.adapters.store import projections
 from bandstand.adapters.store.codec import Stored, event_codec
-from bandstand.adapters.store.database import RECOVERS, one_moment, transaction
+from bandstand.adapters.store.database import one_moment, transaction
 from bandstand.adapters.store.digests import digest
 from bandstand.adapters.store.lanes import Lanes, Progress
 from bandstand.adapters.store.recovery import INSERT
 from bandstand.adapters.store.shapes import decode_time, encode_time
+from bandstand.adapters.store.troubles import RECOVERS
 from bandstand.domain.errors import Broken, Unavailable
 from bandstand.domain.events import Event
 from bandstand.domain.ids import RepositoryId, TaskId

@@ -167,7 +167,13 @@ def test_a_log_that_cannot_be_written_is_no_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(errno.ENOSPC, "no room"), (errno.EROFS, "cannot be written"), (errno.EIO, "disk fails")]
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "no room"),
+        (errno.EROFS, "cannot be written"),
+        (errno.EIO, "disk fails"),
+        (errno.EACCES, "no permission"),
+    ],
 )
 def test_a_disk_that_fails_is_no_fault_of_ours(number: int, words: str) -> None:
     """Whichever step meets it: it is said in words that name the file, and tried again."""

@@ -46,7 +46,7 @@ class Broken(BandstandError):
 
 
 def of_the_disk(error: OSError) -> BandstandError | None:
-    """What an error of the operating system is to a person, if it is the disk's: full, read-only, or failing."""
+    """What an error of the operating system is to a person, if it is the disk's: full, read-only, failing, closed."""
     where = f" ({error.filename})" if error.filename else ""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
@@ -55,5 +55,8 @@ def of_the_disk(error: OSError) -> BandstandError | None:
             return Unavailable(f"The disk cannot be written{where}.", hint="Make it writable, and it goes on.")
         case errno.EIO:
             return Unavailable(f"The disk fails{where}.", hint="Look at the disk.")
+        case errno.EACCES | errno.EPERM:
+            hint = "See who owns it, and let it be read and written by you."
+            return Refused(f"You have no permission for a file or folder{where}.", hint=hint)
         case _:
             return None

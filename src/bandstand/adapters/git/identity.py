@@ -45,7 +45,7 @@ def identify(git_dir: Path, *, new_id: Callable[[], str]) -> RepositoryId:
         card = _Card(id=new_id() if copied else card.id, inode=inode, path=path)
         _written(git_dir, card).replace(git_dir / FILE)
     except OSError as error:
-        kind = Unavailable if of_the_disk(error) is not None else Refused
+        kind = Unavailable if isinstance(of_the_disk(error), Unavailable) else Refused
         raise kind(f"The folder {git_dir} cannot be written: {error.strerror}.") from error
     return RepositoryId(card.id)
 

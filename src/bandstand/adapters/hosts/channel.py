@@ -207,6 +207,7 @@ class LocalChannel:
         self._journal = folder / "journal"
         self._upkeep = upkeep
         self._look_at = upkeep.segment  # the offset behind which there is something new to look after
+        self._seen = 0  # how far it was read by who looks after it
         self._looking: asyncio.Task[None] | None = None
 
     def records(self, *, after: int = 0) -> AsyncGenerator[Record, None]:
@@ -240,11 +241,16 @@ class LocalChannel:
 
     def _grown(self, offset: int, prefer: Forms) -> None:
         """Look after the journal once it may have a new part; one reader is enough for that."""
-        if offset >= self._look_at and prefer is TO_GO_ON and (not self._looking or self._looking.done()):
+        if prefer is not TO_GO_ON:
+            return
+        self._seen = offset
+        if offset >= self._look_at and (not self._looking or self._looking.done()):
             self._looking = asyncio.create_task(self._look_after())
 
     async def _look_after(self) -> None:
-        self._look_at = await self._upkeep.look_after(self._journal)
+        before = 0
+        while before < self._look_at <= self._seen and not self._closed.is_set():
+            before, self._look_at = self._look_at, await self._upkeep.look_after(self._journal)
 
     async def _tail(self, offset: int) -> AsyncGenerator[list[Record], None]:
         """What the holder sends of its journal until it hangs up; nothing if it does not take the call."""

@@ -58,7 +58,7 @@ def _all(names: list[str], asked: argparse.Namespace) -> int:
     if asked.json:
         asked.json.write_text(json.dumps(_plain(found, machine), indent=1) + "\n")
     if asked.page:
-        table.put_into(PAGE, found, machine)
+        table.put_into(PAGE, found, machine, only=asked.names)
         if panels := chart.panels(found):
             PICTURE.write_text(chart.svg(panels, caption=f"{machine.began:%Y-%m-%d}, {machine.cores} cores"))
     return int(any(row.verdict is Verdict.UNKNOWN for row in found))

@@ -92,6 +92,22 @@ class Ground:
         play.write_text(json.dumps(score))
         return ("run", "-f", plan, "--detach", "--agent", "rehearsal", "--score", play, "--yes")
 
+    def count_processes(self, *programs: str) -> Path:
+        """From the next daemon on, write a line into the file that is returned for each process of these programs.
+
+        What runs inside a sandbox is not seen, only the sandbox. Each costs a shell more, so nothing else is measured.
+        """
+        counted, folder = self.root / "processes", self.root / "counting"
+        folder.mkdir()
+        counted.touch()
+        for program in programs:
+            real = shutil.which(program, path=self.environment["PATH"])
+            script = folder / program
+            script.write_text(f'#!/bin/sh\necho {program} >> {counted}\nexec {real} "$@"\n')
+            script.chmod(0o755)
+        self.environment["PATH"] = f"{folder}{os.pathsep}{self.environment['PATH']}"
+        return counted
+
     @property
     def api(self) -> Path:
         """Where the daemon serves its HTTP API."""

@@ -110,8 +110,35 @@ def summary(rows: Sequence[Row]) -> str:
     return ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count)
 
 
-def put_into(page: Path, rows: Sequence[Row], machine: Machine) -> None:
-    """Put a new table where the page has the last one."""
-    found = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.S)
-    body = f"{BEGIN}\n\nMeasured {machine.words()}.\n\n{markdown(rows)}\n\n{END}"
-    page.write_text(found.sub(lambda _: body, page.read_text()))
+def put_into(page: Path, rows: Sequence[Row], machine: Machine, *, only: Sequence[str] = ()) -> None:
+    """Put a new table where the page has the last one. With `only`, what else stands there stays, with its date."""
+    found = re.compile(f"{re.escape(BEGIN)}\n(.*?)\n{re.escape(END)}", re.S)
+    text = page.read_text()
+    last = found.search(text)
+    if only and last is not None:
+        body = _renewed(last[1], rows, f"Measured anew, {', '.join(only)}: {machine.words()}.")
+    else:
+        body = f"\nMeasured {machine.words()}.\n\n{markdown(rows)}\n"
+    page.write_text(found.sub(lambda _: f"{BEGIN}\n{body}\n{END}", text))
+
+
+def _renewed(body: str, rows: Sequence[Row], words: str) -> str:
+    """A table with some rows in place of those of the same title, or behind the one before; `words` tell of them."""
+    lines = body.split("\n")
+    place = next(number for number, line in enumerate(lines) if line.startswith("|---"))
+    lines.insert(place - 1, f"{words}\n")
+    place += 1
+    for line in markdown(rows).split("\n")[2:]:
+        title = line.split(" | ")[0].split(": ")[0] if line.startswith("- ") else line.split(" | ")[0]
+        same = [
+            number for number, old in enumerate(lines) if old.startswith(title + (":" if line[:1] == "-" else " |"))
+        ]
+        if same:
+            place = same[0]
+            lines[place] = line
+        elif line.startswith("|"):
+            place += 1
+            lines.insert(place, line)
+        elif line:
+            lines.append(line)
+    return "\n".join(lines)

@@ -69,7 +69,8 @@ def content_lines(shown: Json, paint: Paint) -> list[str]:
     facts += [("commit", f"{one['ref']} at {one['commit'][:12]}") for one in kept["refs"]]
     if shown["change"] is not None:
         files = shown["change"]["files"]
-        facts.append(("files", f"{counted(len(files), 'file')} differ from the target"))
+        differ = "1 file differs" if len(files) == 1 else f"{len(files)} files differ"
+        facts.append(("files", f"{differ} from the target"))
         facts += [("", f"{one['status']} {one['path']} +{one['added']} -{one['deleted']}") for one in files]
     for archive in kept["archives"]:
         facts.append(("archive", f"{archive['path']} ({size(archive['bytes'])})"))
@@ -79,7 +80,8 @@ def content_lines(shown: Json, paint: Paint) -> list[str]:
             facts.append(("", f"and more: tar -tzf {archive['path']}"))
     title = f"{view['task']}: {view['title']}" if view["title"] else view["task"]
     lines = [paint.bold(cut(title, width())), ""]
-    lines += [f"{paint.dim(f'{key:<9}')}{cut(value, width() - 9)}" for key, value in facts]
+    for key, value in facts:
+        lines += wrap(value, width(), indent=" " * 9, first=f"{key:<9}")
     order = f"band rescue restore {view['task']}"
     return [*lines, "", paint.dim(f"get it back: {order} · {order} --to FOLDER")]
 
@@ -134,8 +136,9 @@ def pruned_lines(one: Json, paint: Paint, *, dry_run: bool) -> list[str]:
     else:
         proof = "all of it is in other refs of the repository"
     done = "given up" if one["gone"] else "could go" if dry_run and not lost else "kept"
-    head = f"{done}  {size(view['bytes']):>9}  {view['task']}: "
-    return [cut(f"{head}{proof}", width()) if not lost else paint.mark(cut(f"{head}{proof}", width()), "needs-you")]
+    head = f"{done:<9}{size(view['bytes']):>9}  "
+    told = cut(f"{view['task']}: {proof}", width() - len(head))
+    return [f"{paint.dim(head)}{paint.mark(told, 'needs-you') if lost else told}"]
 
 
 def _pruned(said: Json, kept: list[Json]) -> str:

@@ -248,9 +248,10 @@ class LocalChannel:
             self._looking = asyncio.create_task(self._look_after())
 
     async def _look_after(self) -> None:
-        before = 0
-        while before < self._look_at <= self._seen and not self._closed.is_set():
-            before, self._look_at = self._look_at, await self._upkeep.look_after(self._journal)
+        looked = 0  # as long as more was read meanwhile there may be more to look after
+        while max(looked + 1, self._look_at) <= self._seen and not self._closed.is_set():
+            looked = self._seen
+            self._look_at = await self._upkeep.look_after(self._journal)
 
     async def _tail(self, offset: int) -> AsyncGenerator[list[Record], None]:
         """What the holder sends of its journal until it hangs up; nothing if it does not take the call."""

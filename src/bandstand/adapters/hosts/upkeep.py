@@ -41,11 +41,12 @@ class Upkeep:
 
         What cannot be done now is done another time.
         """
+        last = max((part.base for part in segments(journal)), default=0)  # what is complete later is not seen to now
         try:
             await asyncio.to_thread(self._look_after, journal)
         except (OSError, Broken) as error:
             _log.warning("the journal %s cannot be kept small: %s", journal, error)
-        return max((part.base for part in segments(journal)), default=0) + self.segment
+        return last + self.segment
 
     def _look_after(self, journal: Path) -> None:
         new = [part for part in self._complete(journal) if Form.GIST not in part.forms]

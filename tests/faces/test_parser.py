@@ -41,37 +41,46 @@ def test_an_option_whose_value_is_two_hyphens_has_none() -> None:
 def test_the_verbs_and_what_they_say_of_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first thing that a person reads."""
     monkeypatch.setenv("COLUMNS", "100")
-    listed = build_parser().format_help().partition("VERB\n")[2].partition("\n\n")[0]
+    listed = build_parser().format_help().partition("main.\n\n")[2].partition("\n\nfirst steps")[0]
     assert listed == snapshot("""\
-    run        hand tasks to agents and watch them to the end
-    send       say something to a task's agent, in a turn of its own
-    cancel     stop a task for good; its work is kept
-    ps         the fleet at a glance
-    queue      what lands next, in order
-    show       one task, whole
-    log        what was said and done in a task
-    diff       a task's change as a patch
-    asks       what needs you, the most urgent first
-    answer     answer an ask
-    review     look at a change with its evidence, or give a verdict
-    pause      hold a task where it stands: its agent ends, its work is kept
-    resume     let a paused task go on, or all that were stopped together
-    retry      try again now: a failed step, a turn, a review, the checks
-    stop       stop every agent in every repository now; work is kept
-    checkpoints
-               what was kept of a task's files after each of its turns
-    rescue     what was kept of work that did not land: look at it, get it back
-    export     write what is known of tasks to files that need no Bandstand to be read
-    gc         clear away what nobody needs any more, and say why of each thing
-    help       what a verb does, with examples
-    agents     the agents that are here, and those that could be
-    doctor     what this machine has and lacks; each line names its cure
-    demo       the whole job on a small project, played by rehearsal agents
-    up         run the daemon in the foreground; otherwise the first command starts it
-    down       stop the daemon; agents go on, and the next command finds them
-    purge      remove all that is kept on this machine outside of your repositories
-    completion
-               print what makes a shell complete the words of band\
+give work to agents:
+  run          hand tasks to agents and watch them to the end
+  send         say something to a task's agent, in a turn of its own
+  cancel       stop a task for good; its work is kept
+
+see what goes on:
+  ps           the fleet at a glance
+  queue        what lands next, in order
+  show         one task, whole
+  log          what was said and done in a task
+  diff         a task's change as a patch
+
+decide:
+  asks         what needs you, the most urgent first
+  answer       answer an ask
+  review       look at a change with its evidence, or give a verdict
+
+hold back and let go on:
+  pause        hold a task where it stands: its agent ends, its work is kept
+  resume       let a paused task go on, or all that were stopped together
+  retry        try again now: a failed step, a turn, a review, the checks
+  stop         stop every agent in every repository now; work is kept
+
+keep and clear away:
+  checkpoints  what was kept of a task's files after each of its turns
+  rescue       what was kept of work that did not land: look at it, get it back
+  export       write what is known of tasks to files that need no Bandstand to be read
+  gc           clear away what nobody needs any more, and say why of each thing
+
+this machine, and band itself:
+  help         what a verb does, with examples
+  agents       the agents that are here, and those that could be
+  doctor       what this machine has and lacks; each line names its cure
+  demo         the whole job on a small project, played by rehearsal agents
+  up           run the daemon in the foreground; otherwise the first command starts it
+  down         stop the daemon; agents go on, and the next command finds them
+  purge        remove all that is kept on this machine outside of your repositories
+  completion   print what makes a shell complete the words of band\
 """)
 
 

@@ -5,7 +5,7 @@ import os
 
 from bandstand import __version__
 from bandstand.domain.errors import Refused
-from bandstand.faces.cli.verbs import EXITS, Verb, every
+from bandstand.faces.cli.verbs import EXITS, Verb, by_theme, every
 from bandstand.faces.wire import TYPE_CHECKING, Json
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ first steps:
   band help run                   one verb, with examples
 """
 
-_MARGIN, _LEAST, _OPTIONS, _LONGEST_USAGE = 2, 40, 30, 100
+_MARGIN, _LEAST, _OPTIONS, _LONGEST_USAGE, _VERB = 2, 40, 30, 100, 13
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -86,6 +86,24 @@ class _Parser(argparse.ArgumentParser):
         return f"{usage}\nMore, with examples: {more}" if len(usage) <= _LONGEST_USAGE else f"See: {more}"
 
 
+class _Overview(_Parser):
+    """The parser of the whole command line, whose help lists the verbs by what one wants."""
+
+    def format_help(self) -> str:
+        """What `band --help` prints."""
+        from textwrap import wrap
+
+        width, indent = max(_LEAST, _columns() - _MARGIN), " " * (_VERB + 2)
+        lines = [self.format_usage(), *wrap(self.description or "", width), ""]
+        for words, verbs in by_theme():
+            lines.append(f"{words}:")
+            for verb in verbs:
+                named = f"  {verb.name:<{_VERB}}{verb.words}"
+                lines += wrap(named, width, subsequent_indent=indent, drop_whitespace=True)
+            lines.append("")
+        return "\n".join([*lines, self.epilog or ""])
+
+
 def _sentence(message: str) -> str:
     """What argparse complains of as a sentence of ours; what it may say besides in its own words."""
     what, _, rest = message.partition(": ")
@@ -112,13 +130,13 @@ def verb_parser(verb: Verb) -> argparse.ArgumentParser:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line, for help and documents: a command is parsed by that of its verb."""
-    parser = _Parser(
+    parser = _Overview(
         prog="band",
         description="Bandstand: many coding agents at work in one repository, on an always-green main.",
         epilog=f"{FIRST_STEPS}\n{_exits(dict.fromkeys([1], 'a task did not land, or something is missing'))}",
     )
     parser.add_argument("--version", action="version", version=f"band {__version__}", help="print the version")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=_Parser)
     for verb in every():
         _filled(verbs.add_parser(verb.name, help=verb.words, **_about(verb)), verb)
     return parser

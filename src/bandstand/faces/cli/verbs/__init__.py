@@ -12,8 +12,15 @@ if TYPE_CHECKING:
     import argparse
 
 THEMES = ("looking", "work", "deciding", "steering", "keeping", "machine")
-SHOWN = ("work", "looking", "deciding", "steering", "keeping", "machine")
-"""The order in which help lists them."""
+SHOWN = {
+    "work": "give work to agents",
+    "looking": "see what goes on",
+    "deciding": "decide",
+    "steering": "hold back and let go on",
+    "keeping": "keep and clear away",
+    "machine": "this machine, and band itself",
+}
+"""The order in which help lists them, and under which words."""
 
 EXITS = {
     0: "done",
@@ -71,8 +78,14 @@ def find(name: str) -> Verb | None:
 
 def every() -> Iterator[Verb]:
     """All verbs that a person may type, in the order of help."""
-    for theme in SHOWN:
-        yield from (verb for verb in _of(theme) if not verb.hidden)
+    for _, verbs in by_theme():
+        yield from verbs
+
+
+def by_theme() -> Iterator[tuple[str, list[Verb]]]:
+    """The words for each theme, with its verbs that a person may type, in the order of help."""
+    for theme, words in SHOWN.items():
+        yield words, [verb for verb in _of(theme) if not verb.hidden]
 
 
 def _of(theme: str) -> tuple[Verb, ...]:

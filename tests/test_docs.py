@@ -89,6 +89,12 @@ def test_every_shown_command_exists() -> None:
     assert not unknown, "`band` has no such verb; show what exists:\n  " + "\n  ".join(unknown)
 
 
+def test_every_decision_has_a_number_of_its_own() -> None:
+    """They are named by it, and it is taken by whoever lands first."""
+    numbers = sorted(page.name[:4] for page in (ROOT / "docs" / "adr").glob("*.md"))
+    assert numbers == [f"{number:04}" for number in range(len(numbers))]
+
+
 def test_the_guide_for_agents_stays_short() -> None:
     """Every task begins with reading it, so each line costs: reasons go to docs/adr, checks to a machine."""
     assert len((ROOT / "AGENTS.md").read_text(encoding="utf-8").splitlines()) <= 100

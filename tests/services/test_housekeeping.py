@@ -1,6 +1,9 @@
 """Clearing away: by order and after an ending, never of what lives, and told in the log."""
 
+import asyncio
 from datetime import timedelta
+
+import pytest
 
 from bandstand.domain import events as e
 from bandstand.domain.errors import Broken
@@ -21,6 +24,26 @@ class StuckRemains(MemoryRemains):
     async def clear(self, remnant: Remnant, known: Known) -> bool:
         """They are in somebody's hands."""
         raise Broken("It is busy.", hint="Let go of it.")
+
+
+class SlowRemains(MemoryRemains):
+    """Looking, and removing, takes longer than the fleet takes for its next step."""
+
+    async def find(self, known: Known) -> tuple[Remnant, ...]:
+        """As a git that is asked does."""
+        await takes_a_while()
+        return await super().find(known)
+
+    async def clear(self, remnant: Remnant, known: Known) -> bool:
+        """The same."""
+        await takes_a_while()
+        return await super().clear(remnant, known)
+
+
+async def takes_a_while() -> None:
+    """Everybody else comes to rest."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 def test_what_is_over_goes_by_order_and_what_lives_stays() -> None:
@@ -44,10 +67,13 @@ def test_what_is_over_goes_by_order_and_what_lives_stays() -> None:
     play(story)
 
 
-def test_after_an_ending_it_is_done_once_a_day_by_itself() -> None:
-    """Not at the first ending of a new repository, and not at each; without an ending never."""
+@pytest.mark.parametrize("looks", [MemoryRemains, SlowRemains])
+def test_after_an_ending_it_is_done_once_a_day_by_itself(looks: type[MemoryRemains]) -> None:
+    """Not at the first ending of a new repository, and not at each; without an ending never. It may take its time."""
 
     async def story(world: World) -> None:
+        world.remains = looks()
+        await world.restart()
         await world.submit("one")
         await world.until(landed("one"))
         world.remains.left = {"one.1": TaskId("one")}

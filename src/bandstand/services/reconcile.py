@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from bandstand.domain import events as e
-from bandstand.domain.activities import STEP_LIMIT, Activity, Author, Reviewing, RunChecks
+from bandstand.domain.activities import STEP_LIMIT, Activity, Author, Retire, Reviewing, RunChecks
 from bandstand.domain.errors import BandstandError, Broken, Unavailable, of_the_disk
 from bandstand.domain.slots import Limits
 from bandstand.domain.state import State
@@ -50,6 +50,7 @@ class Brain:
         self._going: dict[str, asyncio.Task[None]] = {}
         self._again = asyncio.Event()
         self._steps: set[asyncio.Task[None]] = set()
+        self._lasting: set[str] = set()  # what goes on behind the fact by which it is not wanted any more
         self._draining = False
         account.wake = self.wake
 
@@ -99,7 +100,7 @@ class Brain:
         state = self._fleet.state
         self._settle()
         wanted = {activity.key: activity for activity in self._wanted()}
-        for key in self._going.keys() - wanted.keys():
+        for key in self._going.keys() - wanted.keys() - self._lasting:
             self._going[key].cancel()
         for key, activity in wanted.items() if not self._draining else ():
             if key not in self._going:
@@ -108,6 +109,8 @@ class Brain:
 
     def _begin(self, activity: Activity) -> None:
         task = self._going[activity.key] = asyncio.create_task(self._guard(activity), name=activity.key)
+        if isinstance(activity, Retire):
+            self._lasting.add(activity.key)  # once its task is over, the house is kept
         if not isinstance(activity, _TAKES_LONG):
             self._steps.add(task)
             task.add_done_callback(self._steps.discard)
@@ -173,7 +176,7 @@ class Brain:
                 _log.warning(
                     "%s of %s failed: %s", activity.step, activity.task, failure.message, extra=self._about(activity)
                 )
-                await self._fleet.record(lambda _: (failure,))
+                await self._fleet.record(lambda state: (failure,) if activity.task in state.tasks else ())
         except BandstandError as error:
             told = "That %s of %s failed could not be recorded: %s"
             _log.error(told, activity.step, activity.task, error, extra=self._about(activity))
@@ -182,6 +185,7 @@ class Brain:
         finally:
             # Only now, so that no beat starts it again without knowing that it failed.
             self._going.pop(activity.key, None)
+            self._lasting.discard(activity.key)
             self._again.set()
 
     def _about(self, activity: Activity) -> dict[str, str]:

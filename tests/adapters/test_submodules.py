@@ -71,6 +71,18 @@ def test_what_an_agent_leaves_in_a_submodule_is_archived(world: GitWorld) -> Non
     assert {f"{LIB}/lib.py", f"{LIB}/deep/new.py", f"{LIB}/.git/HEAD"} <= set(archived(world))
 
 
+def test_a_commit_in_a_submodule_is_archived_wherever_that_lies(library: Folder, tmp_path: Path) -> None:
+    """Also below a folder with a name that git has for its own."""
+    world, place = GitWorld(tmp_path, walls=True), "objects/info/lib"
+    add(world.user, library, place)
+    allowing(world.user, "submodule", "--quiet", "update", "--init", "--recursive")
+    agent = with_workspace(world).agent("t1")
+    Folder(agent.path / place).commit("mine", {"lib.py": "LIB = 2\n"})
+    world.agent_commits("t1")
+    asyncio.run(world.workspaces.retire("t1", landed=False))
+    assert f"{place}/lib.py" in archived(world)
+
+
 def test_a_commit_in_a_submodule_moves_the_link_alone(world: GitWorld) -> None:
     """The change names the new commit, which lies in the archive; landing moves the link and no file of the user's."""
     agent = world.agent("t1")

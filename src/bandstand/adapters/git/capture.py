@@ -58,7 +58,7 @@ _NESTED = """
 for path; do
   [ -e "./$path/.git" ] || continue
   # A submodule as it was made holds nothing of its own: no object, no file that its commit does not have.
-  own=$(find "./$path" -path '*/.git/objects/*' -type f ! -path '*/info/*' -print 2>&1)
+  own=$(find "./$path" -path '*/.git/objects/*' -type f ! -path '*/.git/objects/info/*' -print 2>&1)
   if [ -z "$own" ] && [ -d "./$path/.git" ]; then
     left=$(git -C "./$path" status --porcelain --ignored --untracked-files=all --ignore-submodules=none 2>&1) &&
       [ -z "$left" ] && git -C "./$path" rev-parse -q --verify HEAD >/dev/null 2>&1 && continue

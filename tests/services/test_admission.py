@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
+import pytest
+
 from bandstand.domain import events as e
 from bandstand.domain.admission import LOOK_AGAIN, Capacity
 from bandstand.domain.ids import AgentName, RepositoryId, RunId, TaskId
@@ -181,21 +183,23 @@ def test_a_start_waits_for_memory_and_says_so() -> None:
     share(story, repositories=1, capacity=capacity, available=2700 * MB)
 
 
-def test_memory_is_reserved_for_what_starts_elsewhere() -> None:
-    """What a new run will need is not free, although nothing of it is used yet."""
+@pytest.mark.parametrize("names", [("t0", "t1", "t2"), ("same", "same", "same")])
+def test_memory_is_reserved_for_what_starts_elsewhere(names: tuple[str, ...]) -> None:
+    """What a new run will need is not free, although nothing of it is used yet; whatever the tasks are called."""
     sign = asyncio.Event()
 
     async def story(shared: Shared) -> None:
-        for number, world in enumerate(shared.worlds):
-            world.agent_does(f"t{number}", waits_for(sign, writes({f"t{number}.txt": "x\n"})))
-        await asyncio.gather(*(world.submit(f"t{number}") for number, world in enumerate(shared.worlds)))
+        both = tuple(zip(shared.worlds, names, strict=True))
+        for world, name in both:
+            world.agent_does(name, waits_for(sign, writes({f"{name}.txt": "x\n"})))
+        await asyncio.gather(*(world.submit(name) for world, name in both))
         for world in shared.worlds:
             await world.settled()
         assert sum(busy(world.state) for world in shared.worlds) == 2
         sign.set()
-        for number, world in enumerate(shared.worlds):
+        for world, name in both:
             await world.passes(seconds=70)
-            await world.until(landed(f"t{number}"))
+            await world.until(landed(name))
 
     share(story, repositories=3, capacity=Capacity(slots=8, run=1 * GB, keep_free=500 * MB), available=2600 * MB)
 

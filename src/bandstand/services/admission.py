@@ -43,6 +43,9 @@ _FRESH = timedelta(seconds=1)
 _WEIGH_AGAIN = timedelta(seconds=10)
 _log = logging.getLogger(__name__)
 
+Place = tuple[RepositoryId, RunId]
+"""A run of this machine: ids of runs are unique in their repository only."""
+
 
 class Admission:
     """One ledger for all repositories. `capacity` tells what the user lets agents have, and may be another each time.
@@ -59,8 +62,8 @@ class Admission:
         self._served = 0
         self._weighed: datetime | None = None
         self._weighing: asyncio.Task[None] | None = None
-        self._sightings: dict[RunId, Sighting] = {}
-        self._used: Mapping[RunId, int] = {}
+        self._sightings: dict[Place, Sighting] = {}
+        self._used: Mapping[Place, int] = {}
         self._past: dict[AgentName, deque[Sighting]] = {}
 
     def open(self, repository: RepositoryId, *, state: Callable[[], State], host: Host) -> "Account":
@@ -108,7 +111,8 @@ class Admission:
             return None
         now = self.clock.now()
         since = account.short_since or now
-        live = {name: agent for one in self.accounts.values() for name, agent in one.live_runs() if name != run.id}
+        live = {(one.repository, name): agent for one in self.accounts.values() for name, agent in one.live_runs()}
+        live.pop((account.repository, run.id), None)
         self._weigh_soon(live, now)
         waited = [one.short for one in self.accounts.values() if one is not account and one.short is not None]
         before = [one for one in waited if one.since <= min(now - PATIENCE, since)]
@@ -125,13 +129,13 @@ class Admission:
             self._memory = (now, self._machine.memory())
         return self._memory[1]
 
-    def _weigh_soon(self, live: Mapping[RunId, AgentName], now: datetime) -> None:
+    def _weigh_soon(self, live: Mapping[Place, AgentName], now: datetime) -> None:
         """See what live runs use, if that was not done just now. Runs that have ended are remembered for a while."""
         for name in self._sightings.keys() - live.keys():
             gone = self._sightings.pop(name)
             self._past.setdefault(gone.agent, deque(maxlen=REMEMBERED)).append(gone)
         for name, agent in live.items():
-            self._sightings.setdefault(name, Sighting(run=name, agent=agent, since=now))
+            self._sightings.setdefault(name, Sighting(run=name[1], agent=agent, since=now))
         due = self._weighed is None or now >= self._weighed + _WEIGH_AGAIN
         if live and due and self._weighing is None:
             self._weighed = now
@@ -139,9 +143,10 @@ class Admission:
 
     async def _weigh(self) -> None:
         try:
-            found: dict[RunId, int] = {}
+            found: dict[Place, int] = {}
             for account in tuple(self.accounts.values()):
-                found |= await account.host.memory()
+                seen = await account.host.memory()
+                found |= {(account.repository, run): used for run, used in seen.items()}
             now = self.clock.now()
             self._used = found
             for name, used in found.items():

@@ -12,7 +12,7 @@ from bandstand.domain.ids import TaskId
 from bandstand.domain.run import EndReason
 from bandstand.domain.stage import AgentReview, Blocked, Checking, HumanReview, InQueue, Working
 from bandstand.domain.standing import Mark, Owner, standing
-from bandstand.domain.state import State
+from bandstand.domain.state import State, fold
 from bandstand.ports.log import EventLog
 from bandstand.services.fleet import Fleet
 from bandstand.services.fleets import Fleets
@@ -378,5 +378,22 @@ def test_a_blocked_task_that_is_paused_stays_blocked_when_it_goes_on() -> None:
         await resume(world)
         assert isinstance(world.state.tasks[ONE].stage, Blocked)
         assert [one.id for one in world.state.open_asks()] == [ask.id]
+
+    play(story)
+
+
+def test_who_lets_all_go_on_is_not_overtaken_by_a_stop_that_was_noted_before() -> None:
+    """The daemon could not be asked when all was stopped, and does not hold the tasks after they were to go on."""
+
+    async def story(world: World) -> None:
+        world.agent_does("one", sits(), writes({"one.txt": "x\n"}))
+        await world.submit("one")
+        await world.until(at("one", Working))
+        note = Note()
+        note.write("ada")
+        (steered,) = await fleets(world, note).resume_all(by="ada")
+        assert (steered.tasks, note.by()) == ((ONE,), None)
+        assert fold(State(), [(fact.at, fact.event) for fact in world.log.facts]).tasks[ONE].paused is None
+        await world.cancel("one")
 
     play(story)

@@ -80,7 +80,11 @@ class Fleets:
         return held
 
     async def resume_all(self, *, by: str) -> tuple[Steered, ...]:
-        """Let go on whatever was stopped with the whole fleet. May be repeated."""
+        """Let go on whatever was stopped with the whole fleet. May be repeated.
+
+        A stop that was noted and not heeded yet is older than this order: it is heeded first, and undone by this one.
+        """
+        await self.heed_stop()
         return await self._steer(lambda state: holding.resume_all(state, by=by))
 
     async def _quiet(self, *, within_seconds: float) -> int:

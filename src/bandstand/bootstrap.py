@@ -275,6 +275,7 @@ class Bandstand:
         workspaces = GitWorkspaces(repository, root / "workspaces", sandbox)
         housekeeping = Housekeeping(
             fleet=fleet,
+            host=host,
             remains=(*_remains(repository, workspaces, root), BackupRemains(self.places.database)),
             retention=lambda: retention(self.settings()),
         )

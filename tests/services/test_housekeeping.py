@@ -2,13 +2,15 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from bandstand.domain import events as e
 from bandstand.domain.errors import Broken
-from bandstand.domain.ids import TaskId
+from bandstand.domain.ids import RunId, TaskId
 from bandstand.domain.remains import COLLECT_AFTER, RemainsKind, Remnant
+from bandstand.ports.hosts import Launch
 from bandstand.ports.remains import Known
 from bandstand.services.housekeeping import ITSELF
 from bandstand.testing.remains import MemoryRemains
@@ -86,6 +88,36 @@ def test_after_an_ending_it_is_done_once_a_day_by_itself(looks: type[MemoryRemai
             assert world.remains.left == left
             world.remains.left["one.2"] = TaskId("one")
         assert world.facts(e.RemainsCleared) == [e.RemainsCleared(things=1, bytes=1, by=ITSELF)]
+
+    play(story)
+
+
+def test_an_agent_that_the_log_has_forgotten_is_ended_before_its_workspace_goes() -> None:
+    """What it writes in its last moments is among what is kept, and it does not work in a folder that is gone."""
+    run = RunId("lost.1")
+
+    class Workspace(MemoryRemains):
+        """One that may only go when nobody works in it."""
+
+        async def clear(self, remnant: Remnant, known: Known) -> bool:
+            """Look first."""
+            assert run not in await world_of[0].host.live()
+            return await super().clear(remnant, known)
+
+    world_of: list[World] = []
+
+    async def story(world: World) -> None:
+        world_of.append(world)
+        world.remains = Workspace({"lost": TaskId("lost")}, kind=RemainsKind.WORKSPACE)
+        await world.restart()
+        await world.submit("one")
+        await world.until(landed("one"))
+        await world.host.start(run, Launch(argv=("agent",), cwd=Path("/lost"), environment={}))
+        await world.daemon.fleet.record(lambda _: [e.FactsLost(count=1, orphans=(TaskId("lost"),))])
+        assert run in await world.host.live()
+        (gone,) = [one async for one in world.daemon.performers.housekeeping.collect(by="ada")]
+        assert (gone.remnant.name, gone.trouble) == ("lost", "")
+        assert await world.host.live() == frozenset()
 
     play(story)
 

@@ -168,7 +168,7 @@ class World:
             ),
             policies=policies,
             runner=self.checks,
-            housekeeping=Housekeeping(fleet=fleet, remains=(self.remains,), retention=Retention),
+            housekeeping=Housekeeping(fleet=fleet, host=self.host, remains=(self.remains,), retention=Retention),
             upstreams=Upstreams(fleet=fleet, repository=self.repository, remote=self.remote, fetches=lambda: True),
         )
         account = self.ledger.open(self.repository.id, state=lambda: fleet.state, host=self.host)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from bandstand.domain import events as e
 from bandstand.domain.errors import BandstandError
-from bandstand.domain.remains import BY_HAND, RemainsKind, Remnant, Retention, due
+from bandstand.domain.ids import TaskId
+from bandstand.domain.remains import BY_HAND, RemainsKind, Remnant, Retention, due, task_of
+from bandstand.ports.hosts import Host
 from bandstand.ports.remains import Known, Remains
 from bandstand.services.fleet import Fleet
 
@@ -31,6 +33,7 @@ class Housekeeping:
     """Of one repository. `retention` is asked each time: the user may have changed it."""
 
     fleet: Fleet
+    host: Host
     remains: Sequence[Remains]
     retention: Callable[[], Retention]
     _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -83,11 +86,19 @@ class Housekeeping:
         known = self._known()
         for part in self.remains:
             try:
+                if remnant.kind is RemainsKind.WORKSPACE:
+                    await self._end_agents(TaskId(remnant.name))
                 if await part.clear(remnant, known):
                     return Cleared(remnant=remnant)
             except BandstandError as error:
                 return Cleared(remnant=remnant, trouble=f"{error} {error.hint}".strip())
         return None
+
+    async def _end_agents(self, task: TaskId) -> None:
+        """End agents of a task that is over: those that live although the log has lost what told of the task."""
+        for run in await self.host.live() if task in self.fleet.state.past else ():
+            if task_of(run) == task:
+                await self.host.stop(run)
 
     def _known(self) -> Known:
         return Known(state=self.fleet.state, retention=self.retention(), now=self.fleet.clock.now())

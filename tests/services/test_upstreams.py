@@ -3,9 +3,10 @@
 from bandstand.domain import events as e
 from bandstand.domain.ask import LEAVE, RETRY
 from bandstand.domain.errors import Refused, Unavailable
-from bandstand.domain.ids import TaskId
+from bandstand.domain.ids import CommitId, TaskId
 from bandstand.domain.stage import Landed
 from bandstand.services.upstreams import Upstreams
+from bandstand.testing.git import MemoryRepository
 from tests.services.world import World, at, landed, over, play, rules
 
 PUSHING = rules(more='[landing]\npush = "after-landing"\n')
@@ -70,6 +71,32 @@ def test_what_does_not_fit_or_cannot_be_reached_is_said_and_nothing_is_moved() -
         assert all(words.endswith("The run begins from what you have.") for words in said)
         assert world.repository.refs["refs/heads/main"] == here
         assert [bool(fact.trouble) for fact in world.facts(e.TargetFetched)] == [True, True, True]
+
+    play(story, shared)
+
+
+class BusyRepository(MemoryRepository):
+    """One in which another git is at work, for an hour."""
+
+    async def land(self, branch: str, *, old: CommitId, new: CommitId) -> None:
+        """It does not let us in."""
+        raise Unavailable("Another git is at work in /home/ada/project.")
+
+
+def test_a_checkout_that_is_busy_keeps_no_run_from_beginning() -> None:
+    """Somebody writes the message of a commit there, say."""
+
+    async def story(world: World) -> None:
+        ahead_of(world, {"theirs.txt": b"theirs\n"})
+        busy = BusyRepository({"README.md": b""})
+        looks = Upstreams(fleet=world.daemon.fleet, repository=busy, remote=world.remote, fetches=lambda: True)
+        said = await looks.refresh("main")
+        assert said == (
+            "main is 1 commits behind main of origin, and cannot be moved now: "
+            "Another git is at work in /home/ada/project. The run begins from what you have."
+        )
+        (fact,) = world.facts(e.TargetFetched)
+        assert (fact.moved_to, bool(fact.trouble)) == (None, True)
 
     play(story, shared)
 

@@ -58,6 +58,8 @@ class Upstreams:
                 trouble = f"{target} is {fetched.behind} commits behind {there}; your edits are in the way: {way}."
             except TargetMoved:
                 trouble = f"{target} moved while {there} was looked at."
+            except (Unavailable, Refused) as error:
+                trouble = f"{target} is {fetched.behind} commits behind {there}, and cannot be moved now: {error}"
         moved = None if trouble else fetched.tip
         return e.TargetFetched(remote=fetched.remote, branch=target, moved_to=moved, trouble=trouble)
 

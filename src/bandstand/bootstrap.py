@@ -92,9 +92,10 @@ class Bandstand:
         self.repositories = Repositories(log=self._log, clock=self._clock, desks=self.desks, open_at=self.desk)
         self._admission = Admission(capacity=self.capacity, machine=LinuxMachine(), clock=self._clock)
         self._settings: tuple[os.stat_result, UserSettings] | None = None
+        self.folders = StateFolders(places.state / "repositories")
         self.abandoned = Abandoned(
             repositories=self.repositories,
-            folders=StateFolders(places.state / "repositories"),
+            folders=self.folders,
             repository=self.repository,
             alive=lambda one: LocalHost(self._root(one) / "runs", sys.executable).live(),
         )

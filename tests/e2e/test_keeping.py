@@ -144,3 +144,25 @@ def test_checkpoints_are_listed_with_their_turns_and_shown_as_patches(stage: Sta
     stage.until(lambda fleet: fleet["tasks"][0]["over"])
     assert "What landed: band diff two" in stage.band("checkpoints", "two").out
     assert stage.band_json("checkpoints", "two")["checkpoints"] == []
+
+
+def test_what_is_kept_of_one_repository_goes_when_its_user_says_so(stage: Stage) -> None:
+    """Not while anything goes on there, and nothing of another one; its git and the list of its tasks stay."""
+    here, other = stage.repository("here"), stage.repository("other")
+    for one in (here, other):
+        stage.play("say hello", HELLO, "--id", "hello", at=one)
+    stage.band("run", "wait", "--id", "wait", "--detach", *stage.rehearsing(HELD), at=here)
+    stage.begun("wait")
+    assert "band cancel" in stage.band("purge", "--here", "--yes", at=here, ends=2).err
+    stage.go_on("wait")
+    stage.landed("wait", at=here)
+    told = stage.band("purge", "--here", at=here, ends=2).err
+    assert "for good" in told and "band purge --here --yes" in told
+    folders = set(stage.state.glob("repositories/*"))
+    assert fits("Purged", stage.band_json("purge", "--here", "--yes", at=here))["bytes"] > 0
+    (left,) = stage.state.glob("repositories/*")
+    assert left in folders
+    assert {row["id"] for row in stage.band_json("ps", at=here)["tasks"]} == {"hello", "wait"}
+    assert here.git("log", "--oneline", "main").count("\n") >= 2
+    assert stage.band("log", "hello", at=other).out
+    assert "nothing to remove" in stage.band("purge", "--here", at=here).out

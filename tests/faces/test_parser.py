@@ -79,7 +79,7 @@ this machine, and band itself:
   demo         the whole job on a small project, played by rehearsal agents
   up           run the daemon in the foreground; otherwise the first command starts it
   down         stop the daemon; agents go on, and the next command finds them
-  purge        remove all that is kept on this machine outside of your repositories
+  purge        remove what is kept outside of your repositories: of one, or of all
   completion   print what makes a shell complete the words of band\
 """)
 

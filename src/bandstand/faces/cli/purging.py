@@ -1,4 +1,4 @@
-"""Removing all that is kept outside of repositories and settings: the end of Bandstand on a machine."""
+"""Removing what is kept outside of repositories and settings: of one repository, or of all on this machine."""
 
 import argparse
 import contextlib
@@ -35,6 +35,8 @@ _OURS = (
 
 def purge(arguments: argparse.Namespace) -> int:
     """Remove everything, once nothing goes on. Raises `Refused` while anything does, and without a word of consent."""
+    if arguments.here:
+        return _purge_here(arguments)
     where = here()
     if where.state.exists():
         _nothing_goes_on(where)
@@ -62,6 +64,24 @@ def purge(arguments: argparse.Namespace) -> int:
     words = f"Removed {', '.join(whole)}: {size(weight)}." if weight else "There is nothing to remove."
     stays = f" This is yours, and stays: {', '.join(kept)}." if kept else ""
     sys.stdout.write(f"{words}{stays}\n")
+    return 0
+
+
+def _purge_here(arguments: argparse.Namespace) -> int:
+    """Remove what is kept of the repository that the caller is in; its facts stay in the log."""
+    repository = Path(call("ps")["repository"])
+    weight = call("forget", at=repository, dry_run=True)["bytes"]
+    if weight and not arguments.yes:
+        raise Refused(
+            f"This removes {size(weight)} for good that is kept of {repository}: transcripts, checkpoints, outputs of "
+            "checks, and archives of files that git ignores.",
+            hint="The repository stays as it is, and so does the list of its tasks. Go on: band purge --here --yes",
+        )
+    call("forget", at=repository)
+    if arguments.json:
+        return dump({"removed": [str(repository)] if weight else [], "kept": [], "bytes": weight})
+    words = f"Removed what was kept of {repository}: {size(weight)}." if weight else "There is nothing to remove."
+    sys.stdout.write(f"{words}\n")
     return 0
 
 

@@ -162,12 +162,15 @@ async def forget(band: Bandstand, args: Args) -> Json:
     """Let go of a repository, and remove what is kept of it outside of it. Refused while anything goes on in it.
 
     It has to be named itself: what is removed must not be that of a repository which merely encloses the folder.
+    A `dry_run` only weighs it.
     """
     desk = await desk_of(band, args)
     if not _same(_text(args, "path"), desk.repository.path):
         raise Refused(f"{args['path']} is no repository of its own; it lies in {desk.repository.path}.")
-    await band.forget(desk)
-    return {"path": str(desk.repository.path)}
+    weight = await band.folders.size(desk.repository.id) or 0
+    if not args.get("dry_run"):
+        await band.forget(desk)
+    return {"path": str(desk.repository.path), "bytes": weight}
 
 
 def _same(named: str, path: Path) -> bool:

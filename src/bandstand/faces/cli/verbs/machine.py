@@ -34,11 +34,12 @@ _DOWN = """\
 _PURGE = """\
   band purge                      say what would go, and how much it is
   band purge --yes                remove it; then uninstall: pipx uninstall bandstand
+  band purge --here               only what is kept of the repository that you are in
 """
 _PURGE_NOTES = """\
 The log of what happened, transcripts, checkpoints and archives go, and the daemon with them. What is in your
 repositories stays: all that landed, band/* branches, rescues. So do your settings. While a task has not ended nothing
-goes.
+goes. With --here the log of what happened stays: goals, and which tasks there were.
 """
 _COMPLETION = """\
   eval "$(band completion bash)"                                          now, in this shell
@@ -96,6 +97,7 @@ def _up(parser: "ArgumentParser") -> None:
 
 
 def _purge(parser: "ArgumentParser") -> None:
+    parser.add_argument("--here", action="store_true", help="of this repository only, not of all")
     parser.add_argument("--yes", action="store_true", help="really remove it")
     json_option(parser)
 
@@ -161,7 +163,7 @@ VERBS = (
     ),
     Verb(
         "purge",
-        "remove all that is kept on this machine outside of your repositories",
+        "remove what is kept outside of your repositories: of one, or of all",
         does="bandstand.faces.cli.purging:purge",
         options=_purge,
         examples=_PURGE,

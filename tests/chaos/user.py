@@ -119,7 +119,10 @@ class User:
 
     def attend(self, fleet: Json, deadline: float) -> None:
         """Do what the fleet wants of its user now."""
-        (mark,) = (row["mark"] for row in fleet["tasks"] if row["id"] == "four")
+        rows = [row for row in fleet["tasks"] if row["id"] == "four"]
+        if not rows:
+            self.stage.fail(f"A task is not shown that was handed in: {fleet}")
+        mark = rows[0]["mark"]
         begun = any(self.stage.state.glob("repositories/*/workspaces/four/tree/four.log"))
         if mark not in GONE and begun:
             self.order("/tasks/four/cancel", {"reason": "It was only a try."}, key="cancel", deadline=deadline)

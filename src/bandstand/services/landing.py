@@ -84,20 +84,21 @@ class Landing:
         candidate = activity.candidate
         task, policy = self.fleet.state.tasks[activity.task], confirmed(self.fleet.state)
         stage = Moving(candidate=candidate)
-        if not await self.repository.contains(policy.target, candidate.commit):
-            if not may_land(task, policy, candidate.tree):
-                reason = "Its checks or its review no longer stand."
-                await self._record(activity.task, stage, e.LandingRestarted(task=activity.task, reason=reason))
-                return
-            try:
-                await self.repository.land(policy.target, old=candidate.onto, new=candidate.commit)
-            except TargetMoved:
-                reason = f"{policy.target} moved in the meantime."
-                await self._record(activity.task, stage, e.LandingRestarted(task=activity.task, reason=reason))
-                return
-            except CheckoutInTheWay as way:
-                await self._in_the_way(activity, way, policy)
-                return
+        moved = await self.repository.contains(policy.target, candidate.commit)
+        if not moved and not may_land(task, policy, candidate.tree):
+            reason = "Its checks or its review no longer stand."
+            await self._record(activity.task, stage, e.LandingRestarted(task=activity.task, reason=reason))
+            return
+        try:
+            # Also where it has moved: a checkout may still be locked by one who died behind that.
+            await self.repository.land(policy.target, old=candidate.onto, new=candidate.commit)
+        except TargetMoved:
+            reason = f"{policy.target} moved in the meantime."
+            await self._record(activity.task, stage, e.LandingRestarted(task=activity.task, reason=reason))
+            return
+        except CheckoutInTheWay as way:
+            await self._in_the_way(activity, way, policy)
+            return
         remote = await self.upstreams.goes_to(policy)
         await self._record(activity.task, stage, _landed(task, policy, candidate, remote=remote))
 

@@ -6,8 +6,9 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from bandstand.adapters.agents.acp import AcpProtocol
 from bandstand.adapters.agents.gist import gist
@@ -64,6 +65,8 @@ from bandstand.services.repositories import Repositories
 from bandstand.services.rescues import Rescuing
 from bandstand.services.upstreams import Upstreams
 from bandstand.services.views import Views
+
+T = TypeVar("T")
 
 DRAIN_SECONDS = 5.0
 """How long a landing, say, may go on when the daemon ends. The next one would take it up where it stands."""
@@ -148,12 +151,18 @@ class Bandstand:
                 self._begin(await self._open(repository))
             return self._going[repository.id].desk
 
-    async def reseat(self, desk: Desk) -> Desk:
-        """The desk of the same repository, made anew: for a change of its sandbox."""
+    async def reseat(self, desk: Desk, order: Callable[[], Awaitable[T]]) -> T:
+        """Have an order carried out that changes the sandbox. Nothing begins there before the desk is made anew.
+
+        It is made anew whatever becomes of the order, also if whoever gave it has gone meanwhile.
+        """
         async with self._lock:
             await self._let_go(self._going[desk.repository.id])
-            self._begin(await self._open(await self.repository(desk.repository.path)))
-            return self._going[desk.repository.id].desk
+            try:
+                return await order()
+            finally:
+                await desk.fleet.open()  # what is being written is in the log behind this
+                self._begin(await self._open(await self.repository(desk.repository.path)))
 
     async def forget(self, desk: Desk) -> None:
         """Let go of a repository and remove journals, checkpoints and outputs of it; its facts stay in the log.

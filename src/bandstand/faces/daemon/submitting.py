@@ -103,9 +103,10 @@ async def submit(band: Bandstand, args: Args) -> Json:
     )
     switched = desk.fleet.state.sandbox != order.sandbox
     after = await band.broadcast.latest()
-    tasks = await desk.commands.submit(submission)
     if switched:
-        await band.reseat(desk)
+        tasks = await band.reseat(desk, lambda: desk.commands.submit(submission))
+    else:
+        tasks = await desk.commands.submit(submission)
     return {"tasks": list(tasks), "target": order.policy.target, "repository": desk.repository.id, "after": after}
 
 

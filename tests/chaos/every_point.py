@@ -12,7 +12,7 @@ from tests.e2e.stage import Stage
 pytestmark = pytest.mark.timeout(900)
 
 SEEDS = (11, 12, 13, 14)
-HANGS = POINTS[4::19]
+HANGS = [point for point in POINTS if not point.startswith("holder.")][4::19]
 OURS = [deed for deed in DEEDS if not deed.startswith(("daemon.", "holder."))]
 """The deeds of a job that a daemon does. One that cannot even begin says so and ends."""
 PAIRS = [tuple(OURS[start : start + 2]) for start in range(0, len(OURS), 2)]

@@ -169,10 +169,18 @@ class Bandstand:
 
         Raises `Refused` while any task of it lives or has a workspace.
         """
+        going_on = Refused("Tasks are still going on there.", hint="Cancel them first: band cancel TASK")
         if desk.live:
-            raise Refused("Tasks are still going on there.", hint="Cancel them first: band cancel TASK")
+            raise going_on
         async with self._lock:
-            await self._let_go(self._going[desk.repository.id])
+            if (going := self._going.get(desk.repository.id)) is not None:
+                await self._let_go(going)
+            # Once more: what was ordered a moment ago counts, and now nothing begins any more.
+            fleet = Fleet(desk.repository.id, log=self._log, clock=self._clock)
+            await fleet.open()
+            if fleet.state.tasks:
+                self._begin(await self._open(await self.repository(desk.repository.path)))
+                raise going_on
             await asyncio.to_thread(shutil.rmtree, self._root(desk.repository.id), ignore_errors=True)
 
     async def _let_go(self, going: Going) -> None:

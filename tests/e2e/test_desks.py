@@ -1,4 +1,4 @@
-"""An order that changes the sandbox: no run of it begins within the walls of before."""
+"""Desks that are made anew or closed while orders come: nothing begins in between, and nothing that lives goes."""
 
 import asyncio
 import os
@@ -9,6 +9,7 @@ import pytest
 from bandstand.bootstrap import Bandstand
 from bandstand.config.places import Places
 from bandstand.domain.agent import AgentProfile
+from bandstand.domain.errors import Refused
 from bandstand.domain.ids import AgentName, TaskId
 from bandstand.domain.policy import Policy
 from bandstand.domain.task import TaskSpec
@@ -64,6 +65,34 @@ def test_the_desk_has_the_sandbox_of_the_order_also_if_who_gave_it_is_gone(momen
             assert again.sandbox.name == again.fleet.state.sandbox
             assert not written.is_set() or again.sandbox.name == "none"
             assert again is not desk
+        finally:
+            await band.stop()
+
+    asyncio.run(story())
+
+
+def test_what_was_ordered_meanwhile_keeps_a_repository_from_being_forgotten(tmp_path: Path) -> None:
+    """A task that comes while its desk is being closed lives, and what it has stays."""
+    user = Folder.init(tmp_path / "user", {"a.txt": "a\n"})
+
+    async def story() -> None:
+        band = Bandstand(places(tmp_path), {"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+        await band.start()
+        try:
+            desk = await band.desk(user.path)
+            ordering = asyncio.Event()
+
+            async def order() -> tuple[TaskId, ...]:
+                ordering.set()
+                return await desk.commands.submit(submission(user.path))
+
+            giving = asyncio.create_task(band.reseat(desk, order))
+            await ordering.wait()
+            with pytest.raises(Refused, match=r"Tasks are still going on there\."):
+                await band.forget(desk)
+            assert await giving == (TaskId("one"),)
+            assert (await band.desk(user.path)).live
+            assert (tmp_path / "state" / "repositories" / desk.repository.id / "environment.json").exists()
         finally:
             await band.stop()
 

@@ -83,6 +83,19 @@ def test_a_commit_in_a_submodule_is_archived_wherever_that_lies(library: Folder,
     assert f"{place}/lib.py" in archived(world)
 
 
+@pytest.mark.parametrize("place", [LIB, f"{LIB}/deep"])
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_an_edit_that_git_was_told_to_overlook_is_archived(flag: str, place: str, world: GitWorld) -> None:
+    """In a submodule, or in one of its own: whoever keeps a setting to themselves has edited it all the same."""
+    inside = Folder(world.agent("t1").path / place)
+    (name,) = (path.name for path in inside.path.glob("*.py"))
+    inside.git("update-index", flag, name)
+    inside.write({name: "EDITED = 1\n"})
+    assert inside.status() == []
+    asyncio.run(world.workspaces.retire("t1", landed=False))
+    assert f"{place}/{name}" in archived(world)
+
+
 def test_a_commit_in_a_submodule_moves_the_link_alone(world: GitWorld) -> None:
     """The change names the new commit, which lies in the archive; landing moves the link and no file of the user's."""
     agent = world.agent("t1")

@@ -60,8 +60,13 @@ for path; do
   # A submodule as it was made holds nothing of its own: no object, no file that its commit does not have.
   own=$(find "./$path" -path '*/.git/objects/*' -type f ! -path '*/.git/objects/info/*' -print 2>&1)
   if [ -z "$own" ] && [ -d "./$path/.git" ]; then
-    left=$(git -C "./$path" status --porcelain --ignored --untracked-files=all --ignore-submodules=none 2>&1) &&
-      [ -z "$left" ] && git -C "./$path" rev-parse -q --verify HEAD >/dev/null 2>&1 && continue
+    left=$(git -C "./$path" status --porcelain --ignored --untracked-files=all --ignore-submodules=none 2>&1) ||
+      left=unknown
+    # Where git was told not to look at a file, it does not.
+    unseen=$(find "./$path" -name .git -prune -exec sh -c '
+      for git; do git -C "${git%/.git}" ls-files -v || echo unknown; done
+    ' sh {} + 2>&1 | grep -v '^H ')
+    [ -z "$left$unseen" ] && git -C "./$path" rev-parse -q --verify HEAD >/dev/null 2>&1 && continue
   fi
   printf '%s\\0' "$path"
 done

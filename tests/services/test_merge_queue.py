@@ -4,9 +4,12 @@ import asyncio
 
 from bandstand.domain import events as e
 from bandstand.domain import stage
-from bandstand.domain.ask import AskKind
+from bandstand.domain.activities import Activity, Move
+from bandstand.domain.ask import RETRY, AskKind
+from bandstand.domain.errors import Unavailable
 from bandstand.domain.run import Cause
 from bandstand.domain.stage import HumanReview, InQueue
+from bandstand.services.reconcile import Perform
 from tests.services.acting import meanwhile, merges, waits_for, writes
 from tests.services.world import World, at, landed, play, rules, spec
 
@@ -218,3 +221,41 @@ def test_a_human_may_take_a_change_out_of_the_queue() -> None:
         assert "On second thoughts." in world.prompts("one")[1]
 
     play(story, lambda: World(rules(review="human")))
+
+
+def test_a_move_that_was_made_and_not_recorded_is_not_made_again() -> None:
+    """What fails behind it, again and again, takes the task back to its place in the queue until a human says go on."""
+    failing = [True]
+
+    def around(perform: Perform, world: World) -> Perform:
+        async def moved_and_failed(activity: Activity) -> None:
+            if isinstance(activity, Move) and failing[0]:
+                candidate = activity.candidate
+                await world.repository.land("main", old=candidate.onto, new=candidate.commit)
+                raise Unavailable("There is no space left.")
+            await perform(activity)
+
+        return moved_and_failed
+
+    async def story(world: World) -> None:
+        await world.submit("one", "two")
+        for _ in range(4):
+            await world.passes(minutes=1)
+        ask = await world.ask("one")
+        failing[0] = False
+        await world.answer(ask, RETRY.id)
+        for other in [one for one in world.state.open_asks() if one.id != ask.id]:
+            await world.answer(other, RETRY.id)
+        await world.until(landed("one", "two"))
+        commits = [
+            world.repository.at(commit) for commit in world.repository.history(world.repository.refs["refs/heads/main"])
+        ]
+        trailers = [line for one in commits for line in one.message.splitlines() if line.startswith("Bandstand-Task:")]
+        assert sorted(trailers) == ["Bandstand-Task: one", "Bandstand-Task: two"]
+
+    def troubled() -> World:
+        world = World()
+        world.around = lambda perform: around(perform, world)
+        return world
+
+    play(story, troubled)

@@ -49,7 +49,8 @@ class Task:
     `reviews` the agent was told of; `committed` that files had to be committed for it. `green` holds the trees that
     passed, each with its policy. `waived` are cancelled tasks that it needs and that a human lets it go on without.
     `position` is its place in the merge queue, if it ever was in it. The first `voided` of `reviews` count no more.
-    While it is `paused` nothing is started for it.
+    While it is `paused` nothing is started for it. Main was to be moved to `approved`, and may have been, with the very
+    change that it has still.
     `doubtful` tells that facts were lost since a human last said to go on, which may have been about this task.
     """
 
@@ -91,6 +92,7 @@ class Task:
     retired: bool = False
     rescue: str | None = None
     paused: Paused | None = None
+    approved: Candidate | None = None
     doubtful: bool = False
 
     @property
@@ -163,7 +165,8 @@ def _landing_changed(task: Task, event: e.Event, at: datetime) -> Task:  # noqa:
             return replace(task, stage=Testing(candidate=candidate), checks=task.checks + 1, failures=0)
         case e.LandingApproved():
             if isinstance(task.stage, Testing | Tested):
-                return replace(task, stage=Moving(candidate=task.stage.candidate))
+                candidate = task.stage.candidate
+                return replace(task, stage=Moving(candidate=candidate), approved=candidate)
             return task
         case e.ChangeReassessed():
             stage = task.stage if task.outcome is None else Checked(outcome=task.outcome)
@@ -247,6 +250,7 @@ def _turn_ended(task: Task, event: e.TurnEnded) -> Task:
         own_head=event.own_head,
         committed=task.committed or event.committed_for_agent,
         gates=event.gates,
+        approved=task.approved if event.change == task.change else None,
         leftovers=event.leftovers,
         leftover_contents=event.leftover_contents,
         snapshots=max(task.snapshots, event.snapshot),

@@ -42,6 +42,8 @@ class Landing:
         task, policy = state.tasks[activity.task], confirmed(state)
         if task.change is None:
             raise Broken(f"{activity.task} stands in the merge queue without a change.")
+        if await self._landed_before(activity.task):
+            return
         onto = await self.repository.tip(policy.target)
         author = await self.launching.author(task.spec.agent, policy)
         order = MergeOrder(
@@ -66,6 +68,20 @@ class Landing:
             check = f"{activity.task}.{task.checks + 1}"
             fact = e.CandidateBuilt(task=activity.task, onto=onto, commit=merged.commit, tree=merged.tree, check=check)
         await self._record(activity.task, Building(), fact)
+
+    async def _landed_before(self, name: TaskId) -> bool:
+        """Whether main was moved to this change although that was not recorded: then it is now.
+
+        What failed behind the move, again and again, has brought the task back to its place in the queue.
+        """
+        task, policy = self.fleet.state.tasks[name], confirmed(self.fleet.state)
+        candidate = task.approved
+        if candidate is None or not await self.repository.contains(policy.target, candidate.commit):
+            return False
+        await self.repository.land(policy.target, old=candidate.onto, new=candidate.commit)
+        remote = await self.upstreams.goes_to(policy)
+        await self._record(name, Building(), _landed(task, policy, candidate, remote=remote))
+        return True
 
     async def _grown(self, task: Task, policy: Policy, *, onto: CommitId, head: CommitId) -> e.ChangeReassessed | None:
         """What the change would bring to the target beyond what was reviewed, or nothing.

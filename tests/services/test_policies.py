@@ -12,7 +12,7 @@ from bandstand.domain.ask import AskKind
 from bandstand.domain.check import CheckCommand
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import AgentName, TaskId
-from bandstand.domain.policy import Authorship, LandingMethod, Permission, Policy, ReviewMode, Rounds
+from bandstand.domain.policy import Authorship, LandingMethod, Permission, Policy, Push, ReviewMode, Rounds
 from bandstand.domain.stage import Blocked, Checking, HumanReview
 from bandstand.services.policies import differences
 from tests.services.acting import meanwhile, writes
@@ -68,6 +68,7 @@ def test_every_rule_that_is_another_is_shown() -> None:
         "review": (ReviewMode.NONE, "- review: agent\n+ review: none"),
         "reviewer": (AgentName("b"), "- reviewer: the task's own agent\n+ reviewer: b"),
         "landing": (LandingMethod.SQUASH, "- landing.method: merge\n+ landing.method: squash"),
+        "push": (Push.AFTER_LANDING, "+ landing.push: after-landing"),
         "authorship": (Authorship.USER, "- commits.author: agent\n+ commits.author: user"),
         "permissions": (((ToolKind.FETCH, Permission.ALLOW),), "+ permissions.fetch: allow"),
         "default_agent": (AgentName("b"), "- agent: the first that is found\n+ agent: b"),

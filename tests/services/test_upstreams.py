@@ -1,13 +1,18 @@
 """The remote of the target: looked at before a run, and told what has landed, once."""
 
+from dataclasses import replace
+
+import pytest
+
 from bandstand.domain import events as e
 from bandstand.domain.ask import LEAVE, RETRY
 from bandstand.domain.errors import Refused, Unavailable
 from bandstand.domain.ids import CommitId, TaskId
 from bandstand.domain.stage import Landed
+from bandstand.services.commands import Submission
 from bandstand.services.upstreams import Upstreams
 from bandstand.testing.git import MemoryRepository
-from tests.services.world import World, at, landed, over, play, rules
+from tests.services.world import World, at, landed, over, play, rules, spec
 
 PUSHING = rules(more='[landing]\npush = "after-landing"\n')
 
@@ -162,5 +167,32 @@ def test_a_remote_that_says_no_holds_up_no_other_landing_and_a_human_is_asked() 
         await world.until(over("two"))
         assert world.remote.pushed == []
         assert len(world.facts(e.PushGivenUp)) == 1
+
+    play(story, shared)
+
+
+def test_what_is_still_to_be_pushed_holds_the_target() -> None:
+    """Under rules with another one it would go to a branch of the remote on which it never landed."""
+
+    async def story(world: World) -> None:
+        world.remote.trouble = Unavailable("origin cannot be reached: no route to host.")
+        await world.submit("one")
+        await world.until(at("one", Landed))
+        other = Submission(
+            specs=(spec("two"),),
+            policy=replace(await world.policy(), target="next"),
+            path="/memory/repository",
+            sandbox="none",
+            by="ada",
+            variables={"PATH": "/bin"},
+        )
+        with pytest.raises(Refused, match="land on main: one"):
+            await world.daemon.commands.submit(other)
+        world.remote.trouble = None
+        await world.passes(hours=1)
+        await world.until(over("one"))
+        assert world.remote.pushed == [world.repository.refs["refs/heads/main"]]
+        await world.daemon.commands.submit(other)
+        await world.cancel("two")
 
     play(story, shared)

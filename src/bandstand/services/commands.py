@@ -163,8 +163,11 @@ def _switch_sandbox(state: State, submission: Submission) -> e.SandboxChosen:
 
 
 def _hold_to_target(state: State, submission: Submission) -> None:
-    """All live tasks land on one branch. An order for another one would take them along, unasked."""
-    live = [task.spec.id for task in state.tasks.values() if not task.ended]
+    """All live tasks land on one branch. An order for another one would take them along, unasked.
+
+    What has landed and is still to be pushed is pushed to that branch of the remote, and to no other.
+    """
+    live = [task.spec.id for task in state.tasks.values() if not task.ended or task.push_to]
     if live and state.policy is not None and state.policy.target != submission.policy.target:
         raise Refused(
             f"Live tasks of this repository land on {state.policy.target}: {', '.join(live[:3])}.",

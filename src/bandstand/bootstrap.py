@@ -43,6 +43,7 @@ from bandstand.config.stops import StopNote
 from bandstand.domain.admission import MEGABYTE, Capacity
 from bandstand.domain.errors import BandstandError, Refused
 from bandstand.domain.ids import AgentName, RepositoryId
+from bandstand.domain.policy import Push
 from bandstand.domain.redaction import Redaction
 from bandstand.ports.remains import Remains
 from bandstand.ports.sandbox import Sandbox
@@ -297,12 +298,8 @@ class Bandstand:
             remains=(*_remains(repository, workspaces, root), BackupRemains(self.places.database)),
             retention=lambda: retention(self.settings()),
         )
-        upstreams = Upstreams(
-            fleet=fleet,
-            repository=repository,
-            remote=GitRemote(repository, self._environment),
-            fetches=lambda: self.settings().remote.fetch is Fetch.BEFORE_RUN,
-        )
+        remote = GitRemote(repository, self._environment)
+        upstreams = _upstreams(fleet, repository, remote, self.settings)
         performers = Performers.of(
             fleet,
             host=host,
@@ -337,6 +334,19 @@ def _remains(repository: GitRepository, workspaces: GitWorkspaces, root: Path) -
         GitRemains(repository, workspaces),
         RunRemains(root / "runs", destroy=destroy),
         OutputRemains(root / "checks", destroy=destroy),
+    )
+
+
+def _upstreams(
+    fleet: Fleet, repository: GitRepository, remote: GitRemote, settings: Callable[[], UserSettings]
+) -> Upstreams:
+    """The remote of a repository, with what the user wants of remotes at that time."""
+    return Upstreams(
+        fleet=fleet,
+        repository=repository,
+        remote=remote,
+        fetches=lambda: settings().remote.fetch is Fetch.BEFORE_RUN,
+        forbids=lambda: settings().remote.push is Push.NEVER,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bandstand.domain import events as e
+from bandstand.domain.activities import Push
 from bandstand.domain.ask import LEAVE, RETRY
 from bandstand.domain.errors import Refused, Unavailable
 from bandstand.domain.ids import CommitId, TaskId
@@ -194,5 +195,30 @@ def test_what_is_still_to_be_pushed_holds_the_target() -> None:
         assert world.remote.pushed == [world.repository.refs["refs/heads/main"]]
         await world.daemon.commands.submit(other)
         await world.cancel("two")
+
+    play(story, shared)
+
+
+def test_whoever_forbids_to_push_is_heard_also_behind_a_landing() -> None:
+    """What is still to be pushed is not; the log has why."""
+
+    async def story(world: World) -> None:
+        world.remote.trouble = Unavailable("origin cannot be reached: no route to host.")
+        await world.submit("one")
+        await world.until(at("one", Landed))
+        world.remote.trouble = None
+        due = Push(task=TaskId("one"), commit=world.repository.refs["refs/heads/main"], remote="origin")
+        fleet = world.daemon.fleet
+        forbidden = Upstreams(
+            fleet=fleet,
+            repository=world.repository,
+            remote=world.remote,
+            fetches=lambda: True,
+            forbids=lambda: True,
+        )
+        await forbidden.push(due)
+        await world.until(over("one"))
+        assert world.remote.pushed == []
+        assert world.facts(e.PushGivenUp) == [e.PushGivenUp(task=TaskId("one"), by="your settings")]
 
     play(story, shared)

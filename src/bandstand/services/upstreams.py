@@ -24,12 +24,15 @@ FRESH = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upstreams:
-    """Of one repository. `fetches` tells whether the user wants remotes to be looked at."""
+    """Of one repository. `fetches` tells whether the user wants remotes to be looked at, `forbids` whether they want
+    nothing to be pushed, whatever rules say.
+    """
 
     fleet: Fleet
     repository: Repository
     remote: Remote
     fetches: Callable[[], bool]
+    forbids: Callable[[], bool] = field(default=lambda: False)
     _looked: dict[str, datetime] = field(default_factory=dict)
 
     async def refresh(self, target: str) -> str:
@@ -74,13 +77,18 @@ class Upstreams:
         return (await self.remote.of(policy.target) or "") if policy.push is PushRule.AFTER_LANDING else ""
 
     async def push(self, activity: Push) -> None:
-        """Have the remote hold what landed, and record that. Raises `Refused` and `Unavailable` where it does not."""
-        await self.remote.push(confirmed(self.fleet.state).target, activity.commit)
-        pushed = e.ChangePushed(task=activity.task, commit=activity.commit, remote=activity.remote)
+        """Have the remote hold what landed, and record that; or that nothing is to be pushed any more.
+
+        Raises `Refused` and `Unavailable` where the remote does not take it.
+        """
+        done: e.Event
+        if self.forbids():
+            done = e.PushGivenUp(task=activity.task, by="your settings")
+        else:
+            await self.remote.push(confirmed(self.fleet.state).target, activity.commit)
+            done = e.ChangePushed(task=activity.task, commit=activity.commit, remote=activity.remote)
         await self.fleet.record(
             lambda state: (
-                [pushed]
-                if activity.task in state.tasks and isinstance(state.tasks[activity.task].stage, Landed)
-                else []
+                [done] if activity.task in state.tasks and isinstance(state.tasks[activity.task].stage, Landed) else []
             )
         )

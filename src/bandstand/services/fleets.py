@@ -7,7 +7,7 @@ from typing import Protocol
 
 from bandstand.domain import events as e
 from bandstand.domain import holding
-from bandstand.domain.errors import Unavailable
+from bandstand.domain.errors import BandstandError, Unavailable
 from bandstand.domain.ids import RepositoryId, TaskId
 from bandstand.domain.past import subject
 from bandstand.domain.state import State
@@ -101,14 +101,20 @@ class Fleets:
 
     async def _steer(self, decide: Decide) -> tuple[Steered, ...]:
         open_now: Mapping[RepositoryId, Fleet] = {desk.repository.id: desk.fleet for desk in self._desks()}
-        steered = []
+        steered, trouble = [], None
         for name in await self._log.repositories():
             fleet = open_now.get(name) or Fleet(name, log=self._log, clock=self._clock)
-            await fleet.open()
-            recorded = await fleet.record(decide)
+            try:
+                await fleet.open()
+                recorded = await fleet.record(decide)
+            except BandstandError as error:  # the others are not to go on for that
+                trouble = trouble or error
+                continue
             tasks = tuple(task for fact in recorded if (task := subject(fact.event)) is not None)
             if tasks:
                 steered.append(Steered(repository=name, path=fleet.state.path, tasks=tasks))
+        if trouble is not None:
+            raise trouble
         return tuple(steered)
 
 

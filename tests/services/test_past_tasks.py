@@ -1,11 +1,17 @@
 """Tasks that are over leave the state, and nothing is forgotten of them."""
 
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
 import pytest
 
 from bandstand.domain import events as e
 from bandstand.domain.errors import Refused, Unknown
-from bandstand.domain.ids import TaskId
+from bandstand.domain.ids import RepositoryId, TaskId
+from bandstand.domain.past import PastTask
 from bandstand.services.views import RECENT
+from tests.services.acting import waits_for, writes
+from tests.services.watching import MortalLog
 from tests.services.world import World, landed, over, play, spec
 
 
@@ -86,3 +92,42 @@ def test_a_list_shows_what_is_going_on_and_the_last_that_are_over() -> None:
         assert [row.id for row in named.tasks] == ["t00"]
 
     play(story)
+
+
+class SlowLog(MortalLog):
+    """A log of which the past is told late: `meanwhile` happens while it is on its way, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def past(self, repository: RepositoryId, *, limit: int, only: Sequence[TaskId] = ()) -> tuple[PastTask, ...]:
+        """What it is when it is asked."""
+        found = await super().past(repository, limit=limit, only=only)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        return found
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_task_that_comes_to_its_end_while_somebody_looks_is_shown(named: bool) -> None:
+    """Once: it is always among those that live or among those that are over."""
+    log = SlowLog()
+
+    async def story(world: World) -> None:
+        go_on = asyncio.Event()
+        world.agent_does("two", waits_for(go_on, writes({"two.txt": "2\n"})))
+        await world.submit("one", "two")
+        await world.until(landed("one"))
+
+        async def ends() -> None:
+            go_on.set()
+            await world.until(landed("two"))
+
+        log.meanwhile = ends
+        shown = await world.daemon.views.list_tasks([TaskId("one"), TaskId("two")] if named else ())
+        assert [row.id for row in shown.tasks] == ["one", "two"]
+        assert shown.omitted == 0
+
+    play(story, lambda: World(log=log))

@@ -1,6 +1,6 @@
 """Questions: frozen read models of the fleet, the same for every face."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -149,19 +149,35 @@ class Views:
         )
 
     async def _recent(self, past: int) -> tuple[TaskRow, ...]:
-        gone = await self.fleet.past(limit=past)
+        gone = await self._gone(lambda _: past, only=lambda _: ())
         state, waits = self.fleet.state, self.waits()
         return (*(_past_row(one) for one in gone), *(_row(state, task, waits) for task in state.tasks.values()))
 
     async def rows(self, tasks: Collection[TaskId]) -> tuple[TaskRow, ...]:
         """The rows of some tasks, over or not; those that never were are left out."""
-        over = [name for name in tasks if name in self.fleet.state.past]
-        gone = await self.fleet.past(limit=len(over), only=over) if over else ()
+
+        def over(state: State) -> list[TaskId]:
+            return [name for name in tasks if name in state.past]
+
+        gone = await self._gone(lambda state: len(over(state)), only=over)
         state, waits = self.fleet.state, self.waits()
         return (
             *(_past_row(one) for one in gone),
             *(_row(state, state.tasks[name], waits) for name in tasks if name in state.tasks),
         )
+
+    async def _gone(
+        self, limit: Callable[[State], int], *, only: Callable[[State], Sequence[TaskId]]
+    ) -> tuple[PastTask, ...]:
+        """Tasks that are over, as they go with the state at the moment when this returns.
+
+        A task may leave the state while the log is read: then it would be found neither there nor here.
+        """
+        while True:
+            state = self.fleet.state
+            gone = await self.fleet.past(limit=limit(state), only=only(state)) if limit(state) else ()
+            if len(self.fleet.state.past) == len(state.past):
+                return gone
 
     async def show_task(self, task_id: TaskId) -> TaskView:
         """One task with its change and the evidence for it. Raises `Unknown`."""

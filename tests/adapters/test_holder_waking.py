@@ -200,6 +200,21 @@ def test_nothing_is_started_once_the_state_is_gone(ground: Outside) -> None:
     ground.play(body())
 
 
+def test_nothing_is_started_once_the_run_is_gone(ground: Outside) -> None:
+    """Somebody has removed all that there was, though what else lies in the state stays."""
+
+    async def body() -> None:
+        channel = await ground.start("cat")
+        holder = holder_pid(ground.place)
+        await channel.close()
+        ground.place.rename(ground.folder / "removed")
+        os.kill(holder, signal.SIGKILL)
+        await ground.still()
+        assert ground.rung == []
+
+    ground.play(body())
+
+
 def test_the_agent_sees_nothing_of_it(ground: Outside) -> None:
     """Neither it nor its holder has the environment of what is to be started, or an end of the bell."""
     look = 'env; tr "\\0" "\\n" < /proc/$PPID/environ; ls -l /proc/self/fd; echo end; read line'

@@ -4,13 +4,17 @@
 # rest is the holder's whole command. The holder gets no environment, the run's `lock` as 9, its end of the bell as 8.
 #
 # Over the bell come lines: `live` when nobody attends to the agent, as in the beginning, `ring` when that goes on for a
-# while, and `bye` if its end was seen. An end of a live one without that rings too. What ringing does stands in our environment, where no agent can see or change it:
-# the words of WAKER_COMMAND are executed, unless the file WAKER_UNLESS exists or another process holds WAKER_LOCK.
+# while, and `bye` if its end was seen. An end of a live one without that rings too. What ringing does stands in our
+# environment, where no agent can see or change it: the words of WAKER_COMMAND are executed, unless the file
+# WAKER_UNLESS exists, another process holds WAKER_LOCK, or the run's folder is gone: then somebody has removed all that
+# there was, and wants no daemon.
 
 if [ "$1" = hold ]; then
     bell=$2
     shift 2
     [ "$bell" != - ] || exec env -i "$@" 9<>lock
+    WAKER_RUN=$PWD
+    export WAKER_RUN
     exec 7<&0 6<>"$bell" 8>"$bell" 6<&-
     env -i "$@" <&7 7<&- 9<>lock &
     # Begun anew it holds nothing of the run, and cannot be mistaken for the holder in a list of processes.
@@ -18,7 +22,7 @@ if [ "$1" = hold ]; then
 fi
 
 wake() {
-    [ -e "$WAKER_UNLESS" ] || eval "setsid --fork flock --nonblock --no-fork \"\$WAKER_LOCK\" $WAKER_COMMAND" </dev/null
+    [ -e "$WAKER_UNLESS" ] || [ ! -e "$WAKER_RUN" ] || eval "setsid --fork flock --nonblock --no-fork \"\$WAKER_LOCK\" $WAKER_COMMAND" </dev/null
 }
 
 cd / || exit

@@ -67,7 +67,7 @@ class Steered(RuleBasedStateMachine):
     @rule()
     def stop_everything(self) -> None:
         """The emergency: whatever goes on is held."""
-        self.record(*holding.pause_all(self.state, reason="", by="you"))
+        self.record(*holding.pause_all(self.state, by="you"))
         self.settle()
 
     @precondition(lambda self: any(task.paused for task in self.state.tasks.values()) and len(self.log) % 2 == 0)

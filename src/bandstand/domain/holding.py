@@ -18,10 +18,10 @@ def pause(task: Task, *, reason: str, by: str) -> tuple[e.Event, ...]:
     return (e.TaskPaused(task=name, by=by, reason=reason),)
 
 
-def pause_all(state: State, *, reason: str, by: str) -> tuple[e.Event, ...]:
+def pause_all(state: State, *, by: str) -> tuple[e.Event, ...]:
     """Every task that is not over is held, with the whole fleet. Those that are paused already stay as they are."""
     held = (task for task in state.tasks.values() if not task.ended and task.paused is None)
-    return tuple(e.TaskPaused(task=task.spec.id, by=by, reason=reason, fleet=True) for task in held)
+    return tuple(e.TaskPaused(task=task.spec.id, by=by, fleet=True) for task in held)
 
 
 def resume(state: State, task: Task, *, by: str) -> tuple[e.Event, ...]:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bandstand.domain import events as e
 from bandstand.domain import holding
 from bandstand.domain.errors import BandstandError, Unavailable
 from bandstand.domain.ids import RepositoryId, TaskId
@@ -14,9 +13,8 @@ from bandstand.domain.state import State
 from bandstand.ports.clock import Clock
 from bandstand.ports.log import EventLog
 from bandstand.services.desk import Desk
-from bandstand.services.fleet import Fleet
+from bandstand.services.fleet import Decide, Fleet
 
-Decide = Callable[[State], Sequence[e.Event]]
 _END_SECONDS = 15.0
 """How long agents are given to end when everything is stopped: a turn is cancelled first, then the process."""
 
@@ -75,7 +73,7 @@ class Fleets:
         by = self._stopped.by()
         if by is None:
             return ()
-        held = await self._steer(lambda state: holding.pause_all(state, reason="", by=by))
+        held = await self._steer(lambda state: holding.pause_all(state, by=by))
         self._stopped.clear()
         return held
 

@@ -25,6 +25,7 @@ from bandstand.adapters.hosts.journal import scan
 from bandstand.adapters.store.codec import Stored, event_codec
 from bandstand.adapters.store.shapes import decode_time
 from bandstand.domain import events as e
+from bandstand.domain.ask import Ask
 from bandstand.domain.history import at_its_end
 from bandstand.domain.past import subject
 from bandstand.domain.stage import Cancelled, Landed
@@ -310,10 +311,27 @@ def the_log_explains_what_is_shown(found: Evidence) -> Problems:
 
 
 def every_task_has_ended(found: Evidence) -> Problems:
-    """Landed or cancelled, its workspace retired, and nothing asked any more."""
+    """Landed or cancelled, and its workspace retired."""
     state = fold(State(), ((fact.at, fact.event) for fact in found.facts))
     yield from (f"{name} has not come to its end: {task.stage}" for name, task in state.tasks.items())
-    yield from (f"{ask.id} is still open: {ask.title}" for ask in state.open_asks())
+
+
+def no_ask_is_left_open(found: Evidence) -> Problems:
+    """Whatever was asked was answered or withdrawn, or went with its run or its task. By the facts, not by the fold."""
+    asked: dict[str, Ask] = {}
+    for fact in found.facts:
+        match fact.event:
+            case e.AskRaised(ask=ask) | e.TaskBlocked(ask=ask):
+                asked[ask.id] = ask
+            case e.AskAnswered(ask=name) | e.AskWithdrawn(ask=name):
+                asked.pop(name, None)
+            case e.RunEnded(run=run):
+                asked = {name: ask for name, ask in asked.items() if ask.run != run}
+            case e.WorkspaceRetired(task=task):
+                asked = {name: ask for name, ask in asked.items() if ask.task != task}
+            case _:
+                pass
+    yield from (f"{ask.id}, a {ask.kind} of {ask.task}, is unanswered: {ask.title}" for ask in asked.values())
 
 
 def nothing_is_left_over(found: Evidence) -> Problems:
@@ -351,7 +369,7 @@ STANDING: tuple[Callable[[Evidence], Problems], ...] = (
     no_byte_is_lost,
     the_log_explains_what_is_shown,
 )
-SETTLED = (*STANDING, every_task_has_ended, nothing_is_left_over, the_checkout_is_as_main)
+SETTLED = (*STANDING, every_task_has_ended, no_ask_is_left_open, nothing_is_left_over, the_checkout_is_as_main)
 
 
 def audit(found: Evidence, *, rules: Sequence[Callable[[Evidence], Problems]] = SETTLED) -> list[str]:

@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
+from bandstand.domain.ask import APPROVE, CONFIRM, REQUEST_CHANGES, RETRY, AskKind
 from bandstand.domain.errors import BandstandError, Unavailable
 from bandstand.faces.wire import Client, Json, raise_error
 from bandstand.faults import VARIABLE
@@ -93,7 +94,7 @@ class User:
         while True:
             self._in_time(deadline, "See `band ps`.")
             fleet = self.look(deadline)
-            if all(row["mark"] in GONE and row["over"] for row in fleet["tasks"]):
+            if not fleet["asks"] and all(row["mark"] in GONE and row["over"] for row in fleet["tasks"]):
                 return fleet
             self.attend(fleet, deadline)
             time.sleep(ASK_AGAIN_SECONDS)
@@ -133,15 +134,16 @@ class User:
                 self.answer(ask, deadline)
 
     def answer(self, ask: Json, deadline: float) -> None:
-        """Allow it, approve it, try it again: the first choice; but what `two` first shows is sent back."""
-        given: Json = {"choice": "1"}
-        if ask["kind"] == "review" and ask["task"] == "two" and "sent back" not in self.shown:
-            given = {"choice": "request-changes", "text": job.COMMENT}
+        """Give the answer that a sensible user gives; but what `two` first shows is sent back."""
+        given = sensible(ask)
+        sent_back = ask["kind"] == AskKind.REVIEW and ask["task"] == "two" and "sent back" not in self.shown
+        if sent_back:
+            given = {"choice": REQUEST_CHANGES.id, "text": job.COMMENT}
         self.order(f"/asks/{ask['id']}/answer", given, key=f"answer-{ask['id']}", deadline=deadline)
-        if given["choice"] != "1":
+        if sent_back:
             self.shown.append("sent back")
-        if ask["kind"] == "blocked":
-            self.shown.append(f"blocked: {ask['title']} {ask['detail']}")
+        if ask["kind"] in (AskKind.BLOCKED, AskKind.LEFT_BEHIND):
+            self.shown.append(f"{ask['kind']}: {ask['title']} {ask['detail']}")
 
     # --- orders and questions ----------------------------------------------------------------------------------------
 
@@ -253,6 +255,24 @@ def _tasks() -> Iterable[Json]:
 
     tasks: list[Json] = yaml.safe_load(job.TASKS)["tasks"]
     return tasks
+
+
+def sensible(ask: Json) -> Json:
+    """What somebody answers who wants the work to come to its end in order, whatever is asked."""
+    match AskKind(ask["kind"]):
+        case AskKind.PERMISSION:
+            granting = [choice["id"] for choice in ask["choices"] if choice["grants"]]
+            return {"choice": granting[0]}
+        case AskKind.QUESTION:
+            return {"choice": ask["choices"][0]["id"]} if ask["choices"] else {"text": "Do as you think best."}
+        case AskKind.REVIEW:
+            return {"choice": APPROVE.id}
+        case AskKind.POLICY:
+            return {"choice": CONFIRM.id}
+        case AskKind.BLOCKED | AskKind.LEFT_BEHIND:
+            return {"choice": RETRY.id}
+        case kind:
+            assert_never(kind)
 
 
 def stands_still(pid: int) -> bool:

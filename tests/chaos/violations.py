@@ -52,6 +52,12 @@ def _said_again(kind: str, task: str) -> str:
     )
 
 
+def _unanswered(found: Evidence) -> None:
+    """What is asked last of a task that has ended: what was in the way of its removal, say."""
+    retired = "DELETE FROM events WHERE type = 'WorkspaceRetired' AND task = 'three'"
+    _sql(found, retired, "DELETE FROM events WHERE type = 'AskAnswered' AND task = 'three'")
+
+
 def _two_agents(found: Evidence) -> None:
     shutil.copytree(found.root / "runs" / "one.1", found.root / "runs" / "one.2")
 
@@ -135,6 +141,7 @@ VIOLATIONS: tuple[tuple[str, Callable[[Evidence], Problems], Plant], ...] = (
     ("shown is another state", auditor.the_log_explains_what_is_shown, _shown_otherwise),
     ("the log has another state", auditor.the_log_explains_what_is_shown, _forgotten("ChangeLanded", "one")),
     ("a task has no end", auditor.every_task_has_ended, _forgotten("WorkspaceRetired", "one")),
+    ("an ask is unanswered", auditor.no_ask_is_left_open, _unanswered),
     ("a workspace is left", auditor.nothing_is_left_over, _left("one", "tree")),
     ("a draft is left", auditor.nothing_is_left_over, _left(".one.new")),
     (

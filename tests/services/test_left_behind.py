@@ -3,8 +3,10 @@
 from bandstand.domain import events as e
 from bandstand.domain.ask import RETRY, AskKind
 from bandstand.domain.ids import TaskId
+from bandstand.domain.left_behind import settled
 from bandstand.domain.repairs import FAILURES
 from bandstand.domain.stage import Landed
+from bandstand.domain.state import State, fold
 from tests.services.world import World, at, over, play
 
 
@@ -29,6 +31,28 @@ def test_after_a_few_tries_a_human_is_asked_and_the_answer_tries_again() -> None
         await world.answer(ask, RETRY.id)
         await world.until(over("one"))
         assert world.state.open_asks() == ()
+
+    play(story)
+
+
+def test_it_is_not_over_before_a_human_was_asked() -> None:
+    """Whoever waits for the end of the task sees the ask: at no fact before that it counts as over."""
+
+    async def story(world: World) -> None:
+        world.workspaces.held_fast = True
+        await world.submit("one")
+        await world.until(at("one", Landed))
+        while not world.state.open_asks():
+            await world.passes(seconds=1)
+        seen, state = [], State()
+        for fact in world.log.facts:
+            state = fold(state, [(fact.at, fact.event)])
+            if (task := state.tasks.get(TaskId("one"))) is not None:
+                seen.append((bool(state.open_asks()), settled(state, task)))
+        assert {over for asked, over in seen if not asked} == {False}
+        assert seen[-1] == (True, True)
+        (row,) = (await world.daemon.views.list_tasks()).tasks
+        assert row.over
 
     play(story)
 

@@ -14,9 +14,21 @@ def stuck(task: Task) -> bool:
     return task.ended and task.failures >= FAILURES
 
 
+def settled(state: State, task: Task) -> bool:
+    """Whether a task has ended and nothing of it goes on by itself.
+
+    One that is stuck is not settled before a human was asked: who waits for its end would leave and not see the ask.
+    """
+    return task.retired or (stuck(task) and _asked(state, task))
+
+
+def _asked(state: State, task: Task) -> bool:
+    return any(ask.task == task.spec.id for ask in state.open_asks())
+
+
 def left_behind(state: State, task: Task, now: datetime) -> Iterator[e.Event]:
     """What follows for a task that has ended: nothing, or a human is asked about what is left of it."""
-    if stuck(task) and not any(ask.task == task.spec.id for ask in state.open_asks()):
+    if stuck(task) and not _asked(state, task):
         yield ask_left_behind(state, task, failure(task, "does"), now=now)
 
 

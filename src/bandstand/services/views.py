@@ -11,7 +11,7 @@ from bandstand.domain.check import CheckOutcome, CommandResult
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.gates import checks_in_words
 from bandstand.domain.ids import RunId, TaskId
-from bandstand.domain.left_behind import stuck
+from bandstand.domain.left_behind import settled
 from bandstand.domain.merge_queue import landing, queue
 from bandstand.domain.past import PastTask
 from bandstand.domain.review import LineComment
@@ -261,7 +261,7 @@ def _row(state: State, task: Task, waits: Wait) -> TaskRow:
         added=change.added if change is not None else 0,
         deleted=change.deleted if change is not None else 0,
         turns=task.turns,
-        over=task.retired or stuck(task),
+        over=settled(state, task),
     )
 
 

@@ -10,21 +10,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from bandstand.adapters import remains
 from bandstand.adapters.agents.acp import AcpProtocol
 from bandstand.adapters.agents.gist import gist
 from bandstand.adapters.checks import SandboxedChecks
-from bandstand.adapters.checks.remains import OutputRemains
 from bandstand.adapters.clock import AwakeClock, Reading, this_boot
 from bandstand.adapters.git.abandoned import StateFolders
 from bandstand.adapters.git.checkpoints import GitCheckpoints
+from bandstand.adapters.git.layout import ARCHIVE
 from bandstand.adapters.git.remains import GitRemains
 from bandstand.adapters.git.remote import GitRemote
 from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.rescues import GitRescues
 from bandstand.adapters.git.retiring import destroy
 from bandstand.adapters.git.workspaces import GitWorkspaces
+from bandstand.adapters.hosts.channel import locked
 from bandstand.adapters.hosts.local import LocalHost
-from bandstand.adapters.hosts.remains import RunRemains
 from bandstand.adapters.hosts.stuck import stuck
 from bandstand.adapters.hosts.upkeep import Upkeep
 from bandstand.adapters.hosts.waking import Waking
@@ -32,7 +33,7 @@ from bandstand.adapters.machine import LinuxMachine
 from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
 from bandstand.adapters.sandbox.editables import editables, refusal, warning
 from bandstand.adapters.sandbox.none import NoSandbox
-from bandstand.adapters.store.backups import BackupRemains
+from bandstand.adapters.store import backups
 from bandstand.adapters.store.sqlite import SqliteLog
 from bandstand.adapters.surroundings import FileEnvironment
 from bandstand.config.machine_tables import Fetch
@@ -295,7 +296,7 @@ class Bandstand:
         housekeeping = Housekeeping(
             fleet=fleet,
             host=host,
-            remains=(*_remains(repository, workspaces, root), BackupRemains(self.places.database)),
+            remains=_remains(repository, workspaces, root, database=self.places.database),
             retention=lambda: retention(self.settings()),
         )
         remote = GitRemote(repository, self._environment)
@@ -328,12 +329,16 @@ class Bandstand:
         )
 
 
-def _remains(repository: GitRepository, workspaces: GitWorkspaces, root: Path) -> tuple[Remains, ...]:
+def _remains(
+    repository: GitRepository, workspaces: GitWorkspaces, root: Path, *, database: Path
+) -> tuple[Remains, ...]:
     """Everything of one repository that may be left over."""
     return (
         GitRemains(repository, workspaces),
-        RunRemains(root / "runs", destroy=destroy),
-        OutputRemains(root / "checks", destroy=destroy),
+        remains.journals(root / "runs", destroy=destroy, free=lambda folder: not locked(folder)),
+        remains.outputs(root / "checks", destroy=destroy),
+        remains.archives(workspaces.root / ARCHIVE, destroy=destroy),
+        remains.backups(backups.folder_of(database), destroy=backups.remove, is_copy=backups.is_copy),
     )
 
 

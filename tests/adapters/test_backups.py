@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bandstand.adapters import remains
 from bandstand.adapters.store import backups
 from bandstand.adapters.store.digests import register
 from bandstand.adapters.store.recovery import report_of
@@ -123,7 +124,7 @@ def test_copies_that_are_too_old_are_remains(tmp_path: Path) -> None:
     os.utime(old, (now.timestamp() - 91 * 86_400,) * 2)
 
     async def main() -> None:
-        part = backups.BackupRemains(path)
+        part = remains.backups(backups.folder_of(path), destroy=backups.remove, is_copy=backups.is_copy)
         known = Known(state=State(), retention=Retention(), now=now)
         (found,) = await part.find(known)
         assert (found.kind, found.name) == (RemainsKind.BACKUP, old.name)

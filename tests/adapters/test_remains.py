@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from bandstand.adapters.checks.remains import OutputRemains
+from bandstand.adapters.git.layout import ARCHIVE
 from bandstand.adapters.git.remains import GitRemains
 from bandstand.adapters.git.retiring import destroy
 from bandstand.adapters.hosts.channel import locked
-from bandstand.adapters.hosts.remains import RunRemains
+from bandstand.adapters.remains import AgedRemains, always_free, archives, journals, outputs
+from bandstand.domain.errors import Broken
 from bandstand.domain.ids import CommitId, TaskId
 from bandstand.domain.policy import Policy
 from bandstand.domain.remains import Keep, RemainsKind, Remnant, Retention
@@ -224,10 +225,16 @@ def test_archives_of_what_landed_go_with_age_and_those_of_a_rescue_never(world: 
     aged(world.root / "archive.d" / "t1-aaaaaaaaaaaa.tar.gz", days=10)
     what = known()
     past = {TaskId("t1"): True, TaskId("t2"): False}
-    went = asyncio.run(swept(remains(world), replace(what, state=replace(what.state, past=past))))
+    part = archives(world.root / ARCHIVE, destroy=destroy)
+    went = asyncio.run(swept(part, replace(what, state=replace(what.state, past=past))))
     assert went == [("archive", "t1-0123456789ab.tar.gz")]
     for_ever = Retention(archives=Keep())
-    assert asyncio.run(remains(world).find(replace(what, retention=for_ever))) == ()
+    assert asyncio.run(part.find(replace(what, retention=for_ever))) == ()
+
+
+def held_journals(root: Path) -> AgedRemains:
+    """The journals below a folder, but for those whose holder lives."""
+    return journals(root, destroy=destroy, free=lambda folder: not locked(folder))
 
 
 def test_journals_and_outputs_go_with_age(tmp_path: Path) -> None:
@@ -241,17 +248,17 @@ def test_journals_and_outputs_go_with_age(tmp_path: Path) -> None:
     os.utime(runs / "t1.review.1", (0, 0))
 
     async def main() -> None:
-        journals, outputs = RunRemains(runs, destroy=destroy), OutputRemains(checks, destroy=destroy)
+        of_runs, of_checks = held_journals(runs), outputs(checks, destroy=destroy)
         fcntl.flock(held, fcntl.LOCK_EX)
         assert locked(runs / "t1.review.1")
-        assert await swept(journals, known("live")) == [("run", "t1.1")]
+        assert await swept(of_runs, known("live")) == [("run", "t1.1")]
         fcntl.flock(held, fcntl.LOCK_UN)
-        assert await swept(journals, known("live")) == [("run", "t1.review.1")]
-        assert await swept(outputs, known("live")) == [
+        assert await swept(of_runs, known("live")) == [("run", "t1.review.1")]
+        assert await swept(of_checks, known("live")) == [
             ("check output", name) for name in ("t1.1.log", "t1.review.1.log")
         ]
         cramped = replace(known("live"), retention=Retention(checks=Keep(bytes=1)))
-        assert await swept(outputs, cramped) == [("check output", "t1.2.log")]
+        assert await swept(of_checks, cramped) == [("check output", "t1.2.log")]
 
     asyncio.run(main())
     os.close(held)
@@ -260,7 +267,86 @@ def test_journals_and_outputs_go_with_age(tmp_path: Path) -> None:
 
 
 def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
-    """Before the first task."""
-    for part in (RunRemains(tmp_path / "no", destroy=destroy), OutputRemains(tmp_path / "no", destroy=destroy)):
-        assert asyncio.run(part.find(known())) == ()
-        assert not asyncio.run(part.clear(Remnant(kind=RemainsKind.RUN, name="x", why=""), known()))
+    """Before the first task; nor where a file has taken the folder's place."""
+    (tmp_path / "file").write_text("")
+    for root in (tmp_path / "no", tmp_path / "file"):
+        for part in (held_journals(root), outputs(root, destroy=destroy), archives(root, destroy=destroy)):
+            assert asyncio.run(part.find(known())) == ()
+            assert not asyncio.run(part.clear(Remnant(kind=RemainsKind.RUN, name="x", why=""), known()))
+
+
+def test_what_vanishes_while_it_is_looked_at_is_no_remnant(tmp_path: Path) -> None:
+    """Somebody else removes it between one look and the next: the others are found all the same."""
+    for run in ("t1.1", "t1.2", "t1.3"):
+        aged(tmp_path / run / "journal", days=100)
+    (tmp_path / "t1.4").symlink_to("nowhere")
+    os.utime(tmp_path / "t1.4", (0, 0), follow_symlinks=False)
+
+    def free(path: Path) -> bool:
+        if path.name == "t1.2":
+            shutil.rmtree(path)
+        return True
+
+    async def main() -> None:
+        part = journals(tmp_path, destroy=destroy, free=free)
+        assert await swept(part, known()) == [("run", "t1.4"), ("run", "t1.1"), ("run", "t1.3")]
+
+    asyncio.run(main())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_found_is_looked_at_again_when_its_turn_comes(tmp_path: Path) -> None:
+    """It stays if it was written to, if a process holds it, if its user keeps such things for longer by then."""
+    for run in ("t1.1", "t1.2", "t1.3"):
+        aged(tmp_path / run / "journal", days=100)
+
+    async def main() -> None:
+        busy: set[str] = set()
+        part = journals(tmp_path, destroy=destroy, free=lambda path: path.name not in busy)
+        first, second, third = await part.find(known())
+        aged(tmp_path / "t1.1" / "journal", days=99)
+        assert not await part.clear(first, known())
+        busy.add("t1.2")
+        assert not await part.clear(second, known())
+        assert not await part.clear(third, known(over=()))
+        assert not await part.clear(third, known(retention=Retention(journals=Keep())))
+        assert not await part.clear(replace(third, kind=RemainsKind.CHECK), known())
+        assert await part.clear(third, known())
+
+    asyncio.run(main())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t1.1", "t1.2"]
+
+
+def test_each_thing_is_looked_at_as_often_with_many_as_with_few(tmp_path: Path) -> None:
+    """Once in the list, once when its turn comes; never all of them again for each."""
+    looks: list[str] = []
+
+    def free(path: Path) -> bool:
+        looks.append(path.name)
+        return True
+
+    for number in range(40):
+        aged(tmp_path / f"t1.{number}" / "journal", days=100)
+
+    async def main() -> None:
+        part, what = journals(tmp_path, destroy=destroy, free=free), known()
+        for one in await part.find(what):
+            assert await part.clear(one, what)
+
+    asyncio.run(main())
+    assert sorted(looks) == sorted(f"t1.{number}" for number in range(40) for _ in range(2))
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """In words, since nobody but its user can help; it is no mistake of ours."""
+    (tmp_path / "loop").symlink_to("loop")
+    part = AgedRemains(
+        tmp_path / "loop",
+        kind=RemainsKind.RUN,
+        proof=lambda _, name: name,
+        keep=lambda kept: kept.journals,
+        destroy=destroy,
+        free=always_free,
+    )
+    with pytest.raises(Broken, match="cannot be looked at"):
+        asyncio.run(part.find(known()))

@@ -19,6 +19,8 @@ COLLECT_AFTER = timedelta(days=1)
 CHECK_PLACE, REVIEW_PLACE = "check.", "review-"
 """How the names of throw-away checkouts begin; behind it stands the check, or the run that reviews."""
 
+ARCHIVE_SUFFIX = ".tar.gz"
+
 _ARCHIVE = re.compile(r"(.+)-[0-9a-f]{12}")
 _GIB = 1024**3
 
@@ -123,6 +125,21 @@ def ended(state: State, task: TaskId) -> str:
     if task not in state.past:
         return ""
     return f"{task} has landed" if state.past[task] else f"{task} was cancelled"
+
+
+def run_over(state: State, name: str) -> str:
+    """Why nobody writes any more to what bears the name of a run or of a check; empty while somebody may."""
+    return ended(state, task_of(name))
+
+
+def archive_over(state: State, name: str) -> str:
+    """Why an archive is of no use; empty for one that is, and for what is no finished archive.
+
+    What a task left that did not land is nowhere else: it is part of the rescue.
+    """
+    task = archived_task(name.removesuffix(ARCHIVE_SUFFIX))
+    finished = name.endswith(ARCHIVE_SUFFIX) and not name.startswith(".")
+    return ended(state, task) if finished and state.past.get(task) else ""
 
 
 def is_wanted(state: State, checkout: str) -> bool:

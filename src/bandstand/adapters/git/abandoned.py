@@ -46,8 +46,13 @@ class StateFolders:
 
 
 def disk_usage(path: Path) -> int:
-    """What a file, or a folder with all that is in it, takes on the disk. Links are not followed."""
-    total = path.lstat().st_blocks * 512
+    """What a file, or a folder with all that is in it, takes on the disk. Links are not followed.
+
+    What vanishes meanwhile takes nothing.
+    """
+    total = 0
+    with suppress(FileNotFoundError):
+        total += path.lstat().st_blocks * 512
     for folder, names, files in os.walk(path):
         for name in (*names, *files):
             with suppress(FileNotFoundError):

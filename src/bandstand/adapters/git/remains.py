@@ -4,7 +4,6 @@
     check.…  review-….              throw-away checkouts that no check and no review uses
     <name>                          a workspace whose task is over; it is retired, so what has not landed is kept first
     archive.d/.….making             an archive that was not finished
-    archive.d/<name>-<c>.tar.gz     of a task that has landed; one of another task belongs to its rescue, and stays
     refs of the vault, pins         of names that have no workspace
     refs/heads/band/<task>          whose every file is in the target, in all the versions that the branch ever had
 
@@ -12,9 +11,10 @@ A name is locked while something of it is removed, and looked at once more behin
 """
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
 
 from bandstand.adapters.git.abandoned import disk_usage
@@ -25,15 +25,20 @@ from bandstand.adapters.git.snapshots import shown_place
 from bandstand.adapters.git.store import Store
 from bandstand.adapters.git.workspaces import GitWorkspaces, pin
 from bandstand.domain.ids import TaskId
-from bandstand.domain.remains import Aged, RemainsKind, Remnant, archived_task, checkout_task, ended, is_wanted, spent
+from bandstand.domain.remains import RemainsKind, Remnant, archived_task, checkout_task, ended, is_wanted
 from bandstand.ports.remains import Known
 
 PINS = "refs/bandstand/pins/"
+BRANCHES = "refs/heads/band/"
 SHOWN = "refs/bandstand/shown/"
 _HALF = re.compile(r"\.(.+)\.(new|gone)")
 _MAKING_VAULT = re.compile(re.escape(f".{VAULT}.new-") + ".+")
 _MAKING = re.compile(r"\.(.+)\.making")
-_ARCHIVE = re.compile(r"(.+)\.tar\.gz")
+_HALVES = {
+    re.compile(r"\..+\.new"): "half made: nobody was ever let in",
+    re.compile(r"\..+\.gone"): "half removed: what it held was kept",
+    _MAKING_VAULT: "half made: nothing was ever kept there",
+}
 _FEW_PACKS = 8
 
 
@@ -50,7 +55,6 @@ class GitRemains:
         """What may go. A workspace that is being made or removed this moment is none."""
         folders = await asyncio.to_thread(lambda: [*self._folders(known)])
         found = [one for one in folders if not self._workspaces.lock(_owner(one.name)).locked()]
-        found += await asyncio.to_thread(lambda: [*self._archives(known)])
         found += [one async for one in self._checkpoints(known)]
         found += [one async for one in self._pins(known)]
         found += [one async for one in self._branches(known)]
@@ -64,17 +68,16 @@ class GitRemains:
                 return await self._vault.tidy()
             case RemainsKind.BRANCH:
                 return await self._drop_branch(name, known)
-            case RemainsKind.ARCHIVE:
-                return await self._destroy(self._root / ARCHIVE / name, self._archives(known), remnant)
             case RemainsKind.WORKSPACE | RemainsKind.CHECKOUT if not name.startswith("."):
-                return await self._clear_whole(name, known)
+                return await self._clear_whole(remnant, known)
             case _:
                 async with self._workspaces.lock(_owner(name)):
                     return await self._clear_locked(remnant, known)
 
-    async def _clear_whole(self, name: str, known: Known) -> bool:
+    async def _clear_whole(self, remnant: Remnant, known: Known) -> bool:
         """Retire a workspace whose task is over, or discard a checkout that nobody uses."""
-        if name not in {one.name for one in await asyncio.to_thread(lambda: [*self._folders(known)])}:
+        name = remnant.name
+        if not await self._still(self._root / name, remnant, known):
             return False
         if "." in name:
             await self._workspaces.discard(name)
@@ -87,15 +90,16 @@ class GitRemains:
         match remnant.kind:
             case RemainsKind.WORKSPACE:
                 folder = self._root / (f"{ARCHIVE}/{name}" if _MAKING.fullmatch(name) else name)
-                return await self._destroy(folder, self._folders(known), remnant)
+                if there := await self._still(folder, remnant, known):
+                    await destroy(folder)
+                return there
             case RemainsKind.CHECKPOINTS:
-                if not self._is_free(name, known) or name not in await self._kept_names():
-                    return False
-                await self._vault.forget(name)
-                await self._unpin(name)
-                return True
+                if there := self._is_free(name, known) and bool(await self._kept_names(name)):
+                    await self._vault.forget(name)
+                    await self._unpin(name)
+                return there
             case RemainsKind.PIN:
-                if not self._is_free(name, known) or name in await self._kept_names():
+                if not self._is_free(name, known) or await self._kept_names(name):
                     return False
                 return await self._unpin(name)
             case _:
@@ -108,46 +112,38 @@ class GitRemains:
         await store.drop(*there)
         return bool(there)
 
-    async def _destroy(self, folder: Path, found: Iterator[Remnant], remnant: Remnant) -> bool:
-        again = await asyncio.to_thread(lambda: {(one.kind, one.name) for one in found})
-        if (remnant.kind, remnant.name) not in again:
-            return False
-        await destroy(folder)
-        return True
-
     def _folders(self, known: Known) -> Iterator[Remnant]:
-        for path in _entries(self._root):
-            half = _HALF.fullmatch(path.name)
-            if half is not None:
-                why = "half made: nobody was ever let in" if half[2] == "new" else "half removed: what it held was kept"
-                yield _remnant(RemainsKind.WORKSPACE, path, why)
-            elif _MAKING_VAULT.fullmatch(path.name):
-                yield _remnant(RemainsKind.WORKSPACE, path, "half made: nothing was ever kept there")
-            elif path.name not in (VAULT, ARCHIVE) and not path.name.startswith("."):
-                yield from self._whole(path, known)
-        for path in _entries(self._root / ARCHIVE):
-            if _MAKING.fullmatch(path.name):
-                yield _remnant(RemainsKind.WORKSPACE, path, "an archive that broke off: what it is of is still there")
+        for path in (*_entries(self._root), *_entries(self._root / ARCHIVE)):
+            if (found := self._standing(path, known)) is not None:
+                kind, why = found
+                yield Remnant(kind=kind, name=path.name, why=why, bytes=disk_usage(path))
 
-    def _whole(self, path: Path, known: Known) -> Iterator[Remnant]:
+    def _standing(self, path: Path, known: Known) -> tuple[RemainsKind, str] | None:
+        """What one folder or file is a remnant of, and why it may go; `None` if it may not."""
+        if path.parent == self._root and not path.name.startswith("."):
+            return self._whole(path, known)
+        broken_off = _HALVES if path.parent == self._root else {_MAKING: "an archive that broke off"}
+        for pattern, why in broken_off.items():
+            if pattern.fullmatch(path.name):
+                return RemainsKind.WORKSPACE, why
+        return None
+
+    def _whole(self, path: Path, known: Known) -> tuple[RemainsKind, str] | None:
+        if path.name in (VAULT, ARCHIVE):
+            return None
         if "." in path.name:
-            if not is_wanted(known.state, path.name):
-                yield _remnant(RemainsKind.CHECKOUT, path, "no check and no review uses it")
-        elif (why := ended(known.state, TaskId(path.name))) and Layout(folder=path).facts.exists():
-            yield _remnant(RemainsKind.WORKSPACE, path, f"{why}; what is nowhere else is rescued first")
+            unused = "no check and no review uses it"
+            return None if is_wanted(known.state, path.name) else (RemainsKind.CHECKOUT, unused)
+        if (why := ended(known.state, TaskId(path.name))) and Layout(folder=path).facts.exists():
+            return RemainsKind.WORKSPACE, f"{why}; what is nowhere else is rescued first"
+        return None
 
-    def _archives(self, known: Known) -> Iterator[Remnant]:
-        ages = []
-        for path in _entries(self._root / ARCHIVE):
-            name = _ARCHIVE.fullmatch(path.name)
-            # What a task left that did not land is nowhere else: it is part of the rescue.
-            if name is not None and known.state.past.get(archived_task(name[1])):
-                seen = path.stat()
-                ages.append(Aged(name=path.name, last=_time(seen.st_mtime), bytes=seen.st_size))
-        for aged, why in spent(ages, known.retention.archives, now=known.now):
-            task = archived_task(aged.name.removesuffix(".tar.gz"))
-            words = f"{ended(known.state, task)}; {why}"
-            yield Remnant(kind=RemainsKind.ARCHIVE, name=aged.name, why=words, bytes=aged.bytes)
+    async def _still(self, path: Path, remnant: Remnant, known: Known) -> bool:
+        """Whether one folder or file is still there, and what it was found to be: no other one is looked at."""
+        if not await asyncio.to_thread(os.path.lexists, path):
+            return False
+        found = await asyncio.to_thread(self._standing, path, known)
+        return found is not None and found[0] is remnant.kind
 
     def _is_free(self, name: str, known: Known) -> bool:
         """Whether nothing stands under a name, and nothing will."""
@@ -156,10 +152,11 @@ class GitRemains:
         over = ended(known.state, TaskId(name)) if "." not in name else not is_wanted(known.state, name)
         return bool(over) and not any(path.exists() for path in there)
 
-    async def _kept_names(self) -> set[str]:
+    async def _kept_names(self, name: str = "") -> set[str]:
+        """The names of which the vault has something, all or one."""
         if not (self._root / VAULT).exists():
             return set()
-        refs = await self._vault.store.refs("refs/checkpoints/", "refs/heads/", "refs/leftovers/")
+        refs = await self._vault.store.refs(*(f"refs/{sort}/{name}" for sort in ("checkpoints", "heads", "leftovers")))
         return {ref.split("/")[2] for ref in refs}
 
     async def _checkpoints(self, known: Known) -> AsyncIterator[Remnant]:
@@ -175,10 +172,11 @@ class GitRemains:
             if self._is_free(name, known):
                 yield Remnant(kind=RemainsKind.PIN, name=name, why="no workspace borrows these commits any more")
 
-    async def _branches(self, known: Known) -> AsyncIterator[Remnant]:
+    async def _branches(self, known: Known, only: str = "") -> AsyncIterator[Remnant]:
+        """The branches that may go; with `only`, none but that one is looked at."""
         state = known.state
-        refs = await self._repository.store.refs("refs/heads/band/")
-        landed = {ref for ref in refs if state.past.get(TaskId(ref.removeprefix("refs/heads/band/")))}
+        refs = await self._repository.store.refs(only or BRANCHES)
+        landed = {ref for ref in refs if state.past.get(TaskId(ref.removeprefix(BRANCHES)))}
         if not landed or state.policy is None:
             return
         shown = await _checked_out(self._repository.store)
@@ -191,7 +189,7 @@ class GitRemains:
     async def _drop_branch(self, name: str, known: Known) -> bool:
         store, ref = self._repository.store, f"refs/heads/{name}"
         tip = await store.resolve(ref)
-        if tip is None or name not in {one.name async for one in self._branches(known)}:
+        if tip is None or name not in {one.name async for one in self._branches(known, only=ref)}:
             return False
         await store.drop_at(ref, tip)
         return True
@@ -244,12 +242,6 @@ def _owner(name: str) -> str:
 
 
 def _entries(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
-
-
-def _remnant(kind: RemainsKind, path: Path, why: str) -> Remnant:
-    return Remnant(kind=kind, name=path.name, why=why, bytes=disk_usage(path))
-
-
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return sorted(folder.iterdir())
+    return []

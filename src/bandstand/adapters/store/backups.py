@@ -4,14 +4,11 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from bandstand.adapters.store import schema
 from bandstand.adapters.store.troubles import troubles_told
-from bandstand.domain.remains import Aged, RemainsKind, Remnant, spent
-from bandstand.ports.remains import Known
 
 KEPT = 3
 """How many copies are kept: the last ones."""
@@ -52,37 +49,15 @@ def back_up(connection: sqlite3.Connection, database: Path, *, now: datetime) ->
     return made
 
 
-class BackupRemains:
-    """The copies of a database that are kept no longer. They are those of all repositories, and each may find them."""
-
-    def __init__(self, database: Path) -> None:
-        self._database = database
-
-    async def find(self, known: Known) -> tuple[Remnant, ...]:
-        """The copies that are kept no longer."""
-        return tuple(await asyncio.to_thread(lambda: [*self._find(known)]))
-
-    async def clear(self, remnant: Remnant, known: Known) -> bool:
-        """Remove one copy, if it still may go."""
-        if all((one.kind, one.name) != (remnant.kind, remnant.name) for one in await self.find(known)):
-            return False
-        await asyncio.to_thread(self._remove, folder_of(self._database) / remnant.name)
-        return True
-
-    def _find(self, known: Known) -> Iterator[Remnant]:
-        things = [_aged(copy) for copy in copies(self._database)]
-        for aged, why in spent(things, known.retention.backups, now=known.now):
-            words = f"the event log as it was before an upgrade; {why}"
-            yield Remnant(kind=RemainsKind.BACKUP, name=aged.name, why=words, bytes=aged.bytes)
-
-    def _remove(self, copy: Path) -> None:
-        with troubles_told(copy):
-            copy.unlink(missing_ok=True)
+async def remove(copy: Path) -> None:
+    """Remove one copy. Raises `Broken` or `Unavailable` if that cannot be."""
+    with troubles_told(copy):
+        await asyncio.to_thread(copy.unlink, missing_ok=True)
 
 
-def _aged(copy: Path) -> Aged:
-    seen = copy.lstat()
-    return Aged(name=copy.name, last=datetime.fromtimestamp(seen.st_mtime, UTC), bytes=seen.st_blocks * 512)
+def is_copy(name: str) -> bool:
+    """Whether a name in the folder of copies is that of a whole one."""
+    return not name.startswith(".")
 
 
 def _flush(path: Path) -> None:

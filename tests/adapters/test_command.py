@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,27 @@ def test_the_agents_git_is_named_when_it_does_not_answer(tmp_path: Path) -> None
     capture = Capture(git, Layout(folder=tmp_path / "t1"), patience_seconds=2.0)
     with pytest.raises(Refused, match="git rev-parse did not end"):
         asyncio.run(capture.agents())
+
+
+def test_a_process_has_ended_also_where_its_output_goes_on(tmp_path: Path) -> None:
+    """Whoever left its process group still writes, and nobody reads that any more."""
+    script = "setsid yes 2>/dev/null & exec sleep 600 2>/dev/null"
+    launch = Launch(argv=("sh", "-c", script), cwd=tmp_path, environment={"PATH": os.environ["PATH"]})
+    with pytest.raises(TooMuch, match=r"gave more than 1 MB\.$"):
+        asyncio.run(execute(launch, deadline_seconds=15.0, limit=1024 * 1024))
+
+
+def test_the_deadline_holds_also_where_somebody_keeps_a_pipe(tmp_path: Path) -> None:
+    """A process that left the process group is not ended with it, and is not waited for."""
+    script = "setsid sh -c 'echo $$ >pid; exec sleep 600' & exec sleep 600"
+    launch = Launch(argv=("sh", "-c", script), cwd=tmp_path, environment={"PATH": os.environ["PATH"]})
+
+    async def story() -> None:
+        async with asyncio.timeout(20):
+            await execute(launch, deadline_seconds=2.0)
+
+    try:
+        with pytest.raises(OutOfTime, match=r"did not end within 2 seconds\.$"):
+            asyncio.run(story())
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)

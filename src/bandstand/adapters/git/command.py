@@ -11,14 +11,13 @@ whole group is ended. File names are bytes outside and `os.fsdecode` text inside
 import asyncio
 import os
 import re
-import signal
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bandstand.adapters.git.complaints import Failed, error
+from bandstand.adapters.git.processes import Process, started
 from bandstand.domain.errors import BandstandError, Refused, Unavailable
 from bandstand.ports.hosts import Launch
 
@@ -27,7 +26,6 @@ DEADLINE_SECONDS = 120.0
 MOST_OUTPUT = 512 * 1024 * 1024
 MOST_COMPLAINT = 64 * 1024
 CHUNK = 256 * 1024
-_LAST_WORDS_SECONDS = 1.0
 
 
 class OutOfTime(Unavailable):
@@ -127,8 +125,7 @@ async def stream(
     pass_fds: tuple[int, ...] = (),
 ) -> Output:
     """Run a process to its end and hand on its output piece by piece; `out` of the answer is empty. Errors as above."""
-    async with _deadline(launch, deadline_seconds), _started(launch, fed=bool(stdin), pass_fds=pass_fds) as process:
-        assert process.stdout is not None and process.stderr is not None
+    async with _deadline(launch, deadline_seconds), started(launch, fed=bool(stdin), pass_fds=pass_fds) as process:
         _, whole, err = await asyncio.gather(
             _feed(process, stdin), _relay(process, write, limit), _complaint(process.stderr)
         )
@@ -142,8 +139,8 @@ async def pipe(
     source: Launch, sink: Launch, *, stdin: bytes, deadline_seconds: float, limit: int
 ) -> tuple[Output, Output]:
     """Run two processes, the output of `source` being the input of `sink`. Errors as above."""
-    async with _deadline(sink, deadline_seconds), _started(sink, fed=True) as taker:
-        assert taker.stdin is not None and taker.stdout is not None and taker.stderr is not None
+    async with _deadline(sink, deadline_seconds), started(sink, fed=True) as taker:
+        assert taker.stdin is not None
         into = taker.stdin
         answer = asyncio.gather(taker.stdout.read(), _complaint(taker.stderr))
 
@@ -174,54 +171,6 @@ async def _deadline(launch: Launch, seconds: float) -> AsyncIterator[None]:
         raise OutOfTime(f"{_named(launch)} did not end within {seconds:.0f} seconds.") from None
 
 
-@asynccontextmanager
-async def _started(launch: Launch, *, fed: bool, pass_fds: tuple[int, ...] = ()) -> AsyncIterator[Process]:
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *launch.argv,
-            stdin=PIPE if fed else DEVNULL,
-            stdout=PIPE,
-            stderr=PIPE,
-            cwd=launch.cwd,
-            env=dict(launch.environment),
-            start_new_session=True,
-            pass_fds=pass_fds,
-        )
-    except FileNotFoundError as error:
-        raise _missing(launch) from error
-    except OSError as error:
-        raise Unavailable(f"{launch.argv[0]} could not be started: {error.strerror}.") from error
-    try:
-        yield process
-    finally:
-        _end(process)
-        await process.wait()
-        await _hang_up(process)
-
-
-async def _hang_up(process: Process) -> None:
-    """Read what is left in the pipes of an ended process, so that they are closed; somebody else may hold them."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_LAST_WORDS_SECONDS):
-            for pipe in (process.stdout, process.stderr):
-                while pipe is not None and await pipe.read(CHUNK):
-                    pass
-
-
-def _missing(launch: Launch) -> BandstandError:
-    if not launch.cwd.is_dir():
-        return Refused(f"The folder {launch.cwd} does not exist.")
-    return Refused(f"{launch.argv[0]} is not installed.", hint=f"Install {Path(launch.argv[0]).name}.")
-
-
-def _end(process: Process) -> None:
-    if process.returncode is None:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-
-
 async def _feed(process: Process, data: bytes) -> None:
     if process.stdin is None:
         return
@@ -235,12 +184,11 @@ async def _feed(process: Process, data: bytes) -> None:
 
 async def _relay(process: Process, write: Callable[[bytes], Awaitable[None]], limit: int) -> bool:
     """Hand on the output; whether all of it was handed on."""
-    assert process.stdout is not None
     total = 0
     while piece := await process.stdout.read(CHUNK):
         total += len(piece)
         if total > limit:
-            _end(process)
+            process.end()
             return False
         await write(piece)
     return True

@@ -72,8 +72,8 @@ def test_an_error_of_a_kind_that_nobody_knows_is_broken() -> None:
 
 
 @contextlib.contextmanager
-def answering(*pieces: bytes) -> Iterator[Client]:
-    """A daemon that reads one request, says these bytes and hangs up."""
+def answering(*pieces: bytes, listens: bool = True) -> Iterator[Client]:
+    """A daemon that reads one request, says these bytes and hangs up. One that does not listen only says them."""
     with tempfile.TemporaryDirectory(prefix="bt-") as folder, socket.socket(socket.AF_UNIX) as listener:
         path = Path(folder) / "band.sock"
         listener.bind(str(path))
@@ -83,7 +83,8 @@ def answering(*pieces: bytes) -> Iterator[Client]:
         def serve() -> None:
             connection, _ = listener.accept()
             with connection, connection.makefile("rb") as lines:
-                lines.readline()
+                if listens:
+                    lines.readline()
                 for piece in pieces:
                     connection.sendall(piece)
 
@@ -123,6 +124,19 @@ def test_an_error_may_come_in_the_middle_of_a_stream() -> None:
     with answering(b'{"item": 1}\n', error) as client, pytest.raises(Refused, match="No more"):
         found.extend(client.stream("watch"))
     assert found == [1]
+
+
+def test_what_a_daemon_said_before_it_had_read_the_request_is_heard() -> None:
+    """It is just being stopped, say, and reads no more: the request is too long to be sent without that."""
+    error = encode(error_message(Unavailable("The daemon was stopped.")))
+    with (
+        answering(error, listens=False) as client,
+        pytest.raises(Unavailable, match=r"^The daemon was stopped\.$") as raised,
+    ):
+        client.call("send", text="x" * (8 << 20))
+    assert type(raised.value) is Unavailable
+    with answering(listens=False) as client, pytest.raises(Lost, match="ended before it had answered"):
+        client.call("send", text="x" * (8 << 20))
 
 
 def test_nobody_there_is_said_as_such() -> None:

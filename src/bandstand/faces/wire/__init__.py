@@ -103,7 +103,7 @@ class Client:
         with self._connect() as connection:
             connection.settimeout(timeout)
             try:
-                connection.sendall(encode({"op": op, "args": args, **self._who}))
+                self._ask(connection, {"op": op, "args": args, **self._who})
                 with connection.makefile("rb") as lines:
                     for line in lines:
                         message = _message(line)
@@ -118,6 +118,14 @@ class Client:
                 raise Unavailable(f"The daemon did not answer in {self._patience:.0f} seconds.") from None
             except ConnectionError:
                 raise _lost() from None
+
+    @staticmethod
+    def _ask(connection: socket.socket, request: Json) -> None:
+        """Send a request, or what a daemon takes of it that hangs up: what it said before that is read in any case."""
+        try:
+            connection.sendall(encode(request))
+        except (BrokenPipeError, ConnectionResetError):
+            return
 
     def _connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -119,7 +119,7 @@ def test_a_repository_that_does_not_answer_is_a_broken_one(world: GitWorld) -> N
     with pytest.raises(Refused, match="does not answer"):
         asyncio.run(looking.agents())
     with pytest.raises(Refused, match="does not answer"):
-        asyncio.run(looking.strays(reflogs=True))
+        asyncio.run(looking.everything(reflogs=True))
 
 
 @pytest.mark.parametrize("name", [".git/HEAD", ".gitignore"])

@@ -166,7 +166,8 @@ class Authors:
 
     async def _end(self, run: Run, reason: EndReason) -> None:
         status = await self.host.stop(run.id)
-        if await self.workspaces.find(run.task) is not None:
+        # What an ended task has is kept in a moment, when its workspace is retired: once is enough.
+        if not self.fleet.state.tasks[run.task].ended and await self.workspaces.find(run.task) is not None:
             # An agent that destroyed its repository can be ended too; its files are kept when it is retired.
             with contextlib.suppress(Refused):
                 await self.workspaces.snapshot(run.task)

@@ -9,7 +9,7 @@ looks (they hold no data), what it reads has a bound in memory, and a repository
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 
 from bandstand.adapters.git.command import OutOfTime, Output, execute, failure
@@ -23,11 +23,9 @@ from bandstand.ports.hosts import Launch
 
 DEADLINE_SECONDS = 600.0
 LOOK_SECONDS = 120.0
-MOST_STRAYS = 200
 # Of its own memory, in KiB. Files that git maps to read them do not count.
 _MOST_MEMORY = 4 * 1024 * 1024
 _BOUNDED = f'ulimit -d {_MOST_MEMORY} 2>/dev/null; exec "$@"'
-_WHERE = "git rev-parse --path-format=absolute --git-path objects 'HEAD^{commit}' && printf '\\0' && git ls-files -z"
 _ADD = """
 # git add; but files that only look changed, as all do to one who sees other owners inside, need no new objects.
 git update-index -q --refresh >/dev/null 2>&1
@@ -39,18 +37,31 @@ git ls-files -z
 exit $code
 """
 _SETTINGS = (".gitignore", ".gitattributes", ".gitmodules")
+_LOCKED_FOLDER, _LOCKED_FILE = ("-type", "d", "!", "-perm", "-u=rwx"), ("-type", "f", "!", "-perm", "-u=r")
 _UNLOCK = (
-    *("find", ".", "(", "-type", "d", "!", "-perm", "-u=rwx", "-exec", "chmod", "u+rwx", "{}", ";", ")"),
-    *("-o", "(", "-type", "f", "!", "-perm", "-u=r", "-exec", "chmod", "u+r", "{}", "+", ")"),
+    *("find", ".", "(", *_LOCKED_FOLDER, "-exec", "chmod", "u+rwx", "{}", ";", ")"),
+    *("-o", "(", *_LOCKED_FILE, "-exec", "chmod", "u+r", "{}", "+", ")"),
 )
 _IN_A_GIT_DIR = ("-path", "*/.git/*")
 _READ_BY_GIT = ("(", *_IN_A_GIT_DIR, *(word for name in _SETTINGS for word in ("-o", "-name", name)), ")")
 _DEVICE = ("(", "-type", "p", "-o", "-type", "c", "-o", "-type", "b", ")")
 _TO_A_DEVICE = ("-exec", "sh", "-c", 'test -p "$1" || test -c "$1" || test -b "$1"', "sh", "{}", ";")
-_QUIET = (
-    *("find", ".", "(", *_READ_BY_GIT, *_DEVICE, "-o", *_IN_A_GIT_DIR, "-type", "l", *_TO_A_DEVICE, ")"),
-    *("-exec", "rm", "-f", "--", "{}", "+"),
-)
+_HOLDING_UP = ("(", *_READ_BY_GIT, *_DEVICE, "-o", *_IN_A_GIT_DIR, "-type", "l", *_TO_A_DEVICE, ")")
+_QUIET = ("find", ".", *_HOLDING_UP, "-exec", "rm", "-f", "--", "{}", "+")
+MOST_STRAYS = 200
+_NOT_YET = 77
+# What would have to be mended first is looked for in the same sandbox: walls cost more than all that is asked here.
+_LOOK = f"""
+strays=$1 reflogs=$2
+shift 2
+test $# -eq 0 || test -z "$(find . "$@" -print -quit 2>/dev/null)" || exit {_NOT_YET}
+git rev-parse --path-format=absolute --git-path objects 'HEAD^{{commit}}' && printf '\\0' && git ls-files -z || exit
+test "$strays" || exit 0
+printf '\\0'
+git rev-list --no-walk=unsorted --all $reflogs --max-count={MOST_STRAYS}
+git rev-list --walk-reflogs --max-count={MOST_STRAYS} refs/stash
+exit 0
+"""
 _HUGE = ("find", ".", "-path", "./.git", "-prune", "-o", "-type", "f", "-size", f"+{MOST_BYTES // 1024}k")
 _THERE_ARE_HUGE = 3
 _ADD_UNLESS_HUGE = f'test -z "$({" ".join(_HUGE)} -print -quit)" || exit {_THERE_ARE_HUGE}\n{_ADD}'
@@ -105,15 +116,17 @@ class Capture:
 
         Raises `Refused` when it is no repository any more, has no commit, or does not answer.
         """
-        await self._quiet()
-        said = await self._look("sh", "-c", _WHERE)
-        places, _, names = said.out.partition(b"\0")
-        objects, _, head = os.fsdecode(places).strip("\n").rpartition("\n")
-        if said.code != 0 or not is_object_id(head) or not objects.startswith("/"):
-            await self._require_walls()
-            raise Refused(f"What the workspace holds is no longer a repository: {said.complaint}")
-        tracked = frozenset(os.fsdecode(name) for name in names.split(b"\0") if name)
-        return Agents(head=CommitId(head), objects=objects, tracked=tracked)
+        said = await self._asked("", "", first=_HOLDING_UP, mend=self._quiet)
+        return (await self._told(said))[0]
+
+    async def everything(self, *, reflogs: bool) -> tuple[Agents, tuple[CommitId, ...]]:
+        """The same, and the commits that its other refs know: branches, stashes, with `reflogs` what it once had.
+
+        Behind it every file and folder is readable for its owner, also where it raises what `agents` does.
+        """
+        stuck = ("(", "(", *_LOCKED_FOLDER, ")", "-o", "(", *_LOCKED_FILE, ")", "-o", *_HOLDING_UP, ")")
+        options = ("strays", "--reflog" if reflogs else "")
+        return await self._told(await self._asked(*options, first=stuck, mend=self._mend))
 
     async def files(self, agents: Agents | None) -> TreeId:
         """A tree of all files, ignored ones aside, written to our own objects.
@@ -132,17 +145,6 @@ class Capture:
             # Some file cannot be converted as its attributes ask. Its bytes matter more.
             self._layout.renew_work()
         return await self._files(agents, raw=True, closed=closed)
-
-    async def strays(self, *, reflogs: bool) -> tuple[CommitId, ...]:
-        """Commits that the agent's other refs know: branches, stashes, and with `reflogs` what it once had.
-
-        Raises `Refused` when its git does not answer.
-        """
-        walk = ("git", "rev-list", "--no-walk=unsorted", "--all", *(["--reflog"] if reflogs else []))
-        said = await self._look(*walk, f"--max-count={MOST_STRAYS}")
-        stash = await self._look("git", "rev-list", "--walk-reflogs", f"--max-count={MOST_STRAYS}", "refs/stash")
-        found = [*said.text.splitlines(), *stash.text.splitlines()]
-        return tuple(dict.fromkeys(CommitId(line) for line in found if is_object_id(line)))
 
     def packing(self, agents: Agents | None) -> Launch:
         """The command that packs what it is asked for on stdin, from our objects and the agent's."""
@@ -270,6 +272,37 @@ class Capture:
         )
         said = await self._run(asked, stdin=_joined(f"./{name}" for name in names), ok=(0, 1))
         return [name.removeprefix("./") for name in said.names]
+
+    async def _asked(self, *options: str, first: tuple[str, ...], mend: Callable[[], Awaitable[None]]) -> Output:
+        """What the agent's git says to all that is asked, behind `mend` if there is anything that `find` calls `first`.
+
+        Whether there is may be what takes too long: then it is as if there were.
+        """
+        look = ("sh", "-c", _LOOK, "sh", *options)
+        try:
+            said = await self._look(*look, *first)
+            if said.code != _NOT_YET:
+                return said
+        except Refused:
+            pass
+        await mend()
+        return await self._look(*look)
+
+    async def _mend(self) -> None:
+        await self.unlock()
+        await self._quiet()
+
+    async def _told(self, said: Output) -> tuple[Agents, tuple[CommitId, ...]]:
+        places, _, rest = said.out.partition(b"\0")
+        objects, _, head = os.fsdecode(places).strip("\n").rpartition("\n")
+        if said.code != 0 or not is_object_id(head) or not objects.startswith("/"):
+            await self._require_walls()
+            raise Refused(f"What the workspace holds is no longer a repository: {said.complaint}")
+        # No name is empty, so the first one that is ends the list.
+        names, _, strays = (b"\0" + rest).partition(b"\0\0")
+        tracked = frozenset(os.fsdecode(name) for name in names.split(b"\0") if name)
+        found = dict.fromkeys(CommitId(line) for line in os.fsdecode(strays).splitlines() if is_object_id(line))
+        return Agents(head=CommitId(head), objects=objects, tracked=tracked), tuple(found)
 
     async def _quiet(self) -> None:
         """Remove what git would open for its settings, and wait for. Links are not followed, but those go that lead

@@ -51,7 +51,6 @@ class Retirement:
 
     async def _save(self, layout: Layout, facts: Facts, *, landed: bool) -> str | None:
         capture = self._snapshots.capture(layout)
-        await capture.unlock()
         try:
             last, strays = await self._last(capture, layout, facts, landed=landed)
         except (Refused, Broken, OutOfTime):
@@ -82,8 +81,7 @@ class Retirement:
     ) -> tuple[Checkpoint, tuple[CommitId, ...] | None]:
         """The last checkpoint of a workspace, and its stray commits: `None` where its repository gives nothing."""
         try:
-            agents = await capture.agents()
-            strays = await capture.strays(reflogs=not landed)
+            agents, strays = await capture.everything(reflogs=not landed)
         except Refused:
             return await self._snapshots.take(layout, facts, None), None
         for also in dict.fromkeys((strays, ())):

@@ -77,7 +77,7 @@ class Snapshots:
         # The trees too: against a commit git compares commits only, and would pack all files of a tree of ours.
         known = [*commits, *[await self._repository.tree(one) for one in commits]]
         async with self._vault.taking():
-            keep = await self._vault.receive(capture.packing(agents), wanted=[head, tree, *strays], known=known)
+            keep = await self._vault.receive(lambda: capture.packing(agents), wanted=[head, tree, *strays], known=known)
             try:
                 return await self._vault.keep(facts.name, head=head, tree=tree)
             finally:

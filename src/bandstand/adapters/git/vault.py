@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -92,8 +92,12 @@ class Vault:
         if shallow:
             _write_if_new(self._folder / "shallow", shallow)
 
-    async def receive(self, source: Launch, *, wanted: Sequence[str], known: Sequence[str]) -> Path | None:
-        """Take in what a command packs. Returns the file that keeps the new pack safe until a ref names it.
+    async def receive(
+        self, source: Callable[[], Launch], *, wanted: Sequence[str], known: Sequence[str]
+    ) -> Path | None:
+        """Take in what a command packs; it is made where there is something to pack.
+
+        Returns the file that keeps the new pack safe until a ref names it.
 
         Raises `TooMuch`, or `Refused` if it is unsound or not all of what is wanted.
         """
@@ -104,7 +108,7 @@ class Vault:
         sink = self.store.command(*argv, f"--max-input-size={MOST_BYTES}")
         fault("snapshot.receive.before")
         async with self._receiving():
-            gave, took = await pipe(source, sink, stdin=stdin, deadline_seconds=DEADLINE_SECONDS, limit=MOST_BYTES)
+            gave, took = await pipe(source(), sink, stdin=stdin, deadline_seconds=DEADLINE_SECONDS, limit=MOST_BYTES)
         if _TOO_LARGE in took.complaint:
             raise TooMuch(f"What the workspace holds is more than {MOST_BYTES // 1024 // 1024} MB.")
         if gave.code != 0 or took.code != 0:

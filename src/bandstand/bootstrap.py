@@ -201,7 +201,7 @@ class Bandstand:
     def settings(self) -> UserSettings:
         """The user's own settings as they stand in their file now. Raises `Refused` with the line of a mistake."""
         path = self.places.settings
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             standing = path.stat()
             if self._settings is None or not _unchanged(self._settings[0], standing):
                 self._settings = standing, user_settings(path.read_bytes(), name=str(path))

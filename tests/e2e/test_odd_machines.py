@@ -72,6 +72,62 @@ def test_a_state_that_cannot_be_where_it_is_named_starts_nothing(stage: Stage) -
         assert stage.processes() == {}
 
 
+def test_folders_that_cannot_be_used_are_refused_with_what_names_them(stage: Stage) -> None:
+    """One clear sentence for whoever asks, and nothing is broken: not even a daemon is tried."""
+    stage.repository()
+    own = {name: stage.environment.pop(name) for name in ("HOME", "BAND_STATE_DIR")}
+    (file := stage.root / "file").write_text("")
+    (dangling := stage.root / "dangling").symlink_to("nowhere")
+    (home := stage.root / "another home").mkdir()
+    foreign = _foreign(stage.root / "foreign")
+    cases = {
+        "HOME": (file, dangling),
+        "XDG_STATE_HOME": (file, dangling),
+        "BAND_STATE_DIR": (file, dangling, foreign),
+    }
+    for name, folders in cases.items():
+        for folder in folders:
+            variables = {"HOME": str(home), name: str(folder)}
+            for words in (["ps"], ["run", "x"], ["gc", "--dry-run"], ["daemon"], ["up"], ["demo"], ["export", "--all"]):
+                said = stage.band(*words, ends=2, variables=variables)
+                assert str(folder) in said.err and f"{name} says so: {folder}" in said.err, said
+            assert "No daemon is running" in stage.band("down", variables=variables).out
+            assert f"{name} says so" in stage.band("doctor", ends=1, variables=variables).out
+    said = stage.band("demo", ends=2, variables={"HOME": str(home), "XDG_CACHE_HOME": str(file)})
+    assert f"XDG_CACHE_HOME says so: {file}" in said.err
+    stage.environment.update(own)
+    assert stage.processes() == {}
+
+
+def test_folders_that_a_daemon_can_do_without_are_no_obstacle(stage: Stage) -> None:
+    """A runtime folder of another user, or none; a folder for temporary files, or for settings, that is a file."""
+    stage.repository()
+    own = {name: stage.environment.pop(name) for name in ("HOME", "BAND_STATE_DIR")}
+    (file := stage.root / "file").write_text("")
+    (home := stage.root / "another home").mkdir()
+    strange = {
+        "XDG_RUNTIME_DIR": (file, stage.root / "none", _foreign(stage.root / "foreign")),
+        "XDG_CONFIG_HOME": (file,),
+        "TMPDIR": (file, stage.root / "none"),
+    }
+    for name, folders in strange.items():
+        for folder in folders:
+            variables = {"HOME": str(home), name: str(folder)}
+            stage.band("ps", variables=variables)
+            stage.band("down", variables=variables)
+    shutil.rmtree(home)
+    stage.environment.update(own)
+
+
+def _foreign(folder: Path) -> Path:
+    """A folder of somebody else: only root can give one away, and to everybody else root's are foreign."""
+    if os.getuid() != 0:
+        return Path("/usr")
+    folder.mkdir()
+    os.chown(folder, 12345, -1)
+    return folder
+
+
 def test_streams_that_are_closed_or_full_break_nothing(stage: Stage) -> None:
     """A task lands that was handed over by a command without one of them, and every verb can do without."""
     repository = stage.repository(files={"a": "1"}, rules='review = "none"\n[checks]\ncommands = ["true"]\n')

@@ -19,7 +19,7 @@ _LONGEST_SOCKET_PATH = 107
 def folders(environment: Mapping[str, str], *, uid: int) -> tuple[str, str, str, str]:
     """The folders of state, runtime, settings and cache. `BAND_STATE_DIR` moves the state, and the others with it.
 
-    A runtime folder whose path is too long for a socket gives way to one under `/tmp`.
+    A runtime folder that is not the user's, or whose path is too long for a socket, gives way to one under `/tmp`.
     """
     home = environment.get("HOME") or "/"
     own = environment.get("BAND_STATE_DIR")
@@ -31,11 +31,19 @@ def folders(environment: Mapping[str, str], *, uid: int) -> tuple[str, str, str,
         state = _clean(os.path.join(environment.get("XDG_STATE_HOME") or f"{home}/.local/state", "bandstand"))
         cache = os.path.join(environment.get("XDG_CACHE_HOME") or os.path.join(home, ".cache"), "bandstand")
         base = environment.get("XDG_RUNTIME_DIR")
-        shared = os.path.join(base, "bandstand") if base and os.path.isdir(base) else f"/tmp/band-{uid}"
+        shared = os.path.join(base, "bandstand") if base and _is_own(base, uid) else f"/tmp/band-{uid}"
         runtime = _runtime(shared, state)
     if len(os.fsencode(os.path.join(runtime, SOCKET))) > _LONGEST_SOCKET_PATH:
         runtime = _runtime(f"/tmp/band-{uid}", state)
     return state, runtime, settings, cache
+
+
+def _is_own(folder: str, uid: int) -> bool:
+    """Whether a runtime folder is the user's. Who has become another user may still have the one of the first."""
+    try:
+        return os.stat(folder).st_uid == uid and os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        return False
 
 
 def _clean(path: str) -> str:

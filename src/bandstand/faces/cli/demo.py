@@ -16,6 +16,7 @@ import time
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from bandstand.config.usable import unusable, unusable_cache
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
 from bandstand.faces.cli.calling import call
 from bandstand.faces.cli.live import LiveView
@@ -39,7 +40,11 @@ def demo(arguments: argparse.Namespace) -> int:
     if arguments.clean:
         return _clean(arguments)
     began = time.monotonic()
-    repository = _repository(here().cache / "demo")
+    where = here()
+    trouble = unusable(where, os.environ, uid=os.getuid()) or unusable_cache(where, os.environ, uid=os.getuid())
+    if trouble is not None:
+        raise trouble
+    repository = _repository(where.cache / "demo")
     paint = Paint(sys.stdout)
     if not arguments.json:
         intro = textwrap.fill(_INTRO, width=min(100, width()))

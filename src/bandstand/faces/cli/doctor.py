@@ -14,6 +14,7 @@ from bandstand import __version__
 from bandstand.bootstrap import Bandstand, without_room
 from bandstand.config.known_agents import KNOWN_AGENTS
 from bandstand.config.places import Places
+from bandstand.config.usable import unusable
 from bandstand.domain.errors import BandstandError
 from bandstand.faces.cli.looking import dump
 from bandstand.faces.cli.reaching import client, folder
@@ -47,7 +48,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     for finding in findings:
         sys.stdout.write(f"{glyphs[finding.level]} {finding.what}\n")
         if finding.cure:
-            sys.stdout.write(f"    {paint.bold(finding.cure)}\n")
+            sys.stdout.write("".join(f"    {paint.bold(line)}\n" for line in finding.cure.splitlines()))
     return 1 if missing else 0
 
 
@@ -61,6 +62,7 @@ async def examine(where: Places) -> list[Finding]:
         _settings(band),
         await _repository(band),
         _agents(),
+        *_places(where),
         _disk(where),
         *_stuck(where),
         *_log(where),
@@ -136,6 +138,11 @@ def _agents() -> Finding:
         what="No known agent is installed; your own can be configured.",
         cure="band agents",
     )
+
+
+def _places(where: Places) -> list[Finding]:
+    trouble = unusable(where, os.environ, uid=os.getuid())
+    return [Finding(level="missing", what=str(trouble), cure=trouble.hint)] if trouble is not None else []
 
 
 def _disk(where: Places) -> Finding:

@@ -7,7 +7,7 @@ import io
 import os
 import sys
 
-from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
+from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable, of_the_disk
 from bandstand.faces.cli.reaching import recovery_report
 from bandstand.faces.cli.verbs import find
 from bandstand.faces.wire import TYPE_CHECKING
@@ -41,7 +41,7 @@ def run(words: list[str]) -> int:
         return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        return _tell(Broken(f"{place}{error.strerror or error}."), json=json)
+        return _tell(of_the_disk(error) or Broken(f"{place}{error.strerror or error}."), json=json)
 
 
 def _with_news(code: int, verb: str) -> int:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-_ELSEWHERE = "Name another one with BAND_STATE_DIR."
+ELSEWHERE = "Name another one with BAND_STATE_DIR."
 
 
 def folder(at: "Path | None" = None) -> str:
@@ -35,7 +35,7 @@ def lock_lines() -> tuple[str, str, str]:
     """
     state, *_ = folders(os.environ, uid=os.getuid())
     if "\n" in state:
-        raise Refused(f"The state cannot lie in a folder with a line break in its name: {state!r}.", hint=_ELSEWHERE)
+        raise Refused(f"The state cannot lie in a folder with a line break in its name: {state!r}.", hint=ELSEWHERE)
     try:
         with open(os.path.join(state, LOCK), "rb") as lock:
             lines = os.fsdecode(lock.read()).split("\n")

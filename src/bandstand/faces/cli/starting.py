@@ -15,8 +15,9 @@ from pathlib import Path
 from bandstand.config.folders import WAY
 from bandstand.config.places import Places, places
 from bandstand.config.starts import too_many_crashes
-from bandstand.domain.errors import Unavailable
-from bandstand.faces.cli.reaching import client, lock_lines
+from bandstand.config.usable import unusable
+from bandstand.domain.errors import BandstandError, Refused, Unavailable
+from bandstand.faces.cli.reaching import ELSEWHERE, client, lock_lines
 from bandstand.faces.wire import INSTALL, Lost, Outlived
 
 _START_SECONDS = 30.0
@@ -87,13 +88,13 @@ def wait_for_its_end(where: Places) -> None:
 
 
 def held(lock: Path) -> bool:
-    """Whether a daemon lives."""
+    """Whether a daemon lives. None does where there is no folder for it."""
     try:
         with lock.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     return False
 
@@ -110,11 +111,11 @@ def start(where: Places) -> None:
     It inherits nothing of the terminal, and lives on when the command ends. A person who sees that daemons die one
     after the other may have another try.
     """
+    if (trouble := disk_trouble(where) or unusable(where, os.environ, uid=os.getuid())) is not None:
+        raise trouble
     if (loop := crash_loop(where)) is not None:
         hint = loop.hint.replace("\n", "\n      ")
         sys.stderr.write(f"band: {loop.message} This command starts one even so.\n      {hint}\n")
-    if (trouble := disk_trouble(where)) is not None:
-        raise trouble
     read_end, write_end = os.pipe()
     complaints = where.state / "daemon.start"
     try:
@@ -145,8 +146,8 @@ def start(where: Places) -> None:
     raise Unavailable(f"The daemon did not start. {reason}".strip(), hint=running(where))
 
 
-def disk_trouble(where: Places) -> Unavailable | None:
-    """Why nothing can be kept in the state folder now, if so: a daemon could not even say that it ends for it."""
+def disk_trouble(where: Places) -> BandstandError | None:
+    """Why nothing can be kept in the state folder, if so: a daemon could not even say that it ends for it."""
     try:
         where.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryFile(dir=where.state) as file:
@@ -163,6 +164,8 @@ def disk_trouble(where: Places) -> Unavailable | None:
                 f"The disk of {where.state} can only be read.",
                 hint=f"See why, make it writable, and give the command again: findmnt --target {where.state}",
             )
+        reason = f"The state cannot be kept in {where.state}: {error.strerror}."
+        return unusable(where, os.environ, uid=os.getuid()) or Refused(reason, hint=ELSEWHERE)
     return None
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from bandstand import __version__, faults
 from bandstand.config.places import Places, places
+from bandstand.config.usable import unusable
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable, of_the_disk
 from bandstand.faces.daemon.children import watch_by_descriptor
 from bandstand.faces.daemon.connection import hung_up, peer, request_of
@@ -342,11 +343,18 @@ def _environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def _places() -> Places:
+    """The places of the user. Raises `Refused` where one of them cannot be used."""
+    where = places(os.environ, uid=os.getuid())
+    if (trouble := unusable(where, os.environ, uid=os.getuid())) is not None:
+        raise trouble
+    return where
+
+
 def up(arguments: argparse.Namespace) -> int:
     """Run the daemon in the foreground, with the HTTP API over TCP if that is asked for."""
-    where = places(os.environ, uid=os.getuid())
+    where = _places()
     lines = log_to(where.daemon_log, os.environ, also=sys.stderr)
-
     listen = address(arguments.listen) if arguments.listen else None
     if arguments.port is not None:
         listen = ("127.0.0.1", arguments.port)
@@ -370,7 +378,7 @@ def up(arguments: argparse.Namespace) -> int:
 
 def daemon(arguments: argparse.Namespace) -> int:
     """Be the daemon that a command started, and tell it through a pipe when commands may connect."""
-    where = places(os.environ, uid=os.getuid())
+    where = _places()
     if arguments.woken:
         hand_on(where)
     lines = log_to(where.daemon_log, os.environ)

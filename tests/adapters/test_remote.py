@@ -94,7 +94,7 @@ def test_a_push_takes_one_branch_there_and_no_hook_runs(user: Folder) -> None:
     user.git("-c", "core.hooksPath=/dev/null", "update-ref", "refs/bandstand/rescue/t1/1", new)
     witness.unlink(missing_ok=True)
     for _ in range(2):
-        asyncio.run(remote(user).push("main", new))
+        asyncio.run(remote(user).push("main", new, remote="origin"))
         assert refs(there(user)) == {"refs/heads/main": new}
     assert not witness.exists()
 
@@ -104,8 +104,50 @@ def test_what_is_there_already_is_not_pushed_again(user: Folder) -> None:
     first = user.head()
     tip = theirs(user)
     asyncio.run(remote(user).fetch("main"))
-    asyncio.run(remote(user).push("main", first))
+    asyncio.run(remote(user).push("main", first, remote="origin"))
     assert refs(there(user)) == {"refs/heads/main": tip}
+
+
+def test_what_is_there_below_a_commit_that_nobody_here_knows_is_not_pushed_again(user: Folder) -> None:
+    """The daemon died behind its push, and others pushed before the next one looked. Nothing here is moved for it."""
+    mine = user.commit("mine", {"mine.txt": "mine\n"})
+    asyncio.run(remote(user).push("main", mine, remote="origin"))
+    before = refs(user)
+    other = user.path.parent / "other"
+    user.git("clone", "-q", str(there(user).path), str(other))
+    tip = Folder(other).commit("theirs", {"theirs.txt": "theirs\n"})
+    Folder(other).git("push", "-q", "origin", "main")
+    asyncio.run(remote(user).push("main", mine, remote="origin"))
+    assert refs(there(user)) == {"refs/heads/main": tip}
+    assert refs(user) == before
+    assert not (user.path / ".git" / "FETCH_HEAD").exists()
+
+
+def test_a_push_goes_to_the_remote_that_is_named(user: Folder) -> None:
+    """Under the branch's own name where it follows another one; never to a second one in its place."""
+    second = user.path.parent / "second.git"
+    user.git("init", "-q", "--bare", "-b", "main", str(second))
+    user.git("remote", "add", "second", f"file://{second}")
+    user.git("branch", "-q", "work")
+    user.git("config", "branch.work.remote", "second")
+    user.git("config", "branch.work.merge", "refs/heads/theirs")
+    before = refs(there(user))
+    asyncio.run(remote(user).push("work", user.head(), remote="second"))
+    assert refs(Folder(second)) == {"refs/heads/theirs": user.head()}
+    asyncio.run(remote(user).push("work", user.head(), remote="origin"))
+    assert refs(there(user)) == {**before, "refs/heads/work": user.head()}
+    with pytest.raises(Refused, match=r"^There is no remote third any more\.$"):
+        asyncio.run(remote(user).push("work", user.head(), remote="third"))
+
+
+def test_a_branch_that_follows_one_of_this_repository_is_shared_under_its_own_name(user: Folder) -> None:
+    """`git switch --track main` makes one: what it follows is no branch of a remote."""
+    user.git("branch", "-q", "--track", "work", "main")
+    before, new = refs(there(user)), user.commit_aside("new", {"new.txt": "new\n"})
+    assert asyncio.run(remote(user).of("work")) == "origin"
+    assert asyncio.run(remote(user).fetch("work")) is None
+    asyncio.run(remote(user).push("work", new, remote="origin"))
+    assert refs(there(user)) == {**before, "refs/heads/work": new}
 
 
 def test_a_remote_that_has_moved_on_refuses_and_loses_nothing(user: Folder) -> None:
@@ -113,7 +155,7 @@ def test_a_remote_that_has_moved_on_refuses_and_loses_nothing(user: Folder) -> N
     tip = theirs(user)
     mine = user.commit("mine", {"mine.txt": "mine\n"})
     with pytest.raises(Refused, match="rejected"):
-        asyncio.run(remote(user).push("main", mine))
+        asyncio.run(remote(user).push("main", mine, remote="origin"))
     assert refs(there(user)) == {"refs/heads/main": tip}
 
 
@@ -124,7 +166,7 @@ def test_a_remote_that_says_no_is_told_with_its_words(user: Folder) -> None:
     hook.write_text("#!/bin/sh\necho 'main is protected' >&2\nexit 1\n")
     hook.chmod(0o755)
     with pytest.raises(Refused, match="pre-receive hook declined"):
-        asyncio.run(remote(user).push("main", user.commit("mine", {"mine.txt": "mine\n"})))
+        asyncio.run(remote(user).push("main", user.commit("mine", {"mine.txt": "mine\n"}), remote="origin"))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +178,7 @@ def test_a_remote_that_is_not_there_is_unavailable(user: Folder, url: str) -> No
     with pytest.raises(Unavailable, match="origin cannot be reached"):
         asyncio.run(remote(user).fetch("main"))
     with pytest.raises(Unavailable, match="origin cannot be reached"):
-        asyncio.run(remote(user).push("main", user.head()))
+        asyncio.run(remote(user).push("main", user.head(), remote="origin"))
 
 
 def test_one_that_never_answers_is_ended_with_all_that_was_started(user: Folder) -> None:
@@ -149,7 +191,7 @@ def test_one_that_never_answers_is_ended_with_all_that_was_started(user: Folder)
     user.git("remote", "set-url", "origin", "ssh://example.invalid/x.git")
     for verb in (
         remote(user, fetch_seconds=0.5).fetch("main"),
-        remote(user, fetch_seconds=0.5).push("main", user.head()),
+        remote(user, fetch_seconds=0.5).push("main", user.head(), remote="origin"),
     ):
         with pytest.raises(Unavailable, match="did not answer within"):
             asyncio.run(verb)

@@ -199,6 +199,22 @@ def test_what_is_still_to_be_pushed_holds_the_target() -> None:
     play(story, shared)
 
 
+def test_a_push_goes_where_the_landing_said() -> None:
+    """Also if the target follows another remote by the time it is tried."""
+
+    async def story(world: World) -> None:
+        world.remote.trouble = Unavailable("origin cannot be reached: no route to host.")
+        await world.submit("one")
+        await world.until(at("one", Landed))
+        world.remote.name, world.remote.trouble = "elsewhere", None
+        await world.passes(hours=1)
+        await world.until(over("one"))
+        assert world.remote.at == ["origin"]
+        assert [fact.remote for fact in world.facts(e.ChangePushed)] == ["origin"]
+
+    play(story, shared)
+
+
 def test_whoever_forbids_to_push_is_heard_also_behind_a_landing() -> None:
     """What is still to be pushed is not; the log has why."""
 

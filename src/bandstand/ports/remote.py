@@ -33,9 +33,10 @@ class Remote(Protocol):
         """
         ...
 
-    async def push(self, branch: str, commit: CommitId) -> None:
-        """Have the branch of the remote hold a commit: that one and what it holds, and no other branch or tag.
+    async def push(self, branch: str, commit: CommitId, *, remote: str) -> None:
+        """Have the branch of that remote hold a commit: that one and what it holds, and no other branch or tag.
 
-        It looks first, so it may be repeated. Never takes anything off the remote.
+        It looks first, so it may be repeated. Never takes anything off the remote. Raises `Refused` if there is none
+        of that name any more.
         """
         ...

@@ -85,7 +85,8 @@ class Upstreams:
         if self.forbids():
             done = e.PushGivenUp(task=activity.task, by="your settings")
         else:
-            await self.remote.push(confirmed(self.fleet.state).target, activity.commit)
+            # Where it goes was recorded with the landing; which remote the target follows may be another one by now.
+            await self.remote.push(confirmed(self.fleet.state).target, activity.commit, remote=activity.remote)
             done = e.ChangePushed(task=activity.task, commit=activity.commit, remote=activity.remote)
         await self.fleet.record(
             lambda state: (

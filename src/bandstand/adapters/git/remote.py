@@ -29,6 +29,7 @@ _NOBODY_TO_ASK = {
     "GCM_INTERACTIVE": "never",
 }
 _QUIET = ("-c", "push.gpgSign=false", "-c", "push.followTags=false", "-c", "submodule.recurse=false")
+_FETCH = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--refmap=")
 _LOOK = "See whether the network and the remote are there."
 _SAYS_NO = ("[rejected]", "[remote rejected]", "denied", "not permitted", "Authentication failed")
 
@@ -52,7 +53,7 @@ class GitRemote:
 
     async def of(self, branch: str) -> str | None:
         """The name of the remote that a branch is shared by."""
-        remotes = (await self._store.run("remote")).text.splitlines()
+        remotes = await self._remotes()
         followed = await self._setting(f"branch.{branch}.remote")
         return next((name for name in (followed, "origin") if name in remotes), None)
 
@@ -61,11 +62,10 @@ class GitRemote:
         remote = await self.of(branch)
         if remote is None:
             return None
-        there = await self._there(branch)
+        there = await self._there(branch, remote)
         place = f"refs/remotes/{remote}/{there}"
-        argv = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--refmap=")
         refspec = f"+refs/heads/{there}:{place}"
-        said = await self._run(*argv, remote, refspec, seconds=self._fetch_seconds, remote=remote)
+        said = await self._run(*_FETCH, remote, refspec, seconds=self._fetch_seconds, remote=remote)
         if said.code != 0 and "couldn't find remote ref" in said.complaint:
             return None
         if said.code != 0:
@@ -76,12 +76,11 @@ class GitRemote:
         counts = (await self._store.run("rev-list", "--left-right", "--count", f"{local}...{tip}")).text.split()
         return Fetched(remote=remote, tip=tip, local=local, ahead=int(counts[0]), behind=int(counts[1]))
 
-    async def push(self, branch: str, commit: CommitId) -> None:
+    async def push(self, branch: str, commit: CommitId, *, remote: str) -> None:
         """Have the branch of the remote hold a commit."""
-        remote = await self.of(branch)
-        if remote is None:
-            raise Refused(f"There is no remote for {branch} any more.", hint="git remote add origin URL")
-        there = await self._there(branch)
+        if remote not in await self._remotes():
+            raise Refused(f"There is no remote {remote} any more.", hint=f"git remote add {remote} URL")
+        there = await self._there(branch, remote)
         if await self._holds(remote, there, commit):
             return
         argv = ("push", "--porcelain", "--no-verify", "--recurse-submodules=no", remote)
@@ -95,13 +94,25 @@ class GitRemote:
         if said.code != 0:
             raise _trouble(remote, said)
         tip = said.text.partition("\t")[0]
-        if not is_object_id(tip) or not await self._store.holds(CommitId(tip)):
+        if not is_object_id(tip):
             return False
+        if not await self._store.holds(CommitId(tip)):
+            # Others have pushed since, maybe on top of it. Only its objects are fetched: nothing here points to them.
+            said = await self._run(*_FETCH, remote, f"refs/heads/{branch}", seconds=self._fetch_seconds, remote=remote)
+            if said.code != 0:
+                raise _trouble(remote, said)
+            if not await self._store.holds(CommitId(tip)):
+                return False
         return (await self._store.run("merge-base", "--is-ancestor", commit, tip, ok=(0, 1))).code == 0
 
-    async def _there(self, branch: str) -> str:
-        """What a branch is called on its remote."""
+    async def _there(self, branch: str, remote: str) -> str:
+        """What a branch is called on a remote: its own name, unless it follows another one of that remote."""
+        if await self._setting(f"branch.{branch}.remote") != remote:
+            return branch
         return (await self._setting(f"branch.{branch}.merge")).removeprefix("refs/heads/") or branch
+
+    async def _remotes(self) -> list[str]:
+        return (await self._store.run("remote")).text.splitlines()
 
     async def _setting(self, key: str) -> str:
         return (await self._store.run("config", "--get", key, ok=(0, 1))).text

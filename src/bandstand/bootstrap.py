@@ -317,7 +317,7 @@ class Bandstand:
             repository=repository,
             sandbox=sandbox,
             fleet=fleet,
-            commands=Commands(fleet=fleet, environment=environment),
+            commands=Commands(fleet=fleet, environment=environment, landed=performers.landing.landed_before),
             views=Views(fleet=fleet, repository=repository, host=host, protocol=protocol, waits=account.wait),
             policies=policies,
             account=account,

@@ -2,16 +2,18 @@
 
 import asyncio
 
+import pytest
+
 from bandstand.domain import events as e
 from bandstand.domain import stage
 from bandstand.domain.activities import Activity, Move
-from bandstand.domain.ask import RETRY, AskKind
-from bandstand.domain.errors import Unavailable
+from bandstand.domain.ask import CANCEL, RETRY, AskKind
+from bandstand.domain.errors import Stale, Unavailable
 from bandstand.domain.run import Cause
 from bandstand.domain.stage import HumanReview, InQueue
 from bandstand.services.reconcile import Perform
 from tests.services.acting import meanwhile, merges, waits_for, writes
-from tests.services.world import World, at, landed, play, rules, spec
+from tests.services.world import World, at, landed, over, play, rules, spec
 
 
 def test_a_change_is_tested_on_top_of_what_has_landed() -> None:
@@ -223,11 +225,11 @@ def test_a_human_may_take_a_change_out_of_the_queue() -> None:
     play(story, lambda: World(rules(review="human")))
 
 
-def test_a_move_that_was_made_and_not_recorded_is_not_made_again() -> None:
-    """What fails behind it, again and again, takes the task back to its place in the queue until a human says go on."""
-    failing = [True]
+def moves_fail(failing: list[bool]) -> World:
+    """A world in which main is moved and what comes behind that fails, as long as the first of `failing` says so."""
+    world = World()
 
-    def around(perform: Perform, world: World) -> Perform:
+    def around(perform: Perform) -> Perform:
         async def moved_and_failed(activity: Activity) -> None:
             if isinstance(activity, Move) and failing[0]:
                 candidate = activity.candidate
@@ -236,6 +238,21 @@ def test_a_move_that_was_made_and_not_recorded_is_not_made_again() -> None:
             await perform(activity)
 
         return moved_and_failed
+
+    world.around = around
+    return world
+
+
+def landings(world: World) -> list[str]:
+    """The tasks that main has commits of."""
+    history = world.repository.history(world.repository.refs["refs/heads/main"])
+    lines = [line for commit in history for line in world.repository.at(commit).message.splitlines()]
+    return sorted(line.removeprefix("Bandstand-Task: ") for line in lines if line.startswith("Bandstand-Task:"))
+
+
+def test_a_move_that_was_made_and_not_recorded_is_not_made_again() -> None:
+    """What fails behind it, again and again, takes the task back to its place in the queue until a human says go on."""
+    failing = [True]
 
     async def story(world: World) -> None:
         await world.submit("one", "two")
@@ -247,15 +264,42 @@ def test_a_move_that_was_made_and_not_recorded_is_not_made_again() -> None:
         for other in [one for one in world.state.open_asks() if one.id != ask.id]:
             await world.answer(other, RETRY.id)
         await world.until(landed("one", "two"))
-        commits = [
-            world.repository.at(commit) for commit in world.repository.history(world.repository.refs["refs/heads/main"])
-        ]
-        trailers = [line for one in commits for line in one.message.splitlines() if line.startswith("Bandstand-Task:")]
-        assert sorted(trailers) == ["Bandstand-Task: one", "Bandstand-Task: two"]
+        assert landings(world) == ["one", "two"]
 
-    def troubled() -> World:
-        world = World()
-        world.around = lambda perform: around(perform, world)
-        return world
+    play(story, lambda: moves_fail(failing))
 
-    play(story, troubled)
+
+@pytest.mark.parametrize("order", ["cancel", "answer"])
+def test_a_change_that_main_was_moved_to_cannot_be_cancelled(order: str) -> None:
+    """Whoever cancels while that could not be recorded is told that it has landed, and then it is recorded."""
+
+    async def story(world: World) -> None:
+        await world.submit("one")
+        for _ in range(4):
+            await world.passes(minutes=1)
+        ask = await world.ask("one")
+        with pytest.raises(Stale, match="The change of one has landed"):
+            await (world.cancel("one") if order == "cancel" else world.answer(ask, CANCEL.id))
+        await world.until(landed("one"))
+        assert world.facts(e.TaskCancelled) == []
+        assert len(world.facts(e.ChangeLanded)) == 1
+        assert landings(world) == ["one"]
+        await world.until(lambda state: not state.open_asks())
+
+    play(story, lambda: moves_fail([True]))
+
+
+def test_a_change_that_main_could_not_be_moved_to_can_be_cancelled() -> None:
+    """It is looked at, and is not there."""
+
+    async def story(world: World) -> None:
+        world.agent_does("one", writes({"shared.txt": "theirs\n"}))
+        world.repository.edit("shared.txt", b"mine\n")
+        await world.submit("one")
+        ask = await world.ask("one")
+        await world.answer(ask, CANCEL.id)
+        await world.until(over("one"))
+        assert len(world.facts(e.TaskCancelled)) == 1
+        assert landings(world) == []
+
+    play(story)

@@ -175,7 +175,7 @@ class World:
         return Daemon(
             fleet=fleet,
             policies=policies,
-            commands=Commands(fleet=fleet, environment=self.environment),
+            commands=Commands(fleet=fleet, environment=self.environment, landed=performers.landing.landed_before),
             account=account,
             brain=Brain(fleet, perform=self.around(performers.perform), account=account, measures=self.measures),
             views=Views(

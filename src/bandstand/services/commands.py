@@ -4,17 +4,18 @@ A refused order leaves everything as it was, what is kept beside the log include
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bandstand.domain import events as e
 from bandstand.domain import holding, steering
 from bandstand.domain.agent import AgentProfile
-from bandstand.domain.ask import APPROVE, REQUEST_CHANGES, Answer, Ask
+from bandstand.domain.ask import APPROVE, CANCEL, REQUEST_CHANGES, Answer, Ask
 from bandstand.domain.asking import answer, resume_waiting
 from bandstand.domain.errors import BandstandError, Refused, Stale, Unknown
 from bandstand.domain.ids import AskId, TaskId
 from bandstand.domain.policy import Policy
+from bandstand.domain.stage import Candidate, Moving
 from bandstand.domain.state import State, Task, fold
 from bandstand.domain.task import TaskSpec, problems
 from bandstand.ports.environment import CallerEnvironment
@@ -39,10 +40,11 @@ class Submission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commands:
-    """The orders of one repository."""
+    """The orders of one repository. `landed` looks whether main was moved to a change, and records it."""
 
     fleet: Recording
     environment: CallerEnvironment
+    landed: Callable[[TaskId], Awaitable[bool]]
     _submitting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def submit(self, submission: Submission) -> tuple[TaskId, ...]:
@@ -86,9 +88,16 @@ class Commands:
     async def answer(
         self, ask: AskId, choice: str, *, text: str, by: str, alike: Sequence[AskId] = ()
     ) -> tuple[AskId, ...]:
-        """Answer an ask, and those named as alike in the same way. Raises `Refused` or `Unknown`; then none is."""
+        """Answer an ask, and those named as alike in the same way. Raises `Refused` or `Unknown`; then none is.
+
+        An answer that cancels is given as `cancel` is.
+        """
+        asks = [one for name in (ask, *alike) if (one := self.fleet.state.asks.get(name)) is not None and one.open]
+        cancelled = {one.task for one in asks if choice == CANCEL.id and one.choice(choice) is not None}
+        seen = await self._not_landed(cancelled)
 
         def decide(state: State) -> Sequence[e.Event]:
+            _as_seen(state, seen)
             facts: list[e.Event] = []
             now = self.fleet.clock.now()
             for one in (ask, *alike):
@@ -118,8 +127,33 @@ class Commands:
         await self.fleet.record(lambda state: steering.send(known(state, task_id), text, by=by))
 
     async def cancel(self, task_id: TaskId, *, reason: str, by: str) -> None:
-        """Stop a task for good; its work is kept. Refused while main is being moved, and once the task has ended."""
-        await self.fleet.record(lambda state: steering.cancel(known(state, task_id), reason=reason, by=by))
+        """Stop a task for good; its work is kept. Refused while main is being moved, and once the task has ended.
+
+        It has ended, too, if main was moved to its change and that could not be recorded: the task may be waiting for
+        somebody to see to that.
+        """
+        seen = await self._not_landed({task_id})
+
+        def decide(state: State) -> Sequence[e.Event]:
+            facts = steering.cancel(known(state, task_id), reason=reason, by=by)
+            _as_seen(state, seen)
+            return facts
+
+        await self.fleet.record(decide)
+
+    async def _not_landed(self, names: Iterable[TaskId]) -> Mapping[TaskId, Candidate | None]:
+        """What main was to be moved to for each task, and was not. Raises `Stale` if it was."""
+        tasks = self.fleet.state.tasks
+        seen = {name: tasks[name].approved for name in names if name in tasks}
+        for name, candidate in seen.items():
+            # While it is being moved the order is refused anyway.
+            waits = candidate is not None and not (tasks[name].ended or isinstance(tasks[name].stage, Moving))
+            if waits and await self.landed(name):
+                raise Stale(
+                    f"The change of {name} has landed: main was moved to it, which could not be recorded until now.",
+                    hint="What landed can be reverted.",
+                )
+        return seen
 
     async def pause(self, task_id: TaskId, *, reason: str, by: str) -> None:
         """Hold a task where it stands. Its agent is ended, with its session, its files and its place kept."""
@@ -133,6 +167,13 @@ class Commands:
         """Try anew what goes on for a task, or what keeps it from going on; the types of the facts that followed."""
         recorded = await self.fleet.record(lambda state: steering.retry(state, known(state, task_id), by=by))
         return tuple(type(fact.event).__name__ for fact in recorded)
+
+
+def _as_seen(state: State, seen: Mapping[TaskId, Candidate | None]) -> None:
+    """Raise `Stale` for a task whose change began to land since it was looked at."""
+    for name, candidate in seen.items():
+        if name in state.tasks and state.tasks[name].approved != candidate:
+            raise Stale(f"{name} is landing right now.", hint="Wait a moment; what landed can be reverted.")
 
 
 def known(state: State, task_id: TaskId) -> Task:

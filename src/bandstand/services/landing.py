@@ -42,7 +42,7 @@ class Landing:
         task, policy = state.tasks[activity.task], confirmed(state)
         if task.change is None:
             raise Broken(f"{activity.task} stands in the merge queue without a change.")
-        if await self._landed_before(activity.task):
+        if await self.landed_before(activity.task):
             return
         onto = await self.repository.tip(policy.target)
         author = await self.launching.author(task.spec.agent, policy)
@@ -69,7 +69,7 @@ class Landing:
             fact = e.CandidateBuilt(task=activity.task, onto=onto, commit=merged.commit, tree=merged.tree, check=check)
         await self._record(activity.task, Building(), fact)
 
-    async def _landed_before(self, name: TaskId) -> bool:
+    async def landed_before(self, name: TaskId) -> bool:
         """Whether main was moved to this change although that was not recorded: then it is now.
 
         What failed behind the move, again and again, has brought the task back to its place in the queue.
@@ -79,8 +79,13 @@ class Landing:
         if candidate is None or not await self.repository.contains(policy.target, candidate.commit):
             return False
         await self.repository.land(policy.target, old=candidate.onto, new=candidate.commit)
-        remote = await self.upstreams.goes_to(policy)
-        await self._record(name, Building(), _landed(task, policy, candidate, remote=remote))
+        fact = _landed(task, policy, candidate, remote=await self.upstreams.goes_to(policy))
+
+        def landed(state: State) -> list[e.Event]:
+            now = state.tasks.get(name)
+            return [fact] if now is not None and not now.ended and now.approved == candidate else []
+
+        await self.fleet.record(landed)
         return True
 
     async def _grown(self, task: Task, policy: Policy, *, onto: CommitId, head: CommitId) -> e.ChangeReassessed | None:

@@ -64,7 +64,7 @@ def test_the_agents_git_is_named_when_it_does_not_answer(tmp_path: Path) -> None
     os.mkfifo(tree / "moved" / "HEAD")
     capture = Capture(git, Layout(folder=tmp_path / "t1"), patience_seconds=2.0)
     with pytest.raises(Refused, match="git rev-parse did not end"):
-        asyncio.run(capture.agents())
+        asyncio.run(capture.claims.agents())
 
 
 def test_a_process_has_ended_also_where_its_output_goes_on(tmp_path: Path) -> None:

@@ -117,9 +117,9 @@ def test_a_repository_that_does_not_answer_is_a_broken_one(world: GitWorld) -> N
     put_pipe(tree(world) / "moved" / "HEAD")
     looking = capture(world, patience_seconds=2.0)
     with pytest.raises(Refused, match="does not answer"):
-        asyncio.run(looking.agents())
+        asyncio.run(looking.claims.agents())
     with pytest.raises(Refused, match="does not answer"):
-        asyncio.run(looking.everything(reflogs=True))
+        asyncio.run(looking.claims.everything(reflogs=True))
 
 
 @pytest.mark.parametrize("name", [".git/HEAD", ".gitignore"])

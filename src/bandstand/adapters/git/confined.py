@@ -10,11 +10,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bandstand.adapters.git.alternates import listed
-from bandstand.adapters.git.command import NO_SETTINGS
+from bandstand.adapters.git.command import NO_SETTINGS, Output, execute, failure
 from bandstand.adapters.git.layout import Layout
+from bandstand.domain.errors import Broken, Unavailable
 from bandstand.ports.hosts import Launch
 from bandstand.ports.sandbox import Confinement, Mount, Sandbox
 
+DEADLINE_SECONDS = 600.0
+# Of its own memory, in KiB. Files that git maps to read them do not count.
+_MOST_MEMORY = 4 * 1024 * 1024
+_BOUNDED = f'ulimit -d {_MOST_MEMORY} 2>/dev/null; exec "$@"'
 _SETTINGS = {
     "core.hooksPath": "/dev/null",
     "core.fsmonitor": "false",
@@ -122,3 +127,18 @@ class ConfinedGit:
 
 def _same(path: Path) -> Mount:
     return Mount(host=path, inside=path)
+
+
+def bounded(*argv: str) -> tuple[str, ...]:
+    """A command that cannot take all the memory there is, whatever it finds to read."""
+    return ("sh", "-c", _BOUNDED, "sh", *argv)
+
+
+async def run(launch: Launch, *, stdin: bytes = b"", ok: tuple[int, ...] | None = (0,)) -> Output:
+    """Run one of these commands to its end, which must be one of `ok`. Raises `Broken` or `Unavailable` otherwise."""
+    said = await execute(launch, stdin=stdin, deadline_seconds=DEADLINE_SECONDS)
+    if ok is not None and said.code not in ok:
+        error = failure(launch, said)
+        # A lock that is there was left by one of ours that was killed; a fresh index has none.
+        raise error if isinstance(error, Unavailable) and ".lock" not in error.message else Broken(error.message)
+    return said

@@ -81,7 +81,7 @@ class Retirement:
     ) -> tuple[Checkpoint, tuple[CommitId, ...] | None]:
         """The last checkpoint of a workspace, and its stray commits: `None` where its repository gives nothing."""
         try:
-            agents, strays = await capture.everything(reflogs=not landed)
+            agents, strays = await capture.claims.everything(reflogs=not landed)
         except Refused:
             return await self._snapshots.take(layout, facts, None), None
         for also in dict.fromkeys((strays, ())):

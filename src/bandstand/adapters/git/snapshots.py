@@ -1,6 +1,7 @@
 """Snapshots: from the files and commits of a workspace to a checkpoint in the vault."""
 
-from bandstand.adapters.git.capture import Agents, Capture
+from bandstand.adapters.git.capture import Capture
+from bandstand.adapters.git.claims import Agents
 from bandstand.adapters.git.command import TooMuch
 from bandstand.adapters.git.confined import ConfinedGit
 from bandstand.adapters.git.layout import Facts, Layout

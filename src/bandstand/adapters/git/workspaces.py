@@ -67,7 +67,7 @@ class GitWorkspaces:
         async with self.lock(name):
             layout, facts = self._present(name)
             await self.vault.open()
-            agents = await self._snapshots.capture(layout).agents()
+            agents = await self._snapshots.capture(layout).claims.agents()
             return await self._snapshots.shown(await self._snapshots.take(layout, facts, agents))
 
     async def publish(self, task: TaskId, commit: CommitId) -> None:
@@ -120,7 +120,7 @@ class GitWorkspaces:
                 raise Refused(f"{ref!r} is not the full name of a ref.")
             await store.point(f"{shown_place(name)}{commit}", commit, why="pin")
             fault("workspace.show.before")
-            await self._snapshots.capture(layout).show(ref, commit)
+            await self._snapshots.capture(layout).claims.show(ref, commit)
             fault("workspace.show.after")
 
     async def retire(self, name: str, *, landed: bool) -> str | None:

@@ -22,6 +22,14 @@ AGENT_MAIL_DOMAIN = "agents.bandstand.invalid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """Who git takes for author and committer of what an agent commits."""
+
+    author: Signature
+    committer: Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Launching:
     """Makes launches for the runs of one repository. `home` is the user's, which `~` in a profile stands for."""
 
@@ -30,7 +38,7 @@ class Launching:
     repository: Repository
     home: Path
 
-    async def launch(self, profile: AgentProfile, workspace: Workspace, policy: Policy) -> Launch:
+    async def launch(self, profile: AgentProfile, workspace: Workspace, people: People) -> Launch:
         """The process of an agent in a workspace."""
         variables = await self.environment.load()
         confinement = Confinement(
@@ -40,7 +48,7 @@ class Launching:
                 **base_environment(variables),
                 **{name: variables[name] for name in profile.passes if name in variables},
                 **dict(profile.environment),
-                **await self._identity(profile, policy),
+                **_identity(people),
             },
             home=workspace.home,
             writable=(Mount(host=workspace.folder, inside=self.sandbox.inside(workspace.folder, role="workspace")),),
@@ -60,24 +68,32 @@ class Launching:
                 found.append(_same(Path(text)))
         return found
 
-    async def _identity(self, profile: AgentProfile, policy: Policy) -> dict[str, str]:
-        """Who git takes for author and committer in the workspace."""
-        author = await self.author(profile.name, policy)
+    async def people(self, agent: AgentName, policy: Policy) -> People:
+        """The author of an agent's commits, as the policy has it, and the user, who commits."""
         user = await self.repository.user()
-        return {
-            "GIT_AUTHOR_NAME": author.name,
-            "GIT_AUTHOR_EMAIL": author.email,
-            "GIT_COMMITTER_NAME": user.name,
-            "GIT_COMMITTER_EMAIL": user.email,
-            "GIT_EDITOR": "true",
-            "GIT_TERMINAL_PROMPT": "0",
-        }
+        return People(author=_author(agent, policy) or user, committer=user)
 
     async def author(self, agent: AgentName, policy: Policy) -> Signature:
         """The author of an agent's commits, as the policy has it."""
-        if policy.authorship is Authorship.USER:
-            return await self.repository.user()
-        return Signature(name=agent, email=f"{agent}@{AGENT_MAIL_DOMAIN}")
+        return _author(agent, policy) or await self.repository.user()
+
+
+def _author(agent: AgentName, policy: Policy) -> Signature | None:
+    """An agent as the author of its commits; nothing where the policy says that it is the user."""
+    if policy.authorship is Authorship.USER:
+        return None
+    return Signature(name=agent, email=f"{agent}@{AGENT_MAIL_DOMAIN}")
+
+
+def _identity(people: People) -> dict[str, str]:
+    return {
+        "GIT_AUTHOR_NAME": people.author.name,
+        "GIT_AUTHOR_EMAIL": people.author.email,
+        "GIT_COMMITTER_NAME": people.committer.name,
+        "GIT_COMMITTER_EMAIL": people.committer.email,
+        "GIT_EDITOR": "true",
+        "GIT_TERMINAL_PROMPT": "0",
+    }
 
 
 def base_environment(variables: Mapping[str, str]) -> dict[str, str]:

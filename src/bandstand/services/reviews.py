@@ -12,7 +12,6 @@ from bandstand.domain.activities import Reviewing
 from bandstand.domain.agent import AgentProfile, TurnResult
 from bandstand.domain.errors import Broken, Refused, Unavailable
 from bandstand.domain.ids import CommitId
-from bandstand.domain.policy import Policy
 from bandstand.domain.prompt import review_prompt, shown_patch, verdict_again
 from bandstand.domain.review import Review, UnreadableVerdict, parse_verdict
 from bandstand.domain.run import EndReason, Run
@@ -24,7 +23,7 @@ from bandstand.ports.hosts import Host, RunState, RunStatus
 from bandstand.ports.workspaces import Workspace, Workspaces
 from bandstand.services.conversation import Conversation, live_run, wanted
 from bandstand.services.fleet import Fleet
-from bandstand.services.launching import Launching, find_profile
+from bandstand.services.launching import Launching, People, find_profile
 from bandstand.services.policies import Policies
 from bandstand.services.runs import OVER, confirmed, open_session
 
@@ -62,10 +61,11 @@ class Reviewers:
         task = self.fleet.state.tasks[run.task]
         policy = confirmed(self.fleet.state)
         profile = find_profile(await self.policies.profiles(policy), run.agent)
-        workspace = await self._workspace(task, run, policy, commit)
+        people = await self.launching.people(run.agent, policy)
+        workspace = await self._workspace(task, run, commit, target=policy.target, people=people)
         try:
             if state is RunState.ABSENT:
-                await self.host.start(run.id, await self.launching.launch(profile, workspace, policy))
+                await self.host.start(run.id, await self.launching.launch(profile, workspace, people))
             await self._review(run, commit, profile, workspace)
         except Refused as refusal:
             await self._end(run, EndReason.REFUSED, detail=f"{refusal} {refusal.hint}".strip())
@@ -92,17 +92,15 @@ class Reviewers:
         """How a turn of a run that is over ended, by its journal."""
         return await self.protocol.turn_result(self.host.journal(run.id), turn=turn)
 
-    async def _workspace(self, task: Task, run: Run, policy: Policy, commit: CommitId) -> Workspace:
+    async def _workspace(self, task: Task, run: Run, commit: CommitId, *, target: str, people: People) -> Workspace:
         """A checkout of the change, in which the target's name shows what the change is based on."""
         if task.change is None:
             raise Broken(f"{task.spec.id} is under review without a change.")
         name = workspace_name(run)
-        author = await self.launching.author(run.agent, policy)
-        user = await self.repository.user()
         workspace = await self.workspaces.prepare(
-            name, base=commit, target=policy.target, author=author, committer=user
+            name, base=commit, target=target, author=people.author, committer=people.committer
         )
-        ref = f"refs/remotes/origin/{policy.target}"
+        ref = f"refs/remotes/origin/{target}"
         await self.workspaces.show_commit(name, ref=ref, commit=task.change.base)
         return workspace
 

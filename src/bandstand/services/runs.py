@@ -23,7 +23,7 @@ from bandstand.ports.hosts import Host, RunState, RunStatus
 from bandstand.ports.workspaces import Workspace, Workspaces
 from bandstand.services.conversation import Conversation, live_run, wanted
 from bandstand.services.fleet import Fleet
-from bandstand.services.launching import Launching, find_profile
+from bandstand.services.launching import Launching, People, find_profile
 from bandstand.services.policies import Policies
 from bandstand.services.proposing import Proposing
 
@@ -80,10 +80,11 @@ class Authors:
         profile = find_profile(await self.policies.profiles(policy), run.agent)
         if state is RunState.ABSENT:
             await self.end_strays(task)
-        workspace = await self._workspace(task, run, policy)
+        people = await self.launching.people(run.agent, policy)
+        workspace = await self._workspace(task, policy, people)
         try:
             if state is RunState.ABSENT:
-                await self.host.start(run.id, await self.launching.launch(profile, workspace, policy))
+                await self.host.start(run.id, await self.launching.launch(profile, workspace, people))
             await self._converse(run, profile, workspace)
         except Refused as refusal:
             await self.host.stop(run.id)
@@ -104,12 +105,10 @@ class Authors:
             if task_of(run) == task.spec.id and run not in known:
                 await self.host.stop(run)
 
-    async def _workspace(self, task: Task, run: Run, policy: Policy) -> Workspace:
+    async def _workspace(self, task: Task, policy: Policy, people: People) -> Workspace:
         base = task.base or await self.proposing.base(self.fleet.state, task, policy)
-        author = await self.launching.author(run.agent, policy)
-        user = await self.launching.repository.user()
         workspace = await self.workspaces.prepare(
-            task.spec.id, base=base, target=policy.target, author=author, committer=user
+            task.spec.id, base=base, target=policy.target, author=people.author, committer=people.committer
         )
         if task.base is None:
             await self.fleet.record(lambda _: [e.WorkspacePrepared(task=task.spec.id, base=base)])

@@ -15,6 +15,8 @@ from bandstand.faults import fault
 from bandstand.ports.git import Signature
 
 DEADLINE_SECONDS = 900.0
+# As many hands as there are cores make a checkout a fifth dearer: it has to be one that takes long.
+_SEVERAL = ("-c", "checkout.workers=0", "-c", "checkout.thresholdForParallelism=10000")
 # Whatever the attributes of a file ask for, it is kept as it is.
 _AS_IT_IS = b"* -text -ident !eol !filter !working-tree-encoding\n"
 
@@ -23,7 +25,8 @@ async def furnish(repository: GitRepository, layout: Layout, facts: Facts) -> No
     """Make all that a workspace has in a folder that is not there yet. Its base must be pinned."""
     layout.folder.mkdir(mode=0o700)
     layout.home.mkdir(mode=0o700)
-    excludes = await repository.git.excludes(at=repository.path) + _read(repository.git_dir / "info" / "exclude")
+    everywhere = await repository.joined.ask("excludes", lambda: repository.git.excludes(at=repository.path))
+    excludes = everywhere + _read(repository.git_dir / "info" / "exclude")
     fault("workspace.furnish.before")
     await _furnish_tree(repository, layout, facts, excludes)
     lent = await furnish_submodules(
@@ -48,7 +51,7 @@ async def _furnish_tree(repository: GitRepository, layout: Layout, facts: Facts,
     create = f"create refs/heads/{branch} {facts.base}\ncreate refs/remotes/origin/{facts.target} {facts.base}\n"
     extra = {"GIT_DIR": str(git_dir)}
     await git.run_plain("update-ref", "--stdin", at=layout.tree, stdin=create.encode(), extra=extra)
-    checkout = git.plain("-c", "checkout.workers=0", "read-tree", "-m", "-u", facts.base, at=layout.tree)
+    checkout = git.plain(*_SEVERAL, "read-tree", "-m", "-u", facts.base, at=layout.tree)
     await expect(checkout, deadline_seconds=DEADLINE_SECONDS)
 
 

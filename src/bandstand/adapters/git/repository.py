@@ -12,6 +12,7 @@ from bandstand.adapters.git import changes, merging
 from bandstand.adapters.git.command import Git, Output, execute, failure
 from bandstand.adapters.git.foreign import foreign
 from bandstand.adapters.git.identity import identify
+from bandstand.adapters.git.joined import Joined
 from bandstand.adapters.git.landing import Landing
 from bandstand.adapters.git.store import Store, configures, object_id
 from bandstand.adapters.git.submodules import submodules
@@ -32,6 +33,7 @@ class GitRepository:
         self._id = id
         self._path = path
         self._landing = Landing(self.store, path)
+        self.joined = Joined()
 
     @classmethod
     async def find(cls, path: Path, *, environment: Mapping[str, str], new_id: Callable[[], str]) -> Self:
@@ -64,7 +66,7 @@ class GitRepository:
 
     async def user(self) -> Signature:
         """Who the user is by git's own settings. Raises `Refused` when git does not know."""
-        who = await self.git.identity(at=self._path)
+        who = await self.joined.ask("user", lambda: self.git.identity(at=self._path))
         if who is None:
             raise Refused(
                 "Git does not know who you are.",
@@ -88,7 +90,7 @@ class GitRepository:
 
     async def tip(self, branch: str) -> CommitId:
         """The commit a branch points to. Raises `Unknown` if there is no such branch or it has no commit."""
-        commit = await self.store.resolve(f"refs/heads/{branch}")
+        commit = await self.joined.ask(("tip", branch), lambda: self.store.resolve(f"refs/heads/{branch}"))
         if commit is None:
             raise Unknown(
                 f"The repository has no branch {branch!r} with a commit.",

@@ -47,7 +47,7 @@ class GitWorkspaces:
         async with self.lock(name):
             if Facts.read(layout.facts) is None:
                 store = self._repository.store
-                await store.require(base)
+                await self._repository.joined.ask(("commit", base), lambda: store.require(base))
                 await self.vault.open()
                 # Before anything borrows from the user's objects, what is borrowed is kept from being pruned.
                 fault("workspace.pin.before")

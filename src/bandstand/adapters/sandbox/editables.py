@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from bandstand.domain.errors import Refused
@@ -30,6 +31,8 @@ _SHIMS = "shims"
 _OF_THE_HOME = ".local"
 # Of the files of a workspace, below the folder of all repositories: id, workspaces, name, tree.
 _DEPTH = 4
+# Hooks that were understood are remembered by their text: it is the same before each command.
+_MOST_HOOKS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,17 +105,12 @@ class _Search:
 
     def look_in(self, packages: Path, root: Path) -> None:
         """Take in what one folder of packages leads to. `root` is the environment, which may lie in a checkout."""
+        # Of thousands of names a handful lead elsewhere, and before every command they are all looked at.
         with os.scandir(packages) as entries:
-            links = [(entry.name, entry.is_symlink()) for entry in entries]
-        for name, is_link in sorted(links):
+            leading = sorted(entry.name for entry in entries if entry.name.endswith(".pth") or entry.is_symlink())
+        for name in leading:
             file = packages / name
-            places: Iterator[tuple[Path, Path | None]] = iter(())
-            if name.endswith(".pth"):
-                places = _places(file)
-            elif is_link:
-                target = Path(os.path.realpath(file))
-                places = iter([(target, target.parent if target.name == name else None)])
-            for place, folder in places:
+            for place, folder in _places(file) if name.endswith(".pth") else _linked(file):
                 self._take(place, folder, said_in=file, root=root)
 
     def _take(self, place: Path, folder: Path | None, *, said_in: Path, root: Path) -> None:
@@ -136,6 +134,12 @@ class _Search:
         return next((top for top in (real, *real.parents) if _shared_git_dir(top / ".git") == self._git_dir), None)
 
 
+def _linked(link: Path) -> Iterator[tuple[Path, Path | None]]:
+    """Where a link leads, with the folder to be searched for it, if it has the name there that it has here."""
+    target = Path(os.path.realpath(link))
+    yield target, target.parent if target.name == link.name else None
+
+
 def _places(file: Path) -> Iterator[tuple[Path, Path | None]]:
     """Where a .pth file leads, each place with the folder to be searched for it, if that would do."""
     for line in _text(file).splitlines():
@@ -148,21 +152,18 @@ def _places(file: Path) -> Iterator[tuple[Path, Path | None]]:
             yield place, place
 
 
-def _hooked(source: str) -> Iterator[tuple[Path, Path | None]]:
+@lru_cache(maxsize=_MOST_HOOKS)
+def _hooked(source: str) -> tuple[tuple[Path, Path | None], ...]:
     """Where an import hook leads: what it maps modules to if it is one that is asked last, else any path it names."""
     try:
         nodes = list(ast.walk(ast.parse(source)))
     except (SyntaxError, ValueError, RecursionError):
-        return
+        return ()
     if "editables.redirector" in source or ("meta_path.append" in source and "meta_path.insert" not in source):
-        for node in nodes:
-            for name, path in _pairs(node):
-                if path.startswith("/"):
-                    yield Path(path), _folder_of(name, Path(path))
-        return
-    for node in nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("/"):
-            yield Path(node.value), None
+        pairs = ((name, Path(path)) for node in nodes for name, path in _pairs(node) if path.startswith("/"))
+        return tuple((path, _folder_of(name, path)) for name, path in pairs)
+    named = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return tuple((Path(path), None) for path in named if path.startswith("/"))
 
 
 def _pairs(node: ast.AST) -> Iterator[tuple[str, str]]:

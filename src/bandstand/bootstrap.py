@@ -7,6 +7,7 @@ import shutil
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +27,7 @@ from bandstand.adapters.git.retiring import destroy
 from bandstand.adapters.git.workspaces import GitWorkspaces
 from bandstand.adapters.hosts.channel import locked
 from bandstand.adapters.hosts.local import LocalHost
-from bandstand.adapters.hosts.stuck import stuck
+from bandstand.adapters.hosts.stuck import held_up, stuck
 from bandstand.adapters.hosts.upkeep import Upkeep
 from bandstand.adapters.hosts.waking import Waking
 from bandstand.adapters.machine import LinuxMachine
@@ -313,12 +314,13 @@ class Bandstand:
             upstreams=upstreams,
         )
         account = self._admission.open(repository.id, state=lambda: fleet.state, host=host)
+        waits, full = account.wait, partial(held_up, root / "runs")
         return Desk(
             repository=repository,
             sandbox=sandbox,
             fleet=fleet,
             commands=Commands(fleet=fleet, environment=environment, landed=performers.landing.landed_before),
-            views=Views(fleet=fleet, repository=repository, host=host, protocol=protocol, waits=account.wait),
+            views=Views(fleet=fleet, repository=repository, host=host, protocol=protocol, waits=waits, held_up=full),
             policies=policies,
             account=account,
             brain=Brain(fleet, perform=performers.perform, account=account, measures=self.measures),

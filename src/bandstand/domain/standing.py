@@ -166,6 +166,12 @@ def ended(*, landed: CommitId | None, reason: str = "") -> Standing:
     return Standing(mark=Mark.STOPPED, words=words, owner=Owner.NOBODY, until=None)
 
 
+def held_up(at: Standing) -> Standing:
+    """Where a task stands whose agent waits, for the disk does not take what it says. Nothing is lost."""
+    words = "its agent waits: there is no room on the disk for what it says; make some, and it goes on"
+    return replace(at, mark=Mark.WAITING, words=words, owner=Owner.HUMAN)
+
+
 def _ours(mark: Mark, words: str, until: datetime) -> Standing:
     return Standing(mark=mark, words=words, owner=Owner.BANDSTAND, until=until)
 

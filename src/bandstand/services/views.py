@@ -16,7 +16,7 @@ from bandstand.domain.merge_queue import landing, queue
 from bandstand.domain.past import PastTask
 from bandstand.domain.review import LineComment
 from bandstand.domain.run import Part, run_id
-from bandstand.domain.standing import Mark, Owner, ended, standing
+from bandstand.domain.standing import Mark, Owner, ended, held_up, standing
 from bandstand.domain.state import State, Task
 from bandstand.ports.agents import AgentProtocol
 from bandstand.ports.git import Repository
@@ -26,6 +26,12 @@ from bandstand.services.transcripts import TaskTranscript
 
 RECENT = 20
 """How many tasks that are over are listed beside those that are not."""
+
+
+def _none_of(runs: Collection[RunId]) -> frozenset[RunId]:
+    """No run waits for room."""
+    return frozenset()
+
 
 _RANK = {kind: rank for rank, kind in enumerate(AskKind)}
 
@@ -120,13 +126,17 @@ class TaskView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Views:
-    """The questions of one repository. `waits` tells what a start waits for."""
+    """The questions of one repository.
+
+    `waits` tells what a start waits for, `held_up` which of some runs wait for room on the disk.
+    """
 
     fleet: Fleet
     repository: Repository
     host: Host
     protocol: AgentProtocol
     waits: Callable[[], Wait] = Wait
+    held_up: Callable[[Collection[RunId]], frozenset[RunId]] = _none_of
 
     async def list_tasks(self, named: Collection[TaskId] = (), *, past: int = RECENT) -> FleetView:
         """Every task but those that were over before the last `past` ones were; or those named. Raises `Unknown`.
@@ -150,8 +160,7 @@ class Views:
 
     async def _recent(self, past: int) -> tuple[TaskRow, ...]:
         gone = await self._gone(lambda _: past, only=lambda _: ())
-        state, waits = self.fleet.state, self.waits()
-        return (*(_past_row(one) for one in gone), *(_row(state, task, waits) for task in state.tasks.values()))
+        return (*(_past_row(one) for one in gone), *self._live_rows(self.fleet.state.tasks.values()))
 
     async def rows(self, tasks: Collection[TaskId]) -> tuple[TaskRow, ...]:
         """The rows of some tasks, over or not; those that never were are left out."""
@@ -160,11 +169,17 @@ class Views:
             return [name for name in tasks if name in state.past]
 
         gone = await self._gone(lambda state: len(over(state)), only=over)
-        state, waits = self.fleet.state, self.waits()
+        state = self.fleet.state
         return (
             *(_past_row(one) for one in gone),
-            *(_row(state, state.tasks[name], waits) for name in tasks if name in state.tasks),
+            *self._live_rows([state.tasks[name] for name in tasks if name in state.tasks]),
         )
+
+    def _live_rows(self, tasks: Collection[Task]) -> list[TaskRow]:
+        """The rows of tasks that are in the state now."""
+        state, waits = self.fleet.state, self.waits()
+        full = self.held_up([run.id for task in tasks for run in (task.run, task.review_run) if run is not None])
+        return [_row(state, task, waits, full) for task in tasks]
 
     async def _gone(
         self, limit: Callable[[State], int], *, only: Callable[[State], Sequence[TaskId]]
@@ -182,7 +197,7 @@ class Views:
     async def show_task(self, task_id: TaskId) -> TaskView:
         """One task with its change and the evidence for it. Raises `Unknown`."""
         task = await self._task(task_id)
-        return _task_view(self.fleet.state, task, self.waits())
+        return _task_view(self.fleet.state, task, self._live_rows([task])[0])
 
     async def _task(self, task_id: TaskId) -> Task:
         task = await self.fleet.task(task_id)
@@ -198,7 +213,7 @@ class Views:
         return QueueView(
             target=state.policy.target if state.policy is not None else "",
             landing=first is not None,
-            entries=tuple(_row(state, task, self.waits()) for task in entries),
+            entries=tuple(self._live_rows(entries)),
         )
 
     def list_asks(self) -> tuple[Ask, ...]:
@@ -208,7 +223,7 @@ class Views:
     async def look(self, task_id: TaskId) -> tuple[TaskView, str]:
         """A task and the patch of exactly the change that it is shown with. Raises what `diff` does."""
         task = await self._task(task_id)
-        return _task_view(self.fleet.state, task, self.waits()), await self._patch(task)
+        return _task_view(self.fleet.state, task, self._live_rows([task])[0]), await self._patch(task)
 
     async def diff(self, task_id: TaskId) -> str:
         """A task's change as a patch: what landed, if it has. Raises `Unknown`, and `Refused` if there is none yet."""
@@ -244,8 +259,10 @@ def _walled(state: State) -> bool:
     return state.sandbox != "none"
 
 
-def _row(state: State, task: Task, waits: Wait) -> TaskRow:
+def _row(state: State, task: Task, waits: Wait, full: frozenset[RunId]) -> TaskRow:
     at = standing(state, task, waits=waits)
+    if at.owner is Owner.AGENT and any(run is not None and run.id in full for run in (task.run, task.review_run)):
+        at = held_up(at)
     change = task.change
     return TaskRow(
         id=task.spec.id,
@@ -285,12 +302,12 @@ def _past_row(task: PastTask) -> TaskRow:
     )
 
 
-def _task_view(state: State, task: Task, waits: Wait) -> TaskView:
+def _task_view(state: State, task: Task, row: TaskRow) -> TaskView:
     head = task.change.head if task.change is not None else ""
     policy = state.policy
     commit = getattr(task.stage, "commit", None) if task.ended else None
     return TaskView(
-        row=_row(state, task, waits),
+        row=row,
         walled=_walled(state),
         goal=task.spec.goal,
         acceptance=task.spec.acceptance,

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from bandstand.domain.errors import Unavailable
+
 
 @contextmanager
 def neutral_git_dir(objects: Path, *, settings: str, shallow: bytes, attributes: bytes) -> Iterator[Mapping[str, str]]:
     """The environment that lets git work on `objects` like that. `settings` is a git configuration file."""
-    folder = Path(tempfile.mkdtemp(prefix="bandstand-git-"))
+    folder = Path(tempfile.mkdtemp(prefix="bandstand-git-", dir=_temporary()))
     try:
         fill(folder, settings=settings, shallow=shallow)
         (folder / "info" / "attributes").write_bytes(attributes)
@@ -37,3 +39,14 @@ def _drop(folder: Path) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     folder.rmdir()
+
+
+def _temporary() -> str:
+    """The folder for temporary files. Raises `Unavailable` if none takes any."""
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        raise Unavailable(
+            "There is no room for temporary files, neither in TMPDIR nor in /tmp.",
+            hint="Make room there, and it goes on: df -h /tmp",
+        ) from None

@@ -43,7 +43,7 @@ from bandstand.config.places import Places
 from bandstand.config.settings import retention, user_settings
 from bandstand.config.stops import StopNote
 from bandstand.domain.admission import MEGABYTE, Capacity
-from bandstand.domain.errors import BandstandError, Refused
+from bandstand.domain.errors import BandstandError
 from bandstand.domain.ids import AgentName, RepositoryId
 from bandstand.domain.policy import Push
 from bandstand.domain.redaction import Redaction
@@ -54,8 +54,9 @@ from bandstand.services.admission import Admission
 from bandstand.services.broadcast import Broadcast
 from bandstand.services.checkpoints import Checkpointing
 from bandstand.services.commands import Commands
-from bandstand.services.desk import Desk, Going
-from bandstand.services.fleet import Fleet
+from bandstand.services.desk import Desk
+from bandstand.services.desks import Desks
+from bandstand.services.fleet import Fleet, Hearing
 from bandstand.services.fleets import Fleets
 from bandstand.services.housekeeping import Housekeeping
 from bandstand.services.launching import Launching
@@ -105,99 +106,64 @@ class Bandstand:
             repository=self.repository,
             alive=lambda one: LocalHost(self._root(one) / "runs", sys.executable).live(),
         )
-        self._going: dict[RepositoryId, Going] = {}
-        self._lock = asyncio.Lock()
+        self._desks = Desks(
+            log=self._log,
+            find=self.repository,
+            fleet=self._fleet,
+            compose=self._compose,
+            shut=self._admission.close,
+            heard=self.broadcast.hear,
+        )
 
     async def start(self) -> None:
-        """Open the log, and take up every repository that has something going on. Raises what the log raises.
-
-        None of them begins before the ledger knows what all of them hold.
-        """
+        """Open the log, and take up every repository that has something going on. Raises what the log raises."""
         self.places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self._log.open()
         with contextlib.suppress(BandstandError):  # whoever needs that fact will tell
             for fact in await self._log.read_all(after=await self._log.latest() - 1):
                 self._clock.not_before(fact.at)
         await self.fleets.heed_stop()
-        desks = [await self._left_at_work(repository) for repository in await self._log.repositories()]
-        for desk in desks:
-            if desk is not None:
-                self._begin(desk)
+        await self._desks.take_up()
         self.look()
 
     def look(self) -> None:
         """From time to time: keep what the clock shows, which catches up with the time of day if nothing goes on."""
-        if not any(going.desk.live for going in self._going.values()):
+        if not any(desk.live for desk in self.desks()):
             self._clock.catch_up()
         with contextlib.suppress(OSError):  # the state may be gone, or the disk full: then time counts by the wall
             self._clock.reading().save(self.places.clock)
 
     async def stop(self) -> None:
         """Let go of everything, once what takes moments is done. Agents go on, and the next start finds them again."""
-        await asyncio.gather(*(going.desk.brain.drain(seconds=DRAIN_SECONDS) for going in self._going.values()))
-        for going in self._going.values():
-            going.brain.cancel()
-        await asyncio.gather(*(going.brain for going in self._going.values()), return_exceptions=True)
+        await self._desks.stop(drain_seconds=DRAIN_SECONDS)
         self.look()
-        self._going.clear()
         await self._admission.stop()
         await self._log.close()
 
     async def desk(self, path: Path) -> Desk:
-        """The desk of the repository that a folder is in. Raises `Refused` if it is in none."""
-        repository = await self.repository(path)
-        async with self._lock:
-            going = self._going.get(repository.id)
-            if going is not None and not going.desk.repository.path.exists():
-                await self._let_go(going)  # it was moved, or the linked worktree that it was found in is gone
-            if repository.id not in self._going:
-                self._begin(await self._open(repository))
-            return self._going[repository.id].desk
+        """The desk of the repository that a folder is in. Raises `Refused` if it is in none, `Broken` if what is known
+        of it cannot be read.
+        """
+        return await self._desks.at(path)
 
     async def reseat(self, desk: Desk, order: Callable[[], Awaitable[T]]) -> T:
-        """Have an order carried out that changes the sandbox. Nothing begins there before the desk is made anew.
-
-        It is made anew whatever becomes of the order, also if whoever gave it has gone meanwhile.
-        """
-        async with self._lock:
-            await self._let_go(self._going[desk.repository.id])
-            try:
-                return await order()
-            finally:
-                await desk.fleet.open()  # what is being written is in the log behind this
-                self._begin(await self._open(await self.repository(desk.repository.path)))
+        """Have an order carried out that changes the sandbox. Nothing begins there before the desk is made anew."""
+        return await self._desks.reseat(desk, order)
 
     async def forget(self, desk: Desk) -> None:
         """Let go of a repository and remove journals, checkpoints and outputs of it; its facts stay in the log.
 
         Raises `Refused` while any task of it lives or has a workspace.
         """
-        going_on = Refused("Tasks are still going on there.", hint="Cancel them first: band cancel TASK")
-        if desk.live:
-            raise going_on
-        async with self._lock:
-            if (going := self._going.get(desk.repository.id)) is not None:
-                await self._let_go(going)
-            # Once more: what was ordered a moment ago counts, and now nothing begins any more.
-            fleet = Fleet(desk.repository.id, log=self._log, clock=self._clock)
-            await fleet.open()
-            if fleet.state.tasks:
-                self._begin(await self._open(await self.repository(desk.repository.path)))
-                raise going_on
-            await asyncio.to_thread(shutil.rmtree, self._root(desk.repository.id), ignore_errors=True)
-
-    async def _let_go(self, going: Going) -> None:
-        del self._going[going.desk.repository.id]
-        going.brain.cancel()
-        await asyncio.gather(going.brain, return_exceptions=True)
-        self._admission.close(going.desk.account)
+        root = self._root(desk.repository.id)
+        await self._desks.forget(desk, lambda: asyncio.to_thread(shutil.rmtree, root, ignore_errors=True))
 
     def _root(self, repository: RepositoryId) -> Path:
         return self.places.state / "repositories" / repository
 
     def desks(self) -> tuple[Desk, ...]:
         """The desks that are open."""
-        return tuple(going.desk for going in self._going.values())
+        return self._desks.all()
 
     def settings(self) -> UserSettings:
         """The user's own settings as they stand in their file now. Raises `Refused` with the line of a mistake."""
@@ -260,27 +226,8 @@ class Bandstand:
             unless=self.places.down,
         )
 
-    async def _left_at_work(self, repository_id: RepositoryId) -> Desk | None:
-        """The desk of a repository that was left with work to do. One that has gone is left alone."""
-        fleet = Fleet(repository_id, log=self._log, clock=self._clock)
-        await fleet.open()
-        if not fleet.state.tasks:
-            return None
-        with contextlib.suppress(BandstandError, OSError):
-            repository = await self.repository(Path(fleet.state.path))
-            if repository.id == repository_id:
-                return await self._open(repository)
-        return None
-
-    async def _open(self, repository: GitRepository) -> Desk:
-        heard, measures = self.broadcast.hear, self.measures
-        fleet = Fleet(repository.id, log=self._log, clock=self._clock, heard=heard, measures=measures)
-        await fleet.open()
-        return self._compose(repository, fleet)
-
-    def _begin(self, desk: Desk) -> None:
-        brain = asyncio.create_task(desk.brain.run(), name=f"brain {desk.repository.id}")
-        self._going[desk.repository.id] = Going(desk=desk, brain=brain)
+    def _fleet(self, name: RepositoryId, heard: Hearing) -> Fleet:
+        return Fleet(name, log=self._log, clock=self._clock, heard=heard, measures=self.measures)
 
     def _compose(self, repository: GitRepository, fleet: Fleet) -> Desk:
         """Wire up one repository."""

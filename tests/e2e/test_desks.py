@@ -1,6 +1,7 @@
 """Desks that are made anew or closed while orders come: nothing begins in between, and nothing that lives goes."""
 
 import asyncio
+import itertools
 import os
 from pathlib import Path
 
@@ -8,12 +9,16 @@ import pytest
 
 from bandstand.bootstrap import Bandstand
 from bandstand.config.places import Places
+from bandstand.domain import events as e
 from bandstand.domain.agent import AgentProfile
-from bandstand.domain.errors import Refused
-from bandstand.domain.ids import AgentName, TaskId
+from bandstand.domain.errors import Broken, Refused
+from bandstand.domain.ids import AgentName, RepositoryId, TaskId
 from bandstand.domain.policy import Policy
+from bandstand.domain.state import State
 from bandstand.domain.task import TaskSpec
 from bandstand.services.commands import Submission
+from bandstand.services.desk import Desk
+from tests.e2e.unreadable import make_unreadable
 from tests.real_git import Folder
 
 
@@ -97,3 +102,95 @@ def test_what_was_ordered_meanwhile_keeps_a_repository_from_being_forgotten(tmp_
             await band.stop()
 
     asyncio.run(story())
+
+
+def begun(state: State) -> bool:
+    """Whether an agent of the task was started."""
+    return TaskId("one") in state.tasks and state.tasks[TaskId("one")].runs > 0
+
+
+async def without_walls(desk: Desk) -> None:
+    """Somebody chooses that for a repository."""
+    await desk.fleet.record(lambda _: [e.SandboxChosen(name="none", by="ada")])
+
+
+@pytest.mark.parametrize("ending", ["reseat", "forget"])
+def test_an_order_at_a_desk_that_is_gone_begins_all_the_same(ending: str, tmp_path: Path) -> None:
+    """It was given while the desk was made anew, or closed: whoever gave it need not give another one."""
+    user = Folder.init(tmp_path / "user", {"a.txt": "a\n"})
+
+    async def story() -> None:
+        band = Bandstand(places(tmp_path), {"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+        await band.start()
+        try:
+            held = await band.desk(user.path)
+            if ending == "reseat":
+                await band.reseat(held, lambda: without_walls(held))
+                (desk,) = band.desks()
+                assert desk is not held
+            else:
+                await band.forget(held)
+                assert band.desks() == ()
+            assert await held.commands.submit(submission(user.path)) == (TaskId("one"),)
+            async with asyncio.timeout(20):
+                for _ in itertools.count():
+                    if desks := band.desks():
+                        break
+                    await asyncio.sleep(0.01)
+                assert begun(await desks[0].fleet.until(begun))
+        finally:
+            await band.stop()
+
+    asyncio.run(story())
+
+
+def test_a_repository_that_cannot_be_read_holds_up_no_other_one(tmp_path: Path) -> None:
+    """It is said what is wrong with it, orders for it are refused, and nothing of it is taken up or taken away."""
+    folders = [Folder.init(tmp_path / name, {"a.txt": "a\n"}) for name in ("lost", "kept")]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+
+    async def before() -> RepositoryId:
+        band = Bandstand(places(tmp_path), environment)
+        await band.start()
+        try:
+            desks = [await band.desk(one.path) for one in folders]
+            for desk in desks:
+                await without_walls(desk)
+            for one in folders:
+                desk = await band.desk(one.path)
+                await desk.commands.submit(submission(one.path))
+                async with asyncio.timeout(20):
+                    await desk.fleet.until(begun)
+            return desks[0].repository.id
+        finally:
+            await band.stop()
+
+    async def behind(lost: RepositoryId) -> None:
+        band = Bandstand(places(tmp_path), environment)
+        await band.start()
+        try:
+            assert [desk.repository.path.name for desk in band.desks()] == ["kept"]
+            with pytest.raises(Broken, match="cannot be read, so nothing goes on there") as raised:
+                await band.desk(folders[0].path)
+            assert "Everything that is kept of it stays" in raised.value.hint
+            with pytest.raises(Broken, match="cannot be read"):
+                await band.repositories.desk(lost)
+            troubles = {view.id: view.trouble for view in await band.repositories.all()}
+            assert "cannot be read" in troubles.pop(lost)
+            assert list(troubles.values()) == [""]
+            assert await band.abandoned.find() == ()
+            with pytest.raises(Broken, match="cannot be read"):
+                await band.fleets.stop_all(by="ada")
+            assert all(task.paused for task in band.desks()[0].fleet.state.tasks.values())
+            assert band.capacity().slots > 0, "the others may begin again"
+            with pytest.raises(Broken, match="cannot be read"):
+                await band.fleets.resume_all(by="ada")
+            assert not any(task.paused for task in band.desks()[0].fleet.state.tasks.values())
+        finally:
+            await band.stop()
+
+    lost = asyncio.run(before())
+    make_unreadable(places(tmp_path).database, lost)
+    kept = sorted((tmp_path / "state" / "repositories" / lost).rglob("*"))
+    asyncio.run(behind(lost))
+    assert sorted((tmp_path / "state" / "repositories" / lost).rglob("*")) == kept

@@ -24,10 +24,13 @@ class Abandoned:
     alive: Callable[[RepositoryId], Awaitable[Collection[RunId]]]
 
     async def find(self) -> tuple[Remnant, ...]:
-        """Every repository that is gone from its place and of which something is kept."""
+        """Every repository that is gone from its place and of which something is kept.
+
+        One of which nobody can tell where it was is none of these.
+        """
         found = []
         for one in await self.repositories.all():
-            size = None if one.open else await self.folders.size(one.id)
+            size = None if one.open or not one.path else await self.folders.size(one.id)
             if size is not None and not await self._is_there(one.id, Path(one.path)):
                 held = await self.folders.holds(one.id)
                 why = f"it is no longer at {one.path}" + (f"; kept of it: {_some(held)}" if held else "")

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bandstand.domain.errors import Unknown
+from bandstand.domain.errors import Broken, Unknown
 from bandstand.domain.ids import RepositoryId
 from bandstand.ports.clock import Clock
 from bandstand.ports.log import EventLog
@@ -16,7 +16,8 @@ from bandstand.services.fleet import Fleet
 class RepositoryView:
     """One repository in a list. `live` tasks have not ended; `trouble` says why nothing goes on, and is mostly empty.
 
-    Of one that is not `open` nothing is known but its path: no task of it is live.
+    Of one that is not `open` nothing is known but its path: no task of it is live. If not even that can be read, what
+    is known of it cannot be, which `trouble` says.
     """
 
     id: RepositoryId
@@ -52,7 +53,7 @@ class Repositories:
         found = {desk.repository.id: view(desk) for desk in self._desks()}
         for name in await self._log.repositories():
             if name not in found:
-                found[name] = RepositoryView(id=name, path=await self._path(name), open=False)
+                found[name] = await self._closed(name)
         return tuple(found.values())
 
     async def at(self, path: Path) -> Desk:
@@ -75,12 +76,30 @@ class Repositories:
             raise Unknown(f"Another repository is at {path} now.", hint="POST its new path to /api/v1/repositories.")
         return desk
 
+    async def _closed(self, name: RepositoryId) -> RepositoryView:
+        try:
+            return RepositoryView(id=name, path=await self._path(name), open=False)
+        except Broken as error:
+            return RepositoryView(id=name, path="", open=False, trouble=f"{error} {error.hint}".strip())
+
     async def _path(self, name: RepositoryId) -> str:
         if name not in self._paths:
             fleet = Fleet(name, log=self._log, clock=self._clock)
-            await fleet.open()
+            try:
+                await fleet.open()
+            except Broken as error:
+                raise unreadable(error) from error
             self._paths[name] = fleet.state.path
         return self._paths[name]
+
+
+def unreadable(error: Broken) -> Broken:
+    """What is said of a repository whose facts cannot be read."""
+    stays = "Everything that is kept of it stays, its agents are left alone, and other repositories go on."
+    return Broken(
+        f"What is known of this repository cannot be read, so nothing goes on there. {error}",
+        hint=f"{error.hint} {stays}".strip(),
+    )
 
 
 def view(desk: Desk) -> RepositoryView:

@@ -67,6 +67,7 @@ async def examine(where: Places) -> list[Finding]:
         *_stuck(where),
         *_log(where),
         _daemon(where),
+        *_troubled(),
     ]
 
 
@@ -189,3 +190,15 @@ def _daemon(where: Places) -> Finding:
         what = f"daemon: process {said['pid']} makes way for a new one at the next command. {said['outlived']}"
         return Finding(level="note", what=what)
     return Finding(level="ok", what=f"daemon: running, process {said['pid']}, log {where.daemon_log}")
+
+
+def _troubled() -> list[Finding]:
+    """The repositories in which nothing goes on. Only a daemon that is running, and is to stay, is asked."""
+    try:
+        troubles = [] if client().call("hello").get("outlived") else client().call("troubles")
+    except BandstandError:
+        return []  # what there is to say of the daemon is said
+    return [
+        Finding(level="missing", what=f"Nothing goes on in repository {one['repository']}.", cure=one["words"])
+        for one in troubles
+    ]

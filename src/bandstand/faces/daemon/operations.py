@@ -158,6 +158,12 @@ async def resume_all(band: Bandstand, args: Args) -> Json:
     return {"repositories": plain(await band.fleets.resume_all(by=_by(args)))}
 
 
+async def troubles(band: Bandstand, _args: Args) -> Json:
+    """The repositories in which nothing goes on, and why."""
+    views = await band.repositories.all()
+    return [{"repository": one.path or one.id, "words": one.trouble} for one in views if one.trouble]
+
+
 async def forget(band: Bandstand, args: Args) -> Json:
     """Let go of a repository, and remove what is kept of it outside of it. Refused while anything goes on in it.
 
@@ -264,6 +270,7 @@ ANSWERING: Mapping[str, Answering] = {
     "queue": queue,
     "stop_all": stop_all,
     "resume_all": resume_all,
+    "troubles": troubles,
     "forget": forget,
     "remains": _at_desk(keeping.find),
     "collect": _at_desk(keeping.collect),

@@ -36,6 +36,8 @@ from bandstand.services.fleet import Fleet
 REHEARSAL = "rehearsal"
 """The agent that plays a written score. It comes with an order, not with the settings."""
 
+_MOST_TOUCHED = 16
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
@@ -59,6 +61,7 @@ class Policies:
     user: Callable[[], UserSettings]
     which: Callable[[str], str | None]
     _seen: dict[str, "_Seen"] = field(default_factory=dict)
+    _touched: dict[tuple[str, Change], tuple[str, ...]] = field(default_factory=dict)
 
     async def current(self, target: str) -> Policy:
         """The rules at the tip of a target branch, checks detected where the settings name none.
@@ -130,6 +133,15 @@ class Policies:
 
         Rules are those of its base, not its own.
         """
+        key = (policy.digest, change)
+        if key not in self._touched:
+            # It follows from commits, which do not change, and is asked when a turn ends and when its checks do.
+            while len(self._touched) >= _MOST_TOUCHED:
+                self._touched.pop(next(iter(self._touched)))
+            self._touched[key] = await self._find_touched(policy, change)
+        return self._touched[key]
+
+    async def _find_touched(self, policy: Policy, change: Change) -> tuple[str, ...]:
         commands = [check.command for check in policy.checks]
         before, after = [
             (await self._contents(commit, await self.repository.files(commit), change.paths, commands)).get

@@ -13,13 +13,15 @@ async def change_between(store: Store, *, base: CommitId, head: CommitId) -> Cha
     """What lies between the merge base of both and `head`. A renamed file is listed under both its names."""
     start = await _start(store, base, head)
     files = await files_between(store, old=start, new=head)
-    count = await store.run("rev-list", "--count", head, f"^{base}")
+    begins = None if store.shallow() else store.loose(head)
+    alone = begins is not None and begins.parents == (base,)
+    count = 1 if alone else int((await store.run("rev-list", "--count", head, f"^{base}")).text)
     return Change(
         base=start,
         head=head,
         tree=await store.tree(head),
         files=files,
-        commits=int(count.text),
+        commits=count,
     )
 
 
@@ -43,6 +45,9 @@ async def patch_of_trees(store: Store, *, old: str, new: str) -> str:
 async def _start(store: Store, base: CommitId, head: CommitId) -> CommitId:
     """The best common ancestor; `base` itself when the histories are strangers."""
     await store.require(base, head)
+    begins = None if store.shallow() else store.loose(head)
+    if begins is not None and base in begins.parents:
+        return base
     said = await store.run("merge-base", base, head, ok=(0, 1))
     return CommitId(said.text) if said.code == 0 else base
 

@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from bandstand.adapters.git import loose
 from bandstand.adapters.git.checkout import Checkout, CheckoutMove, Entry, Mark, PathChange
 from bandstand.adapters.git.store import Store
 from bandstand.domain.errors import BandstandError, Refused, Unavailable
@@ -93,6 +94,9 @@ class Landing:
                 move.let_go()
 
     async def _require_a_real_branch(self, branch: str) -> None:
+        ref, git_dir = f"refs/heads/{branch}", self._store.git_dir
+        if loose.ref(git_dir, ref) is not None or loose.is_absent(git_dir, ref):
+            return
         alias = await self._store.run("symbolic-ref", "--quiet", f"refs/heads/{branch}", ok=(0, 1, 128))
         if alias.code == 0:
             raise Refused(f"Branch {branch} is another name of {alias.text}.", hint="Name that branch.")

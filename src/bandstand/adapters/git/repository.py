@@ -21,6 +21,8 @@ from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import CommitId, RepositoryId, TreeId
 from bandstand.ports.git import Conflicted, Merged, MergeOrder, Signature, TargetMoved
 
+_FEW_COMMITS, _MANY_PATHS = 8, 5_000
+
 
 class GitRepository:
     """The user's repository. Use `find` to make one."""
@@ -34,6 +36,7 @@ class GitRepository:
         self._path = path
         self._landing = Landing(self.store, path)
         self.joined = Joined()
+        self._paths: dict[CommitId, tuple[str, ...]] = {}
 
     @classmethod
     async def find(cls, path: Path, *, environment: Mapping[str, str], new_id: Callable[[], str]) -> Self:
@@ -118,8 +121,16 @@ class GitRepository:
 
     async def files(self, commit: CommitId) -> tuple[str, ...]:
         """The paths of a commit, sorted."""
-        said = await _listed(self.store, commit, "-r", "-z", "--name-only", "--full-tree", commit)
-        return tuple(sorted(said.names))
+        known = self._paths.get(commit)
+        if known is None:
+            said = await _listed(self.store, commit, "-r", "-z", "--name-only", "--full-tree", commit)
+            known = tuple(sorted(said.names))
+            if len(known) <= _MANY_PATHS:
+                self._paths[commit] = known
+            # What lands is asked about as a change, as a candidate, as the tip, and as what others begin with.
+            while len(self._paths) > _FEW_COMMITS:
+                self._paths.pop(next(iter(self._paths)))
+        return known
 
     async def absent(self, commit: CommitId) -> tuple[str, ...]:
         """The submodules of a commit that are not on this machine: whoever works on it finds empty folders there."""
@@ -241,11 +252,26 @@ async def _require_commits(git: Git, git_dir: Path) -> None:
 
 
 async def _is_in(store: Store, tip: CommitId, commit: CommitId) -> bool:
+    known = _is_near(store, tip, commit)
+    if known is not None:
+        return known
     argv = ("merge-base", "--is-ancestor", object_id(commit), tip)
     said = await store.run(*argv, ok=(0, 1, 128))
     if said.code == 128 and await store.holds(commit):
         raise failure(store.command(*argv), said)
     return said.code == 0
+
+
+def _is_near(store: Store, tip: CommitId, commit: CommitId) -> bool | None:
+    """Whether a history holds a commit, where one of both begins with the other: so it mostly is. `None` elsewhere."""
+    if store.shallow():
+        return None
+    here, there = store.loose(tip), store.loose(commit)
+    if here is None or there is None:
+        return None
+    if tip == commit or commit in here.parents:
+        return True
+    return False if tip in there.parents else None
 
 
 def _resolved(path: str) -> Path:

@@ -117,6 +117,8 @@ class Retirement:
         published = await store.resolve(f"refs/heads/band/{facts.name}")
         if published is None or not await store.holds(last.head) or await store.tree(published) != last.tree:
             return False
+        if last.head == published:
+            return True
         said = await store.run("merge-base", "--is-ancestor", last.head, published, ok=(0, 1))
         return said.code == 0
 
@@ -150,6 +152,9 @@ class Retirement:
     async def _tips(self, commits: set[CommitId], last: Checkpoint, facts: Facts) -> tuple[CommitId, ...]:
         """Those commits that hold something of their own, and that none of them nor `last` nor the user's reach."""
         store, known = self._vault.store, [last.head, *await self._snapshots.known(facts)]
+        commits = commits - {*known}
+        if not commits:
+            return ()
         stdin = "".join([*(f"{one}\n" for one in commits), *(f"^{one}\n" for one in known)]).encode()
         said = await store.run("rev-list", "--parents", "--stdin", stdin=stdin)
         behind = {line.split(" ")[0]: line.split(" ")[1:] for line in said.text.splitlines()}

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from bandstand.adapters.git import alternates
+from bandstand.adapters.git import alternates, loose
 from bandstand.adapters.git.command import Git, Output, expect, silenced
+from bandstand.adapters.git.loose import LooseCommit
 from bandstand.domain.errors import Broken, Refused, Unknown
 from bandstand.domain.ids import CommitId, TreeId
 from bandstand.ports.git import Signature
@@ -47,7 +48,7 @@ class Store:
     def __init__(self, git: Git, git_dir: Path, *, ours: bool = False) -> None:
         self.git = git
         self.git_dir = git_dir
-        self._ours = ours
+        self.ours = ours
 
     def objects(self) -> tuple[Path, ...]:
         """Its object store and those that it borrows from."""
@@ -75,12 +76,17 @@ class Store:
 
     async def holds(self, commit: CommitId) -> bool:
         """Whether the commit itself is here. Its history is another question, see `complete`."""
-        return (await self._kinds(object_id(commit)))[0][1] == "commit"
+        return self.loose(commit) is not None or (await self._kinds(object_id(commit)))[0][1] == "commit"
+
+    def loose(self, commit: CommitId) -> LooseCommit | None:
+        """What a commit says, if it has a file of its own. Raises `Unknown` for what is no id."""
+        return loose.commit(self.objects(), object_id(commit))
 
     async def require(self, *commits: CommitId) -> None:
         """Return if all these commits are here. Raises `Unknown` for the first that is not."""
-        kinds = await self._kinds(*map(object_id, commits))
-        for commit, (_, kind) in zip(commits, kinds, strict=True):
+        asked = [commit for commit in dict.fromkeys(commits) if self.loose(commit) is None]
+        kinds = await self._kinds(*asked) if asked else []
+        for commit, (_, kind) in zip(asked, kinds, strict=True):
             if kind != "commit":
                 raise Unknown(f"The repository has no commit {commit}.")
 
@@ -99,6 +105,9 @@ class Store:
 
     async def tree(self, commit: CommitId) -> TreeId:
         """The tree of a commit. Raises `Unknown` if it is not here."""
+        there = self.loose(commit)
+        if there is not None and loose.has_tree(self.objects(), there.tree):
+            return there.tree
         (_, kind), (tree, whole) = await self._kinds(object_id(commit), f"{commit}^{{tree}}")
         if kind != "commit":
             raise Unknown(f"The repository has no commit {commit}.")
@@ -108,6 +117,8 @@ class Store:
 
     async def differences(self, old: str, new: str) -> dict[str, str]:
         """The paths in which two trees differ, sorted, each with mode and blob of the new one; "" for none."""
+        if old == new:
+            return {}
         said = await self.run("diff-tree", "-r", "-z", "--raw", "--no-renames", "--end-of-options", old, new)
         told = dict(zip(said.names[1::2], said.names[::2], strict=True))
         return {path: "" if told[path].endswith(" D") else _content(told[path]) for path in sorted(told)}
@@ -130,11 +141,19 @@ class Store:
 
     async def resolve(self, ref: str) -> CommitId | None:
         """The commit that a full ref name stands for."""
+        there = loose.ref(self.git_dir, ref)
+        if there is not None and self.loose(there) is not None:
+            return there
+        if loose.is_absent(self.git_dir, ref):
+            return None
         said = await self.run("show-ref", "--verify", "--hash", ref, ok=(0, 1, 128))
         return CommitId(said.text) if said.code == 0 else None
 
     async def refs(self, *prefixes: str) -> dict[str, CommitId]:
-        """The refs below the prefixes, each of which ends with a slash."""
+        """The refs below the prefixes, each of which ends with a slash, or is the full name of one ref."""
+        there = loose.refs(self.git_dir, prefixes)
+        if there is not None:
+            return there
         said = await self.run("for-each-ref", "--format=%(objectname) %(refname)", *prefixes)
         pairs = (line.split(" ", 1) for line in said.text.splitlines())
         return {name: CommitId(commit) for commit, name in pairs}
@@ -145,7 +164,7 @@ class Store:
         """Have a ref point to a commit; with `old`, only if it still points there."""
         expected = () if old is None else (object_id(old),)
         argv = ("update-ref", "--no-deref", "-m", f"bandstand: {why}", ref, object_id(to), *expected)
-        await self.run(*await self._silenced(), *argv, pass_fds=pass_fds)
+        await self.run(*await _silenced(self), *argv, pass_fds=pass_fds)
 
     async def create(self, ref: str, to: CommitId, *, why: str, pass_fds: tuple[int, ...] = ()) -> None:
         """Have a ref that is not there yet point to a commit."""
@@ -155,20 +174,21 @@ class Store:
         """Have several refs point to commits: all of them or none."""
         stdin = "".join(f"update {ref}\0{object_id(commit)}\0\0" for ref, commit in refs.items()).encode()
         argv = ("update-ref", "--no-deref", "-m", f"bandstand: {why}", "-z", "--stdin")
-        await self.run(*await self._silenced(), *argv, stdin=stdin)
+        await self.run(*await _silenced(self), *argv, stdin=stdin)
 
     async def drop(self, *refs: str) -> None:
         """Remove refs. Those that are not there are no trouble."""
         stdin = "".join(f"delete {ref}\0\0" for ref in refs).encode()
         if refs:
-            await self.run(*await self._silenced(), "update-ref", "--no-deref", "-z", "--stdin", stdin=stdin)
+            await self.run(*await _silenced(self), "update-ref", "--no-deref", "-z", "--stdin", stdin=stdin)
 
     async def drop_at(self, ref: str, old: CommitId) -> None:
         """Remove a ref that points to `old`. Raises what git's refusal means if it points elsewhere now."""
-        await self.run(*await self._silenced(), "update-ref", "--no-deref", "-d", ref, object_id(old))
+        await self.run(*await _silenced(self), "update-ref", "--no-deref", "-d", ref, object_id(old))
 
-    async def _silenced(self) -> tuple[str, ...]:
-        return () if self._ours or not configures(self.git_dir, b"hook") else await silenced(self.command("config"))
+
+async def _silenced(store: Store) -> tuple[str, ...]:
+    return () if store.ours or not configures(store.git_dir, b"hook") else await silenced(store.command("config"))
 
 
 def configures(git_dir: Path, word: bytes) -> bool:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from bandstand.adapters.git.alternates import lines
 from bandstand.adapters.git.command import TooMuch, expect, failure, pipe
+from bandstand.adapters.git.loose import LooseCommit
 from bandstand.adapters.git.neutral import fill
 from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.store import BANDSTAND, NewCommit, Store
@@ -37,7 +38,7 @@ YOUNG_SECONDS = 24 * 3600.0
 """So long an object that no ref names stays, for somebody may be about to name it."""
 
 _TOO_LARGE = "pack exceeds maximum allowed size"
-_COMMIT_FORMAT = "%(objectname) %(tree) %(committerdate:iso-strict) %(refname)"
+_COMMIT_FORMAT = "%(objectname) %(tree) %(committerdate:iso-strict)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,22 +170,32 @@ class Vault:
     async def checkpoints(self, name: str) -> list[Checkpoint]:
         """All checkpoints of a workspace in their order."""
         heads, commits = f"refs/heads/{name}/", f"refs/checkpoints/{name}/"
-        said = await self.store.run("for-each-ref", f"--format={_COMMIT_FORMAT}", heads, commits)
-        lines = {line.rpartition(" ")[2]: line.split(" ") for line in said.text.splitlines()}
-        found = []
-        for ref, (commit, tree, at, _) in lines.items():
-            number = ref.removeprefix(commits)
-            if number != ref:
-                found.append(
-                    Checkpoint(
-                        number=int(number),
-                        head=CommitId(lines[heads + number][0]),
-                        commit=CommitId(commit),
-                        tree=TreeId(tree),
-                        at=datetime.fromisoformat(at),
-                    )
-                )
+        there = await self.store.refs(heads, commits)
+        places = [ref for ref in there if ref.startswith(commits)]
+        said = {there[ref]: self.store.loose(there[ref]) for ref in places}
+        if None in said.values():
+            said = await self._read_commits(commits)
+        found = [
+            Checkpoint(
+                number=int(ref.removeprefix(commits)),
+                head=there[heads + ref.removeprefix(commits)],
+                commit=there[ref],
+                tree=one.tree,
+                at=one.at,
+            )
+            for ref in places
+            if (one := said.get(there[ref])) is not None
+        ]
         return sorted(found, key=lambda one: one.number)
+
+    async def _read_commits(self, place: str) -> dict[CommitId, LooseCommit | None]:
+        """What the commits at the refs below a place say."""
+        said = await self.store.run("for-each-ref", f"--format={_COMMIT_FORMAT}", place)
+        fields = [line.split(" ") for line in said.text.splitlines()]
+        return {
+            CommitId(commit): LooseCommit(tree=TreeId(tree), parents=(), at=datetime.fromisoformat(at))
+            for commit, tree, at in fields
+        }
 
     async def kept(self, name: str) -> tuple[CommitId, ...]:
         """Every commit that a ref of a workspace names here."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from bandstand.adapters.hosts.journal import scan, segments
 from bandstand.adapters.hosts.records import note
-from bandstand.adapters.store.outline import Outlined, outline
+from bandstand.adapters.store.outline import Outlined, outline, unfinished
 from bandstand.adapters.surroundings import FileEnvironment
 from bandstand.config.places import Places
 from bandstand.domain.errors import BandstandError
@@ -19,6 +19,11 @@ from bandstand.domain.errors import BandstandError
 def facts_as_stored(places: Places, *, last: int) -> Iterator[Outlined]:
     """The last facts as they lie in the event log, with no daemon, and also if they make no sense. Raises as that."""
     return outline(places.database, last=last)
+
+
+def unfinished_tasks(places: Places) -> frozenset[tuple[str, str]]:
+    """The tasks of all repositories that are not over, as the event log has them. Raises as that."""
+    return unfinished(places.database)
 
 
 def journal_notes(places: Places) -> Iterator[tuple[Path, int, list[tuple[int, dict[str, Any]]]]]:

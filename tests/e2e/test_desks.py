@@ -1,6 +1,7 @@
 """Desks that are made anew or closed while orders come: nothing begins in between, and nothing that lives goes."""
 
 import asyncio
+import fcntl
 import itertools
 import os
 from pathlib import Path
@@ -11,13 +12,15 @@ from bandstand.bootstrap import Bandstand
 from bandstand.config.places import Places
 from bandstand.domain import events as e
 from bandstand.domain.agent import AgentProfile
-from bandstand.domain.errors import Broken, Refused
+from bandstand.domain.errors import Broken, Refused, Unavailable
 from bandstand.domain.ids import AgentName, RepositoryId, TaskId
 from bandstand.domain.policy import Policy
 from bandstand.domain.state import State
 from bandstand.domain.task import TaskSpec
+from bandstand.faces.cli.purging import clear_away
 from bandstand.services.commands import Submission
 from bandstand.services.desk import Desk
+from bandstand.unattended import unfinished_tasks
 from tests.e2e.unreadable import make_unreadable
 from tests.real_git import Folder
 
@@ -194,3 +197,33 @@ def test_a_repository_that_cannot_be_read_holds_up_no_other_one(tmp_path: Path) 
     kept = sorted((tmp_path / "state" / "repositories" / lost).rglob("*"))
     asyncio.run(behind(lost))
     assert sorted((tmp_path / "state" / "repositories" / lost).rglob("*")) == kept
+
+
+def test_what_was_ordered_while_the_daemon_was_on_its_way_down_is_not_purged(tmp_path: Path) -> None:
+    """What goes on is looked at once more, with no daemon, and none may begin before all is removed."""
+    user, where = Folder.init(tmp_path / "user", {"a.txt": "a\n"}), places(tmp_path)
+
+    async def ordered() -> frozenset[tuple[str, str]]:
+        band = Bandstand(where, {"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+        await band.start()
+        try:
+            desk = await band.desk(user.path)
+            await without_walls(desk)
+            known = unfinished_tasks(where)
+            await desk.commands.submit(submission(user.path))
+            return known
+        finally:
+            await band.stop()
+
+    known = asyncio.run(ordered())
+    with pytest.raises(Refused, match=r"^This was ordered meanwhile, and goes on: one\. Nothing was removed\.$"):
+        clear_away(where, known=known)
+    assert where.database.exists()
+    with where.lock.open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(Unavailable, match="A daemon was started meanwhile"):
+            clear_away(where, known=unfinished_tasks(where))
+    assert where.database.exists()
+    clear_away(where, known=unfinished_tasks(where))
+    assert not where.state.exists()
+    assert user.path.is_dir()

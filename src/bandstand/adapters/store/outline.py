@@ -29,18 +29,28 @@ def outline(path: Path, *, last: int) -> Iterator[Outlined]:
 
     Raises `Broken` or `Unavailable` when the file cannot be read.
     """
+    rows = _selected(
+        path,
+        "SELECT sequence, repository, at, type, payload FROM"
+        " (SELECT * FROM events ORDER BY sequence DESC LIMIT ?) ORDER BY sequence",
+        last,
+    )
+    for sequence, repository, at, kind, payload in rows:
+        yield Outlined(sequence=sequence, repository=repository, at=at, type=kind, payload=_object(payload))
+
+
+def unfinished(path: Path) -> frozenset[tuple[str, str]]:
+    """The tasks of all repositories that are not over, each with its repository. Raises as `outline` does."""
+    return frozenset(_selected(path, "SELECT repository, task FROM tasks WHERE closed IS NULL"))
+
+
+def _selected(path: Path, statement: str, *values: int) -> Iterator[Any]:
     if not path.exists():
         return
     with troubles_told(path):
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
         try:
-            rows = connection.execute(
-                "SELECT sequence, repository, at, type, payload FROM"
-                " (SELECT * FROM events ORDER BY sequence DESC LIMIT ?) ORDER BY sequence",
-                (last,),
-            )
-            for sequence, repository, at, kind, payload in rows:
-                yield Outlined(sequence=sequence, repository=repository, at=at, type=kind, payload=_object(payload))
+            yield from connection.execute(statement, values)
         finally:
             connection.close()
 

@@ -2,13 +2,14 @@
 
 import argparse
 import contextlib
+import fcntl
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from bandstand.config.places import Places
-from bandstand.domain.errors import Refused
+from bandstand.domain.errors import Refused, Unavailable
 from bandstand.faces.cli.calling import call
 from bandstand.faces.cli.following import api_socket
 from bandstand.faces.cli.keeping import size
@@ -17,6 +18,7 @@ from bandstand.faces.cli.machine import live_agents
 from bandstand.faces.cli.reaching import client
 from bandstand.faces.cli.starting import here, wait_for_its_end
 from bandstand.faces.stream import Api
+from bandstand.unattended import unfinished_tasks
 
 _OURS = (
     "bandstand.db*",
@@ -38,7 +40,9 @@ def purge(arguments: argparse.Namespace) -> int:
     if arguments.here:
         return _purge_here(arguments)
     where = here()
+    known: Collection[tuple[str, str]] = ()
     if where.state.exists():
+        known = unfinished_tasks(where)
         _nothing_goes_on(where)
     weight = sum(_weight(path) for path in _found(where))
     if weight and not arguments.yes:
@@ -47,15 +51,17 @@ def purge(arguments: argparse.Namespace) -> int:
             "and archives of files that git ignores.",
             hint="What is in your repositories stays, rescues and band/* branches too. Go on: band purge --yes",
         )
+    there = [folder for folder in (where.state, where.runtime, where.cache) if folder.exists()]
     if where.state.exists():
         client().call("down")
         wait_for_its_end(where)
-    there = [folder for folder in (where.state, where.runtime, where.cache) if folder.exists()]
-    for path in list(_found(where)):
-        _remove(path)
-    for folder in (where.runtime, where.cache, where.state):
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+        try:
+            clear_away(where, known=known)
+        except Refused:
+            call("ready")  # what was ordered is to go on
+            raise
+    else:
+        _remove_all(where)
     removed = [str(path) for path in there if not path.exists()]
     kept = [str(path) for path in (where.state, where.settings) if path.exists()]
     if arguments.json:
@@ -65,6 +71,35 @@ def purge(arguments: argparse.Namespace) -> int:
     stays = f" This is yours, and stays: {', '.join(kept)}." if kept else ""
     sys.stdout.write(f"{words}{stays}\n")
     return 0
+
+
+def clear_away(where: Places, *, known: Collection[tuple[str, str]]) -> None:
+    """Remove everything where no daemon is, and let none begin meanwhile.
+
+    What a daemon took up before its end counts. Raises `Refused` if that is a task which is not `known`, or if anything
+    lives, and `Unavailable` if there is a daemon again.
+    """
+    with where.lock.open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable("A daemon was started meanwhile.", hint="Try again: band purge") from None
+        if new := sorted(task for _, task in unfinished_tasks(where) - frozenset(known)):
+            raise Refused(
+                f"This was ordered meanwhile, and goes on: {', '.join(new[:3])}. Nothing was removed.",
+                hint="Wait for it, or cancel it: band cancel TASK",
+            )
+        _nothing_lives(where, tasks=0)
+        _remove_all(where)
+
+
+def _remove_all(where: Places) -> None:
+    for path in [path for path in _found(where) if path != where.lock]:
+        _remove(path)
+    where.lock.unlink(missing_ok=True)  # the last of all: until now no daemon could begin
+    for folder in (where.runtime, where.cache, where.state):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _purge_here(arguments: argparse.Namespace) -> int:
@@ -88,10 +123,16 @@ def _purge_here(arguments: argparse.Namespace) -> int:
 def _nothing_goes_on(where: Places) -> None:
     """Ask the daemon, which is the one to know; it is started if need be."""
     call("ready")
-    live = Api(api_socket()).ask("GET", "/health")["live"]
-    if live or live_agents(where):
-        tasks = "1 task has" if live == 1 else f"{live} tasks have"
-        raise Refused(f"{tasks} not ended.", hint="Wait for them, or cancel each: band cancel TASK")
+    _nothing_lives(where, tasks=Api(api_socket()).ask("GET", "/health")["live"])
+
+
+def _nothing_lives(where: Places, *, tasks: int) -> None:
+    if tasks:
+        words = "1 task has" if tasks == 1 else f"{tasks} tasks have"
+        raise Refused(f"{words} not ended.", hint="Wait for them, or cancel each: band cancel TASK")
+    if agents := live_agents(where):
+        words = "An agent still lives." if agents == 1 else f"{agents} agents still live."
+        raise Refused(words, hint="Cancel its task, or end all agents: band stop --all")
     for tree in where.state.glob("repositories/*/workspaces/*/tree"):
         raise Refused(
             f"The workspace {tree} has not been cleared away.",

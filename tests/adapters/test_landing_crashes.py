@@ -127,8 +127,9 @@ def test_a_power_cut_among_the_files_is_a_pause(main: Folder, tmp_path: Path) ->
     """Some files are written, the index is not, locks are left: landing again finishes it."""
     new = main.commit_aside("change", {**CHANGE, "z.txt": "z\n", "b.txt": "B\n"})
     old = main.head()
-    # The files are written in order; git and the one who started it die at this one.
-    main.git("config", "filter.cut.smudge", f"kill -9 $(cat {tmp_path}/pid) $PPID")
+    # The filter is tried first. Then the files are written in order; git and the one who started it die at this one.
+    cut = f"if [ -e {tmp_path}/tried ]; then kill -9 $(cat {tmp_path}/pid) $PPID; fi; touch {tmp_path}/tried; cat"
+    main.git("config", "filter.cut.smudge", cut)
     (main.path / ".git" / "info").mkdir(exist_ok=True)
     attributes = main.path / ".git" / "info" / "attributes"
     attributes.write_text("z.txt filter=cut\n")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from bandstand.adapters.git.command import Git, Output, failure
+from bandstand.adapters.git.filters import try_filters
 from bandstand.domain.errors import Broken, Unavailable
 from bandstand.domain.ids import CommitId
 from bandstand.faults import fault
@@ -146,13 +147,15 @@ class CheckoutMove:
     async def look(self) -> None:
         """Return if nothing of the user's is in the way. Changes nothing but our copy of the index.
 
-        Raises `CheckoutInTheWay`.
+        Raises `CheckoutInTheWay`, and what `try_filters` does.
         """
         files_alike, index_alike = await self._prepare_scratch()
         self._mark = replace(self._mark, files_alike=files_alike, index_alike=index_alike)
         said = await self._run("read-tree", "-m", "-n", "-u", self._mark.old, self._mark.new, ok=(0, 128))
         if said.code != 0:
             raise self._in_the_way(said)
+        written = [path for path, change in self._changes.items() if change.new and change.new.mode != _GITLINK]
+        await try_filters(self._git, at=self._checkout.folder, commit=self._mark.new, paths=written)
 
     async def apply(self) -> None:
         """Move the files and the index. Raises `CheckoutInTheWay` if the user was quicker; then nothing was changed."""

@@ -223,10 +223,14 @@ def _where(launch: Launch) -> str:
 
 
 class Git:
-    """Runs git with the user's settings or with none. Takes from `environment` what is named in this module only."""
+    """Runs git with the user's settings or with none. Takes from `environment` what is named in this module only.
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    `deadline_seconds` is how long one may run with the user's settings, and so with programs that these name.
+    """
+
+    def __init__(self, environment: Mapping[str, str], *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
         self._environment = dict(environment)
+        self._deadline = deadline_seconds
 
     def command(self, *argv: str, at: Path, extra: Mapping[str, str] | None = None) -> Launch:
         """git in folder `at`, with the user's settings under our own."""
@@ -246,7 +250,8 @@ class Git:
         pass_fds: tuple[int, ...] = (),
     ) -> Output:
         """Run git with the user's settings. Raises what `failure` makes of an exit status that is not in `ok`."""
-        return await expect(self.command(*argv, at=at, extra=extra), stdin=stdin, ok=ok, pass_fds=pass_fds)
+        command = self.command(*argv, at=at, extra=extra)
+        return await expect(command, stdin=stdin, ok=ok, deadline_seconds=self._deadline, pass_fds=pass_fds)
 
     async def run_plain(
         self,

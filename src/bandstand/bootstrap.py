@@ -229,6 +229,14 @@ class Bandstand:
     def _fleet(self, name: RepositoryId, heard: Hearing) -> Fleet:
         return Fleet(name, log=self._log, clock=self._clock, heard=heard, measures=self.measures)
 
+    def _copies(self) -> Remains:
+        """Copies of the log. None goes while there is a repository that whoever wrote one could perhaps read."""
+        return remains.backups(
+            backups.folder_of(self.places.database),
+            destroy=backups.remove,
+            is_copy=lambda name: backups.is_copy(name) and not self._desks.unread,
+        )
+
     def _compose(self, repository: GitRepository, fleet: Fleet) -> Desk:
         """Wire up one repository."""
         root = self._root(repository.id)
@@ -244,7 +252,7 @@ class Bandstand:
         housekeeping = Housekeeping(
             fleet=fleet,
             host=host,
-            remains=_remains(repository, workspaces, root, database=self.places.database),
+            remains=(*_remains(repository, workspaces, root), self._copies()),
             retention=lambda: retention(self.settings()),
         )
         remote = GitRemote(repository, self._environment)
@@ -278,16 +286,13 @@ class Bandstand:
         )
 
 
-def _remains(
-    repository: GitRepository, workspaces: GitWorkspaces, root: Path, *, database: Path
-) -> tuple[Remains, ...]:
+def _remains(repository: GitRepository, workspaces: GitWorkspaces, root: Path) -> tuple[Remains, ...]:
     """Everything of one repository that may be left over."""
     return (
         GitRemains(repository, workspaces),
         remains.journals(root / "runs", destroy=destroy, free=lambda folder: not locked(folder)),
         remains.outputs(root / "checks", destroy=destroy),
         remains.archives(workspaces.root / ARCHIVE, destroy=destroy),
-        remains.backups(backups.folder_of(database), destroy=backups.remove, is_copy=backups.is_copy),
     )
 
 

@@ -15,13 +15,14 @@ from bandstand.domain.agent import AgentProfile
 from bandstand.domain.errors import Broken, Refused, Unavailable
 from bandstand.domain.ids import AgentName, RepositoryId, TaskId
 from bandstand.domain.policy import Policy
+from bandstand.domain.remains import RemainsKind
 from bandstand.domain.state import State
 from bandstand.domain.task import TaskSpec
 from bandstand.faces.cli.purging import clear_away
 from bandstand.services.commands import Submission
 from bandstand.services.desk import Desk
 from bandstand.unattended import unfinished_tasks
-from tests.e2e.unreadable import make_unreadable
+from tests.e2e.unreadable import make_readable, make_unreadable
 from tests.real_git import Folder
 
 
@@ -147,26 +148,26 @@ def test_an_order_at_a_desk_that_is_gone_begins_all_the_same(ending: str, tmp_pa
     asyncio.run(story())
 
 
+async def begun_in(folders: list[Folder], root: Path) -> RepositoryId:
+    """A task is begun in each; the id of the first one."""
+    band = Bandstand(places(root), {"PATH": os.environ["PATH"], "HOME": str(root)})
+    await band.start()
+    try:
+        for one in folders:
+            desk = await band.desk(one.path)
+            await without_walls(desk)
+            await desk.commands.submit(submission(one.path))
+            async with asyncio.timeout(20):
+                await desk.fleet.until(begun)
+        return (await band.desk(folders[0].path)).repository.id
+    finally:
+        await band.stop()
+
+
 def test_a_repository_that_cannot_be_read_holds_up_no_other_one(tmp_path: Path) -> None:
     """It is said what is wrong with it, orders for it are refused, and nothing of it is taken up or taken away."""
     folders = [Folder.init(tmp_path / name, {"a.txt": "a\n"}) for name in ("lost", "kept")]
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-
-    async def before() -> RepositoryId:
-        band = Bandstand(places(tmp_path), environment)
-        await band.start()
-        try:
-            desks = [await band.desk(one.path) for one in folders]
-            for desk in desks:
-                await without_walls(desk)
-            for one in folders:
-                desk = await band.desk(one.path)
-                await desk.commands.submit(submission(one.path))
-                async with asyncio.timeout(20):
-                    await desk.fleet.until(begun)
-            return desks[0].repository.id
-        finally:
-            await band.stop()
 
     async def behind(lost: RepositoryId) -> None:
         band = Bandstand(places(tmp_path), environment)
@@ -192,7 +193,7 @@ def test_a_repository_that_cannot_be_read_holds_up_no_other_one(tmp_path: Path) 
         finally:
             await band.stop()
 
-    lost = asyncio.run(before())
+    lost = asyncio.run(begun_in(folders, tmp_path))
     make_unreadable(places(tmp_path).database, lost)
     kept = sorted((tmp_path / "state" / "repositories" / lost).rglob("*"))
     asyncio.run(behind(lost))
@@ -227,3 +228,28 @@ def test_what_was_ordered_while_the_daemon_was_on_its_way_down_is_not_purged(tmp
     clear_away(where, known=unfinished_tasks(where))
     assert not where.state.exists()
     assert user.path.is_dir()
+
+
+def test_copies_of_the_log_stay_as_long_as_somebody_may_need_them(tmp_path: Path) -> None:
+    """What cannot be read now could be read by whoever wrote such a copy, however old it is."""
+    folders = [Folder.init(tmp_path / name, {"a.txt": "a\n"}) for name in ("lost", "kept")]
+    lost = asyncio.run(begun_in(folders, tmp_path))
+    copy = tmp_path / "state" / "backups" / "bandstand-20200101T000000Z-schema1.db"
+    copy.parent.mkdir(exist_ok=True)
+    copy.write_bytes(b"")
+    os.utime(copy, (0, 0))
+
+    async def spent() -> list[str]:
+        band = Bandstand(places(tmp_path), {"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+        await band.start()
+        try:
+            desk = await band.desk(folders[1].path)
+            return [one.name for one in await desk.housekeeping.find() if one.kind is RemainsKind.BACKUP]
+        finally:
+            await band.stop()
+
+    assert asyncio.run(spent()) == [copy.name]
+    make_unreadable(places(tmp_path).database, lost)
+    assert asyncio.run(spent()) == []
+    make_readable(places(tmp_path).database, lost)
+    assert asyncio.run(spent()) == [copy.name]

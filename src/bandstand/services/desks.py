@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 class Desks(Generic[R]):
     """Those of one daemon. `find` finds the repository that a folder is in, `fleet` makes a fleet that tells what it
     has to say, `compose` puts together what serves a repository, `shut` lets go of an account in the ledger.
+    `unread` are those whose facts could not be read when somebody wanted to.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Desks(Generic[R]):
         self._compose = compose
         self._shut = shut
         self._heard = heard
+        self.unread: set[RepositoryId] = set()
         self._fleets: WeakValueDictionary[RepositoryId, Fleet] = WeakValueDictionary()
         self._going: dict[RepositoryId, Going] = {}
         self._taking: set[asyncio.Task[None]] = set()
@@ -153,7 +155,9 @@ class Desks(Generic[R]):
         try:
             await fleet.open()
         except Broken as error:
+            self.unread.add(name)
             raise unreadable(error) from error
+        self.unread.discard(name)
         return fleet
 
     def _begin(self, desk: Desk) -> None:

@@ -25,7 +25,7 @@ from bandstand.domain.errors import Refused
 _IMPORTED = re.compile(r"\bimport\s+([A-Za-z_]\w*)")
 # A folder of links that setuptools fills, which no other checkout has.
 _STRICT = "__editable__."
-_PACKAGES = ("lib/python*/site-packages", "lib/python*/dist-packages")
+_LIBRARY, _OF_PYTHON, _PACKAGES = "lib", "python", ("site-packages", "dist-packages")
 _SHIMS = "shims"
 # What is installed there counts for who has this home, and commands have another.
 _OF_THE_HOME = ".local"
@@ -55,10 +55,9 @@ def editables(environment: Mapping[str, str], *, git_dir: Path, workspaces: Path
     """
     search = _Search(git_dir, workspaces)
     for root in _roots(environment):
-        for pattern in _PACKAGES:
-            for packages in sorted(root.glob(pattern)):
-                with suppress(OSError):
-                    search.look_in(packages, root)
+        for packages in _packages(root):
+            with suppress(OSError):
+                search.look_in(packages, root)
     return tuple(search.found)
 
 
@@ -93,6 +92,17 @@ def _roots(environment: Mapping[str, str]) -> list[Path]:
         folder = Path(text)
         found += folder.parent.glob("versions/*") if folder.name == _SHIMS else [folder.parent]
     return [path for path in dict.fromkeys(found) if path.is_absolute() and path.name != _OF_THE_HOME]
+
+
+def _packages(root: Path) -> list[Path]:
+    """The folders of packages in an installation. Its library is listed once: it may hold thousands of others."""
+    library = root / _LIBRARY
+    try:
+        with os.scandir(library) as entries:
+            names = sorted(entry.name for entry in entries if entry.name.startswith(_OF_PYTHON))
+    except OSError:
+        return []
+    return [library / name / kind for kind in _PACKAGES for name in names]
 
 
 class _Search:

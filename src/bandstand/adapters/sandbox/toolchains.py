@@ -184,8 +184,12 @@ class _Search:
     """A walk from programs to what they need. `found` holds real paths, `links` other names and where they lead."""
 
     def __init__(self, bases: tuple[Path, ...]) -> None:
-        self._bases = bases
         self._homes = tuple(dict.fromkeys(name for base in bases for name in (base, _real(base))))
+        self._managed = [
+            (toolchain, base, {home / root for root in toolchain.roots for home in (base, _real(base))})
+            for toolchain in TOOLCHAINS
+            for base in bases
+        ]
         self._walked: set[Path] = set()
         self.found: dict[Path, None] = {}
         self.links: dict[Path, Path] = {}
@@ -272,11 +276,7 @@ class _Search:
 
     def _toolchain(self, path: Path) -> tuple[Toolchain, Path] | None:
         """The tool manager that a path belongs to, and the home that it is in."""
-        for toolchain in TOOLCHAINS:
-            for base in self._bases:
-                if any(path.is_relative_to(home / root) for root in toolchain.roots for home in (base, _real(base))):
-                    return toolchain, base
-        return None
+        return next(((toolchain, base) for toolchain, base, places in self._managed if _within(path, places)), None)
 
     def _installation_of(self, path: Path) -> tuple[Path, ...]:
         if path.is_dir():

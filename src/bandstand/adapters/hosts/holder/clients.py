@@ -1,22 +1,28 @@
 """Who is connected to a holder: each gives commands, or gets the journal as it grows."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
 import socket
 import struct
-from collections.abc import Callable
-from typing import Any
 
 from bandstand.adapters.hosts.holder import STDIN_LIMIT
-from bandstand.adapters.hosts.holder.journal import Journal
 from bandstand.adapters.hosts.holder.loop import READ, WRITE, Loop
+
+TYPE_CHECKING = False  # see `loop`
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from bandstand.adapters.hosts.holder.journal import Journal
+
+    Command = dict[str, Any]
+    Perform = Callable[[socket.socket, Command, bytes], Command]
 
 HEADER = 1 << 16  # bytes of a command's JSON
 PATIENCE = 1.0  # seconds for a command to come in
-
-Command = dict[str, Any]
-Perform = Callable[[socket.socket, Command, bytes], Command]
 
 
 class Clients:

@@ -4,8 +4,13 @@ What is to happen stands in its orders, put there by a daemon that was told so; 
 """
 # ruff: noqa: PTH123 - pathlib would be a tenth of the start of a process that every run starts
 
+from __future__ import annotations
+
 import os
-from typing import Any
+
+TYPE_CHECKING = False  # see `loop`
+if TYPE_CHECKING:
+    from typing import Any
 
 _orders: dict[str, Any] = {}
 _passed: dict[str, int] = {}

@@ -1,6 +1,8 @@
 """Holding an agent: its pipes, what clients may have done to it, and its end, with the last word kept."""
 # ruff: noqa: PTH104, PTH123 - pathlib would be a tenth of the start of a process that every run starts
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -8,15 +10,20 @@ import signal
 import socket
 import subprocess
 import time
-from typing import IO, Any
 
 from bandstand.adapters.hosts.holder import STDIN_LIMIT, VERSION
 from bandstand.adapters.hosts.holder.bell import Bell
-from bandstand.adapters.hosts.holder.clients import Clients, Command
+from bandstand.adapters.hosts.holder.clients import Clients
 from bandstand.adapters.hosts.holder.faults import fault
 from bandstand.adapters.hosts.holder.journal import Journal
 from bandstand.adapters.hosts.holder.loop import READ, WRITE, Loop
 from bandstand.adapters.hosts.holder.tree import kill_tree, signal_tree
+
+TYPE_CHECKING = False  # see `loop`
+if TYPE_CHECKING:
+    from typing import IO, Any
+
+    from bandstand.adapters.hosts.holder.clients import Command
 
 CHUNK = 1 << 16  # bytes of one read: what a pipe holds
 FEW = CHUNK // 4  # bytes of one read that are worth waiting for more

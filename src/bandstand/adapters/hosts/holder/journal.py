@@ -6,13 +6,18 @@ begins in one and ends in another. What becomes of those that are left, but for 
 """
 # ruff: noqa: PTH108 - pathlib would be a tenth of the start of a process that every run starts
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
 import time
-from typing import Any
 
 from bandstand.adapters.hosts.holder import FULL, SEGMENT
+
+TYPE_CHECKING = False  # see `loop`
+if TYPE_CHECKING:
+    from typing import Any
 
 RECENT = 1 << 16  # bytes that are at hand for who reads on, at most
 PIECE = 8 << 20  # bytes of a line that a record holds at most

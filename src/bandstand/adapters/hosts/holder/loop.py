@@ -1,14 +1,19 @@
 """What a holder waits for: its files, and who is called when one of them is ready."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from select import EPOLLIN as READ
 from select import EPOLLOUT as WRITE
 from select import epoll
-from typing import Any
+
+TYPE_CHECKING = False  # `typing` would be a tenth of the start of a process that every run starts
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Call = Callable[[Any], None]
 
 __all__ = ["READ", "WRITE", "Loop"]
-
-Call = Callable[[Any], None]
 
 
 class Loop:

@@ -1,11 +1,16 @@
 """The agent and all its offspring: how they begin, and how a signal reaches every one of them."""
 # ruff: noqa: PTH123, PTH208 - pathlib would be a tenth of the start of a process that every run starts
 
+from __future__ import annotations
+
 import contextlib
 import os
 import signal
 import subprocess
-from typing import Any
+
+TYPE_CHECKING = False  # see `loop`
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def set_process_option(option: int, value: int) -> None:

@@ -6,7 +6,7 @@ A task file is taken whole or not at all. The order of the file is kept.
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-from bandstand.config.documents import Document, read_yaml
+from bandstand.config.documents import Document
 from bandstand.config.fields import one_line, scope_pattern, text
 from bandstand.config.findings import Finding, Unfit, did_you_mean, quoted, refusal
 from bandstand.config.known_agents import KNOWN_AGENTS
@@ -37,6 +37,8 @@ def read_tasks(
     `known` are the ids that are taken, `agents` those that there are, `budget` is for tasks that do not say theirs.
     Raises `Refused` with the line of the first mistake.
     """
+    from bandstand.config.yaml_documents import read_yaml  # only now: it takes a while, and settings need none of it
+
     document = read_yaml(source, name=name, beginning="Begin with a task: `- goal: add dark mode`.")
     if isinstance(document.data, list):
         document = document.below("tasks")

@@ -10,7 +10,7 @@ from bandstand.bootstrap import Bandstand
 from bandstand.domain.ask import Ask
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import AskId, RunId, TaskId
-from bandstand.faces.daemon import exporting, keeping, rescuing, submitting
+from bandstand.faces.daemon import exporting, keeping, rescuing
 from bandstand.faces.daemon.rows import row
 from bandstand.faces.text import transcribed
 from bandstand.faces.wire import Json
@@ -241,6 +241,18 @@ def _at_desk(operation: Callable[[Desk, Args], Awaitable[Json]]) -> Answering:
     return answer
 
 
+def _submitting(name: str) -> Answering:
+    """An operation of `submitting`, which is imported once it is wanted: whoever only looks does not wait for it."""
+
+    async def answer(band: Bandstand, args: Args) -> Json:
+        from bandstand.faces.daemon import submitting
+
+        operation: Answering = getattr(submitting, name)
+        return await operation(band, args)
+
+    return answer
+
+
 def _streaming_at_desk(operation: Callable[[Desk, Args], AsyncIterator[Json]]) -> Streaming:
     """The same, for one that streams."""
 
@@ -252,9 +264,9 @@ def _streaming_at_desk(operation: Callable[[Desk, Args], AsyncIterator[Json]]) -
 
 
 ANSWERING: Mapping[str, Answering] = {
-    "plan": submitting.plan,
-    "submit": submitting.submit,
-    "agents": submitting.agents,
+    "plan": _submitting("plan"),
+    "submit": _submitting("submit"),
+    "agents": _submitting("agents"),
     "ps": list_tasks,
     "show": show_task,
     "asks": list_asks,

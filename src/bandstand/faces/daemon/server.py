@@ -6,7 +6,6 @@ The socket is bound before anything heavy is imported: the first command waits f
 import argparse
 import asyncio
 import contextlib
-import gc
 import json
 import logging
 import os
@@ -21,6 +20,7 @@ from bandstand import __version__, faults
 from bandstand.config.places import Places, places
 from bandstand.config.usable import unusable
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable, of_the_disk
+from bandstand.faces.daemon import collector
 from bandstand.faces.daemon.children import watch_by_descriptor
 from bandstand.faces.daemon.connection import hung_up, peer, request_of
 from bandstand.faces.daemon.handover import hand_on, leave_word, outlived, sign, turned_away
@@ -75,6 +75,7 @@ def serve(
         with on_record(places):
             ready(doors)
             watch_by_descriptor()
+            collector.rest()
             asyncio.run(_serve(places, environment, listener, doors, os.fstat(lock.fileno()), lines))
 
 
@@ -114,7 +115,7 @@ async def _serve(
         loop.add_signal_handler(number, _end_for_good, places, over)
     try:
         await band.start()
-        spare_the_collector()
+        collector.spare()
         _log.info("bandstand %s is up, process %d", __version__, os.getpid())
         desk = Reception(band, over, lock)
         doorway.open(band)
@@ -146,16 +147,6 @@ async def _heed_stop(band: "Bandstand") -> None:
         await band.fleets.heed_stop()
     except BandstandError as error:
         _log.error("the fleet was stopped, and its tasks could not be held yet. %s %s", error, error.hint)
-
-
-def spare_the_collector() -> None:
-    """Have the collector of reference cycles leave alone what stays for ever, and look at the rest more rarely.
-
-    Streams of many agents make hundreds of thousands of short-lived objects a second and hardly a cycle: by default a
-    tenth of the daemon's time goes into looking for one.
-    """
-    gc.freeze()
-    gc.set_threshold(20_000, 10, 10)
 
 
 async def _settle(lines: Lines) -> None:

@@ -163,6 +163,40 @@ def test_who_takes_a_run_over_reads_the_gist(ground: Ground) -> None:
     ground.play(body())
 
 
+def test_what_was_said_while_nobody_looked_after_it_gets_its_gist(ground: Ground) -> None:
+    """Whoever takes the run over first reads all of it, and gists are taken behind it; the next one reads those."""
+
+    async def body() -> None:
+        whole = await talked(ground)
+        journal = ground.place / "journal"
+        assert not any(Form.GIST in part.forms for part in segments(journal)), "nobody has looked after it"
+        first = await ground.attach()
+        assert await read_recalled(first, upto=whole[-1].end) == whole
+        complete = [part.base for part in segments(journal) if part.end is not None]
+        await eventually(lambda: with_gist(journal) == complete, "each part that is complete has its gist")
+        second = await ground.attach()
+        found = await read_recalled(second, upto=whole[-1].end)
+        assert len(found) < len(whole) // 2
+        assert [one.key for one in found if one.key] == TURNS
+
+    ground.play(body())
+
+
+async def read_recalled(channel: Channel, *, upto: int) -> list[Record]:
+    """What somebody reads who takes a run over, to an offset."""
+    found = []
+    async for record in channel.recall():
+        found.append(record)
+        if record.end >= upto:
+            break
+    return found
+
+
+def with_gist(journal: Path) -> list[int]:
+    """Where the parts begin of which there is the gist."""
+    return [part.base for part in segments(journal) if Form.GIST in part.forms]
+
+
 def test_a_reader_goes_on_when_its_part_is_put_away(ground: Ground) -> None:
     """A tail that is far behind, in a part that is packed before it comes to that, gets every record."""
 

@@ -188,13 +188,17 @@ def test_a_merge_runs_nothing_of_anybody(main: Folder, tmp_path: Path) -> None:
     assert not witness.exists()
 
 
-def test_the_targets_attributes_say_how_to_merge(main: Folder) -> None:
-    """`merge=union` spares a changelog its conflicts; a change cannot ask for it itself."""
+@pytest.mark.parametrize("known", [False, True])
+def test_the_targets_attributes_say_how_to_merge(known: bool, main: Folder) -> None:
+    """`merge=union` spares a changelog its conflicts; a change cannot ask for it itself. Also where the paths of all
+    commits are known."""
     base = main.commit("log", {"CHANGES": "old\n"})
     union = main.commit("union", {".gitattributes": "CHANGES merge=union\n"})
     ours = main.commit_aside("ours", {"CHANGES": "ours\nold\n"}, onto=union)
     theirs = main.commit_aside("theirs", {"CHANGES": "theirs\nold\n"}, onto=base)
     repository = find(main.path)
+    for commit in (ours, theirs) if known else ():
+        asyncio.run(repository.files(commit))
     merged = merge(repository, ours, theirs)
     assert isinstance(merged, Merged)
     assert main.git("show", f"{merged.commit}:CHANGES").splitlines() == ["ours", "theirs", "old"]

@@ -21,7 +21,7 @@ class Confinement:
     """What a command may touch. Paths inside are those that it sees; everything not named here is out of its reach.
 
     `environment` is the whole environment. `home` is a private folder seen as the home directory. What of `readable`
-    does not exist is left out.
+    does not exist is left out. What is `ours` are a few programs of the system, and needs no settings of the machine.
     """
 
     argv: tuple[str, ...]
@@ -30,6 +30,7 @@ class Confinement:
     home: Path | None = None
     writable: tuple[Mount, ...] = ()
     readable: tuple[Mount, ...] = ()
+    ours: bool = False
 
 
 class Sandbox(Protocol):

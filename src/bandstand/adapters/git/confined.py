@@ -121,6 +121,7 @@ class ConfinedGit:
                 environment=self._environment | dict(extra or {}),
                 readable=(*tree, *readable, *(_same(path) for path in (*self._objects, *self._lent))),
                 writable=writable,
+                ours=True,
             )
         )
 

@@ -14,7 +14,7 @@ from bandstand.adapters.git.store import Store
 from bandstand.domain.change import Change, Foreign, Unfiltered
 from bandstand.domain.ids import CommitId
 
-_ATTRIBUTES = ".gitattributes"
+ATTRIBUTES = ".gitattributes"
 _LINK = "160000"
 _LARGE_FILES = "lfs"
 _POINTER = b"version https://git-lfs.github.com/spec/"
@@ -23,16 +23,23 @@ _GLOB = {"GIT_LITERAL_PATHSPECS": "0"}
 _NO_FILTER = frozenset({"unspecified", "unset", "set"})
 
 
-async def foreign(store: Store, change: Change, *, settings: Callable[[], Awaitable[str]], shallow: bytes) -> Foreign:
-    """The links and the files past a filter in what a change leaves."""
+async def foreign(
+    store: Store,
+    change: Change,
+    *,
+    attributed: Callable[[CommitId], bool],
+    settings: Callable[[], Awaitable[str]],
+    shallow: bytes,
+) -> Foreign:
+    """The links and the files past a filter in what a change leaves. Only what is `attributed` may have attributes."""
     left = await _left(store, change)
     links = tuple(path for path, (mode, _) in left.items() if mode == _LINK)
     files = [path for path in left if path not in links]
     # By the attributes before the change, so that it cannot hide from them, and by its own.
-    commits = [change.base, *([change.head] if any(PurePosixPath(one).name == _ATTRIBUTES for one in files) else [])]
+    commits = [change.base, *([change.head] if any(PurePosixPath(one).name == ATTRIBUTES for one in files) else [])]
     filters: dict[str, str] = {}
     for commit in commits:
-        if files and await _names_filters(store, commit):
+        if files and attributed(commit) and await _names_filters(store, commit):
             filters |= await _filters(store, commit, files, settings=await settings(), shallow=shallow)
     past = [
         Unfiltered(path=path, filter=name)
@@ -52,7 +59,7 @@ async def _left(store: Store, change: Change) -> dict[str, tuple[str, str]]:
 
 
 async def _names_filters(store: Store, commit: CommitId) -> bool:
-    asked = ("grep", "-q", "-e", "filter=", commit, "--", f":(glob)**/{_ATTRIBUTES}")
+    asked = ("grep", "-q", "-e", "filter=", commit, "--", f":(glob)**/{ATTRIBUTES}")
     return (await store.run(*asked, extra=_GLOB, ok=(0, 1))).code == 0
 
 

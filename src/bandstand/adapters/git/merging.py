@@ -19,12 +19,17 @@ _AROUND = 3  # lines shown before and behind a conflict
 
 
 async def merge(
-    store: Store, order: MergeOrder, *, objects: Path, settings: str, shallow: bytes
+    store: Store, order: MergeOrder, *, objects: Path, settings: str, shallow: bytes, attributed: bool
 ) -> Merged | Conflicted:
-    """Merge `change` into `onto` as a loose commit among `objects`, or tell how they collide."""
+    """Merge `change` into `onto` as a loose commit among `objects`, or tell how they collide.
+
+    Where `onto` is not `attributed`, it certainly has no attributes.
+    """
     await store.require(order.onto, order.change)
-    shown = await store.run("cat-file", "blob", f"{order.onto}:.gitattributes", ok=(0, 128))
-    attributes = shown.out if shown.code == 0 else b""
+    attributes = b""
+    if attributed:
+        shown = await store.run("cat-file", "blob", f"{order.onto}:.gitattributes", ok=(0, 128))
+        attributes = shown.out if shown.code == 0 else b""
     with neutral_git_dir(objects, settings=settings, shallow=shallow, attributes=attributes) as place:
         argv = ("merge-tree", "--write-tree", "-z", "--name-only", "--messages", "--allow-unrelated-histories")
         said = await store.run(*argv, order.onto, order.change, extra=place, ok=(0, 1))

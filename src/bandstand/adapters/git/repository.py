@@ -14,14 +14,13 @@ from bandstand.adapters.git.foreign import foreign
 from bandstand.adapters.git.identity import identify
 from bandstand.adapters.git.joined import Joined
 from bandstand.adapters.git.landing import Landing
+from bandstand.adapters.git.paths import Paths, listed
 from bandstand.adapters.git.store import Store, configures, object_id
 from bandstand.adapters.git.submodules import submodules
 from bandstand.domain.change import Change, Foreign
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import CommitId, RepositoryId, TreeId
 from bandstand.ports.git import Conflicted, Merged, MergeOrder, Signature, TargetMoved
-
-_FEW_COMMITS, _MANY_PATHS = 8, 5_000
 
 
 class GitRepository:
@@ -36,7 +35,7 @@ class GitRepository:
         self._path = path
         self._landing = Landing(self.store, path)
         self.joined = Joined()
-        self._paths: dict[CommitId, tuple[str, ...]] = {}
+        self._paths = Paths(self.store)
 
     @classmethod
     async def find(cls, path: Path, *, environment: Mapping[str, str], new_id: Callable[[], str]) -> Self:
@@ -111,7 +110,7 @@ class GitRepository:
         if {"", ".", ".."} & {*path.split("/")}:
             await self.store.require(commit)
             return None
-        said = await _listed(self.store, commit, "-z", "--full-tree", commit, "--", path)
+        said = await listed(self.store, commit, "-z", "--full-tree", commit, "--", path)
         for record in said.out.split(b"\0")[:-1]:
             fields, _, name = record.partition(b"\t")
             mode, _, blob = fields.split(b" ")
@@ -121,16 +120,7 @@ class GitRepository:
 
     async def files(self, commit: CommitId) -> tuple[str, ...]:
         """The paths of a commit, sorted."""
-        known = self._paths.get(commit)
-        if known is None:
-            said = await _listed(self.store, commit, "-r", "-z", "--name-only", "--full-tree", commit)
-            known = tuple(sorted(said.names))
-            if len(known) <= _MANY_PATHS:
-                self._paths[commit] = known
-            # What lands is asked about as a change, as a candidate, as the tip, and as what others begin with.
-            while len(self._paths) > _FEW_COMMITS:
-                self._paths.pop(next(iter(self._paths)))
-        return known
+        return await self._paths.of(commit)
 
     async def absent(self, commit: CommitId) -> tuple[str, ...]:
         """The submodules of a commit that are not on this machine: whoever works on it finds empty folders there."""
@@ -148,7 +138,13 @@ class GitRepository:
 
     async def foreign(self, change: Change) -> Foreign:
         """What of a change is kept elsewhere, or otherwise than its files show."""
-        return await foreign(self.store, change, settings=self.settings, shallow=self.store.shallow())
+        return await foreign(
+            self.store,
+            change,
+            attributed=self._paths.may_have_attributes,
+            settings=self.settings,
+            shallow=self.store.shallow(),
+        )
 
     async def diff(self, *, base: CommitId, head: CommitId) -> str:
         """The same as a unified patch."""
@@ -162,7 +158,12 @@ class GitRepository:
         """Build a merge as a loose commit. Touches no branch and no checkout. May be repeated."""
         objects = self.git_dir / "objects"
         return await merging.merge(
-            self.store, order, objects=objects, settings=await self.settings(), shallow=self.store.shallow()
+            self.store,
+            order,
+            objects=objects,
+            settings=await self.settings(),
+            shallow=self.store.shallow(),
+            attributed=self._paths.may_have_attributes(order.onto),
         )
 
     async def land(self, branch: str, *, old: CommitId, new: CommitId) -> None:
@@ -204,16 +205,6 @@ class GitRepository:
         lines += [f'\tsharedRepository = "{shared}"'] if shared.isalnum() else []
         lines += [] if version == 0 else ["[extensions]", f"\tobjectFormat = {self.object_format}"]
         return "\n".join(lines) + "\n"
-
-
-async def _listed(store: Store, commit: CommitId, *argv: str) -> Output:
-    """What `git ls-tree` says of a commit. Raises `Unknown` if it is not here."""
-    object_id(commit)
-    said = await store.run("ls-tree", *argv, ok=(0, 128))
-    if said.code != 0:
-        await store.require(commit)
-        raise failure(store.command("ls-tree", *argv), said)
-    return said
 
 
 async def _answers(git: Git, path: Path) -> Output:

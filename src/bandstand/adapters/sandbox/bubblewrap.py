@@ -71,6 +71,8 @@ _SETTINGS = (
     "timezone",
     "xml",
 )
+# Of these what a program needs to come up at all. Each is one mount more, and mounts are most of what walls cost.
+_FOR_ANY_PROGRAM = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "static")
 _ETC = Path("/etc")
 _SYSTEM = tuple(str(folder) for folder in SYSTEM)
 _NETWORK_SETTINGS = ("gai.conf", "host.conf", "hosts", "nsswitch.conf", "protocols", "resolv.conf", "services")
@@ -200,10 +202,11 @@ class BubblewrapSandbox:
         plan.add("--proc", "/proc", "--dev", "/dev")
         for place in ("/tmp", "/run", "/var/tmp"):
             plan.add("--tmpfs", place)
-        plan.settings(_SETTINGS)
+        plan.settings(_FOR_ANY_PROGRAM if confinement.ours else _SETTINGS)
         plan.add("--ro-bind", str(_IDENTITY / "passwd"), "/etc/passwd")
         plan.add("--ro-bind", str(_IDENTITY / "group"), "/etc/group")
-        plan.network()
+        if not confinement.ours:
+            plan.network()
         if confinement.home is None:
             plan.add("--tmpfs", str(HOME))
         else:

@@ -238,7 +238,8 @@ HERE: Mapping[str, str] = {
     "Exported.bytes": "how much it is",
     "Purged.bytes": "how much that was",
     "Purged.kept": "folders and files that stay: your settings, and what is not ours",
-    "Purged.removed": "folders that are gone; with `--here` the repository of which nothing is kept any more",
+    "Purged.removed": "folders that are gone; with `--here` the repository of which nothing is kept any more, with "
+    "`--task` each thing that went of it",
     "Down.agents": "how many agents go on",
     "Fleet.asks": "how many asks are open",
     "Fleet.trouble": "why nothing goes on in this repository, mostly empty",

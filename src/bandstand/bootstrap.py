@@ -64,6 +64,7 @@ from bandstand.services.measures import Measures
 from bandstand.services.orders import Orders
 from bandstand.services.performing import Performers
 from bandstand.services.policies import REHEARSAL, Policies
+from bandstand.services.purging import Purging
 from bandstand.services.reconcile import Brain
 from bandstand.services.repositories import Repositories
 from bandstand.services.rescues import Rescuing
@@ -255,6 +256,7 @@ class Bandstand:
             remains=(*_remains(repository, workspaces, root), self._copies()),
             retention=lambda: retention(self.settings()),
         )
+        rescuing = Rescuing(fleet=fleet, repository=repository, rescues=GitRescues(repository, workspaces.root))
         remote = GitRemote(repository, self._environment)
         upstreams = _upstreams(fleet, repository, remote, self.settings)
         performers = Performers.of(
@@ -282,7 +284,8 @@ class Bandstand:
             housekeeping=housekeeping,
             upstreams=upstreams,
             checkpointing=Checkpointing(fleet=fleet, checkpoints=GitCheckpoints(workspaces)),
-            rescuing=Rescuing(fleet=fleet, repository=repository, rescues=GitRescues(repository, root / "workspaces")),
+            rescuing=rescuing,
+            purging=Purging(fleet=fleet, remains=housekeeping.remains, rescuing=rescuing),
         )
 
 

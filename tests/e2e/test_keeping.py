@@ -146,6 +146,28 @@ def test_checkpoints_are_listed_with_their_turns_and_shown_as_patches(stage: Sta
     assert stage.band_json("checkpoints", "two")["checkpoints"] == []
 
 
+def test_what_is_kept_of_one_task_goes_when_its_user_says_so(stage: Stage) -> None:
+    """Its transcript and outputs; that there was such a task, and what landed, stays. One that lives is left alone."""
+    repository = stage.repository()
+    stage.play("say hello", HELLO, "--id", "hello")
+    stage.band("run", "wait", "--id", "wait", "--detach", *stage.rehearsing(HELD))
+    stage.begun("wait")
+    assert "band cancel wait" in stage.band("purge", "--task", "wait", "--yes", ends=2).err
+    assert stage.band("log", "hello").out
+    told = stage.band("purge", "--task", "hello", ends=2).err
+    assert "run hello.1" in told and "band purge --task hello --yes" in told
+    purged = fits("Purged", stage.band_json("purge", "--task", "hello", "--yes"))
+    assert "run hello.1" in purged["removed"]
+    assert not [*stage.state.glob("repositories/*/runs/hello.*"), *stage.state.glob("repositories/*/checks/hello.*")]
+    assert "Nothing is kept of hello" in stage.band("purge", "--task", "hello").out
+    assert stage.band_json("show", "hello")["row"]["mark"] == "landed"
+    assert "+hello" in stage.band("diff", "hello").out
+    assert repository.text("hello.txt") == "hello\n"
+    stage.go_on("wait")
+    stage.landed("wait")
+    assert stage.band("log", "wait").out
+
+
 def test_what_is_kept_of_one_repository_goes_when_its_user_says_so(stage: Stage) -> None:
     """Not while anything goes on there, and nothing of another one; its git and the list of its tasks stay."""
     here, other = stage.repository("here"), stage.repository("other")

@@ -18,6 +18,7 @@ from bandstand.services.broadcast import Broadcast
 from bandstand.services.checkpoints import Checkpointing
 from bandstand.services.desk import Desk
 from bandstand.services.orders import Orders
+from bandstand.services.purging import Purging
 from bandstand.services.repositories import Repositories
 from bandstand.services.rescues import Rescuing
 from bandstand.testing.checkpoints import MemoryCheckpoints
@@ -83,6 +84,7 @@ class MemoryBand:
 
 def _desk(world: World) -> Desk:
     daemon = world.daemon
+    rescuing = Rescuing(fleet=daemon.fleet, repository=world.repository, rescues=MemoryRescues(world.repository))
     return Desk(
         repository=world.repository,
         sandbox=world.walls,
@@ -94,7 +96,8 @@ def _desk(world: World) -> Desk:
         housekeeping=daemon.performers.housekeeping,
         upstreams=daemon.performers.upstreams,
         checkpointing=Checkpointing(fleet=daemon.fleet, checkpoints=MemoryCheckpoints(world.workspaces)),
-        rescuing=Rescuing(fleet=daemon.fleet, repository=world.repository, rescues=MemoryRescues(world.repository)),
+        rescuing=rescuing,
+        purging=Purging(fleet=daemon.fleet, remains=daemon.performers.housekeeping.remains, rescuing=rescuing),
         brain=daemon.brain,
     )
 

@@ -148,6 +148,8 @@ def task_after(task: Task, event: e.Event, *, at: datetime) -> Task:  # noqa: C9
             return _back_to_checked(reviewed)
         case e.WorkspaceRetired():
             return replace(task, retired=True, rescue=event.rescue)
+        case e.TaskPurged():
+            return task
         case e.RescueGivenUp():
             return replace(task, rescue=None if task.rescue in event.refs else task.rescue)
         case _:

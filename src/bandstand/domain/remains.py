@@ -80,6 +80,11 @@ class Retention:
     backups: Keep = field(default_factory=lambda: Keep(days=90, bytes=5 * _GIB))
 
 
+_NO_DAY = Keep(days=-1)
+NOT_AT_ALL = Retention(journals=_NO_DAY, archives=_NO_DAY, checks=_NO_DAY, backups=_NO_DAY)
+"""Nothing is kept, however young it is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aged:
     """A thing with its age: `last` is when it was last written to."""

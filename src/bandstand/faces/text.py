@@ -145,7 +145,7 @@ def _landing(
             assert_never(event)
 
 
-def _work(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911 - one match over a sum type
+def _work(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911, PLR0912 - one match over a sum type
     match event:
         case e.TurnQueued(task=task, turn=turn):
             words = "starts again where it broke off" if turn.again else _TURN[turn.cause]
@@ -167,6 +167,8 @@ def _work(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911 -
             return Line(mark=Mark.LANDING, task=task, text="joins the merge queue")
         case e.ChangePushed(task=task, remote=remote):
             return Line(mark=Mark.LANDED, task=task, text=f"pushed to {remote}")
+        case e.TaskPurged(task=task, by=by):
+            return Line(mark=Mark.STOPPED, task=task, text=f"what was kept of its work is purged by {by}")
         case e.RescueGivenUp(task=task, by=by):
             return Line(mark=Mark.STOPPED, task=task, text=f"what was kept of it is given up by {by}")
         case e.StepFailed(task=task, step=step, message=message):

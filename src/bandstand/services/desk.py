@@ -11,6 +11,7 @@ from bandstand.services.commands import Commands
 from bandstand.services.fleet import Fleet
 from bandstand.services.housekeeping import Housekeeping
 from bandstand.services.policies import Policies
+from bandstand.services.purging import Purging
 from bandstand.services.reconcile import Brain
 from bandstand.services.rescues import Rescuing
 from bandstand.services.upstreams import Upstreams
@@ -30,6 +31,7 @@ class Desk:
     account: Account
     housekeeping: Housekeeping
     rescuing: Rescuing
+    purging: Purging
     upstreams: Upstreams
     checkpointing: Checkpointing
     brain: Brain

@@ -119,6 +119,11 @@ class Rescuing:
             chosen.append(GivenUp(view=await self._view(one), gone=False, nowhere_else=left))
         return tuple(chosen)
 
+    async def of(self, task: TaskId) -> tuple[GivenUp, ...]:
+        """The rescue of an ended task, if there is one, with what of it is nowhere else."""
+        kept = any(one.task == task for one in await self.rescues.all())
+        return await self.chosen([task], None) if kept else ()
+
     async def give_up(self, chosen: Sequence[GivenUp], *, by: str, lossy: frozenset[TaskId]) -> tuple[GivenUp, ...]:
         """Give up what was chosen: all of which everything is kept elsewhere, and of the others those in `lossy`.
 

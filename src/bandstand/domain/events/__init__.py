@@ -45,6 +45,7 @@ from bandstand.domain.events.runs import (
     RunStarted,
     RunStopRequested,
     SessionOpened,
+    TaskPurged,
     TurnEnded,
     TurnPlayed,
     TurnQueued,
@@ -104,6 +105,7 @@ __all__ = [
     "TaskBlocked",
     "TaskCancelled",
     "TaskPaused",
+    "TaskPurged",
     "TaskResumed",
     "TaskSubmitted",
     "TaskUnpaused",
@@ -160,6 +162,7 @@ Event = (
     | TargetFetched
     | WorkspaceRetired
     | RescueGivenUp
+    | TaskPurged
     | OrderTaken
     | RemainsCleared
     | FactsLost

@@ -119,3 +119,13 @@ class RescueGivenUp:
     archives: tuple[str, ...]
     nowhere_else: int
     by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPurged:
+    """Somebody removes what is kept of an ended task: so many `things`, which take `bytes`. Its facts stay."""
+
+    task: TaskId
+    things: int
+    bytes: int
+    by: str

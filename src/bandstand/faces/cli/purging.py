@@ -15,7 +15,7 @@ from bandstand.faces.cli.following import api_socket
 from bandstand.faces.cli.keeping import size
 from bandstand.faces.cli.looking import dump
 from bandstand.faces.cli.machine import live_agents
-from bandstand.faces.cli.reaching import client
+from bandstand.faces.cli.reaching import client, me
 from bandstand.faces.cli.starting import here, wait_for_its_end
 from bandstand.faces.stream import Api
 from bandstand.unattended import unfinished_tasks
@@ -39,6 +39,8 @@ def purge(arguments: argparse.Namespace) -> int:
     """Remove everything, once nothing goes on. Raises `Refused` while anything does, and without a word of consent."""
     if arguments.here:
         return _purge_here(arguments)
+    if arguments.task:
+        return _purge_task(arguments)
     where = here()
     known: Collection[tuple[str, str]] = ()
     if where.state.exists():
@@ -116,6 +118,23 @@ def _purge_here(arguments: argparse.Namespace) -> int:
     if arguments.json:
         return dump({"removed": [str(repository)] if weight else [], "kept": [], "bytes": weight})
     words = f"Removed what was kept of {repository}: {size(weight)}." if weight else "There is nothing to remove."
+    sys.stdout.write(f"{words}\n")
+    return 0
+
+
+def _purge_task(arguments: argparse.Namespace) -> int:
+    """Remove what is kept of one ended task; its facts stay in the log, which says that it was purged."""
+    task = arguments.task
+    found = call("purge", task=task, dry_run=True)
+    if found["things"] and not arguments.yes:
+        raise Refused(
+            f"This removes {size(found['bytes'])} for good: {', '.join(found['things'])}.",
+            hint=f"The facts of {task}, and all that landed, stay. Go on: band purge --task {task} --yes",
+        )
+    gone = call("purge", task=task, by=me())
+    if arguments.json:
+        return dump({"removed": gone["things"], "kept": [], "bytes": gone["bytes"]})
+    words = f"Purged {task}: {', '.join(gone['things'])}." if gone["things"] else f"Nothing is kept of {task}."
     sys.stdout.write(f"{words}\n")
     return 0
 

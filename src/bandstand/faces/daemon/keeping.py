@@ -43,6 +43,16 @@ async def checkpoint_patch(desk: Desk, args: Mapping[str, Json]) -> Json:
     return {"patch": await desk.checkpointing.patch(_task(args), number)}
 
 
+async def purge(desk: Desk, args: Mapping[str, Json]) -> Json:
+    """What is kept of one ended task goes; with `dry_run` it is only said."""
+    task = _task(args)
+    by = str(args.get("by") or "you")
+    found = await (desk.purging.find(task) if args.get("dry_run") else desk.purging.purge(task, by=by))
+    things = [f"{one.kind.value} {one.name}" for one in found.things]
+    rescues = [f"rescue {one.view.task}" for one in found.rescues]
+    return {"things": [*things, *rescues], "bytes": found.bytes}
+
+
 def _task(args: Mapping[str, Json]) -> TaskId:
     task = args.get("task")
     if not isinstance(task, str) or not task:

@@ -284,6 +284,7 @@ ANSWERING: Mapping[str, Answering] = {
     "resume_all": resume_all,
     "troubles": troubles,
     "forget": forget,
+    "purge": _at_desk(keeping.purge),
     "remains": _at_desk(keeping.find),
     "collect": _at_desk(keeping.collect),
     "checkpoints": _at_desk(keeping.checkpoints),

@@ -35,11 +35,13 @@ _PURGE = """\
   band purge                      say what would go, and how much it is
   band purge --yes                remove it; then uninstall: pipx uninstall bandstand
   band purge --here               only what is kept of the repository that you are in
+  band purge --task docs          only transcripts, outputs, archives and proved rescues of one ended task
 """
 _PURGE_NOTES = """\
 The log of what happened, transcripts, checkpoints and archives go, and the daemon with them. What is in your
 repositories stays: all that landed, band/* branches, rescues. So do your settings. While a task has not ended nothing
-goes. With --here the log of what happened stays: goals, and which tasks there were.
+goes. With --here the log of what happened stays: goals, and which tasks there were. With --task it stays, too, and says
+that the task was purged; a rescue that holds what is nowhere else is given up with `band rescue prune` first.
 """
 _COMPLETION = """\
   eval "$(band completion bash)"                                          now, in this shell
@@ -97,7 +99,9 @@ def _up(parser: "ArgumentParser") -> None:
 
 
 def _purge(parser: "ArgumentParser") -> None:
-    parser.add_argument("--here", action="store_true", help="of this repository only, not of all")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--here", action="store_true", help="of this repository only, not of all")
+    what.add_argument("--task", metavar="TASK", help="of this ended task only")
     parser.add_argument("--yes", action="store_true", help="really remove it")
     json_option(parser)
 

@@ -1,5 +1,6 @@
 """What looks like a secret is not shown, and what does not is left as it is."""
 
+import re
 import string
 from pathlib import Path
 
@@ -46,6 +47,18 @@ def test_every_rule_is_tried() -> None:
     assert SECRETS.keys() == {rule.name for rule in RULES}
 
 
+@pytest.mark.parametrize(
+    ("pattern", "mark"), [(rule.pattern, mark) for rule in RULES for mark in rule.marks if "…" in mark]
+)
+@given(data=st.data())
+def test_a_mark_asks_for_no_sign_that_a_match_may_lack(pattern: str, mark: str, data: st.DataObject) -> None:
+    """Where the word stands in what a rule takes out, its sign does, too: no secret is passed over for want of it."""
+    word, _, sign = mark.partition("…")
+    found = re.search(pattern, data.draw(st.from_regex(pattern)))
+    assert found is not None
+    assert word not in found[0] or sign in found[0]
+
+
 def test_the_page_lists_the_rules() -> None:
     """All of them, in their order, so that everybody can see what is known."""
     page = Path(__file__).parents[2] / "docs" / "explanation" / "secrets.md"
@@ -72,9 +85,14 @@ def test_a_token_goes_wherever_it_stands(secret: str) -> None:
         ("redis://:hunter2@cache", "redis://:[redacted]@cache"),
         ("curl -H 'Authorization: Bearer abc.def-1234567'", "curl -H 'Authorization: Bearer [redacted]'"),
         ("authorization: Basic dXNlcjpodW50ZXIy", "authorization: Basic [redacted]"),
+        ("AUTHORIZATION:Token 0123456789abcdef", "AUTHORIZATION:Token [redacted]"),
         ("X-Api-Key: 0123456789abcdef", "X-Api-Key: [redacted]"),
         ("PRIVATE-TOKEN: 0123456789abcdef", "PRIVATE-TOKEN: [redacted]"),
         ("export MY_API_KEY=0123456789", "export MY_API_KEY=[redacted]"),
+        ("THE_TOKEN=0123456789", "THE_TOKEN=[redacted]"),
+        ("MY_SECRET=0123456789", "MY_SECRET=[redacted]"),
+        ("A_PASSPHRASE=0123456789", "A_PASSPHRASE=[redacted]"),
+        ("SOME_CREDENTIALS=0123456789", "SOME_CREDENTIALS=[redacted]"),
         ('DB_PASSWORD="correct horse"', 'DB_PASSWORD="correct horse"'),
         ('DB_PASSWORD="correct-horse"', 'DB_PASSWORD="[redacted]"'),
         ("AccountName=a;AccountKey=" + A + ";x=1", "AccountName=a;AccountKey=[redacted];x=1"),

@@ -30,8 +30,8 @@ _HARMLESS_NAME = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One shape of secrets. `marks` are the words without one of which it cannot match; the group `secret`, if there is
-    one, is what goes; otherwise all that matches does."""
+    """One shape of secrets. `marks` are the words without one of which it cannot match; behind a word and `…` stands a
+    sign that must be there, too. The group `secret`, if there is one, is what goes; otherwise all that matches does."""
 
     name: str
     marks: tuple[str, ...]
@@ -41,7 +41,7 @@ class Rule:
 RULES: tuple[Rule, ...] = (
     Rule(
         name="private keys (PEM, OpenSSH, PGP)",
-        marks=("PRIVATE KEY",),
+        marks=("PRIVATE KEY…-",),
         pattern=r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?"
         r"(?:-----END [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----|\Z)",
     ),
@@ -57,8 +57,8 @@ RULES: tuple[Rule, ...] = (
             "earer ",
             "EARER ",
             "asic ",
-            "uthorization",
-            "UTHORIZATION",
+            "uthorization…:",
+            "UTHORIZATION…:",
             "-key:",
             "-Key:",
             "-KEY:",
@@ -70,11 +70,11 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="assignments to variables in capitals whose name says so",
-        marks=("KEY", "TOKEN", "SECRET", "PASS", "CREDENTIAL", "PWD"),
+        marks=("KEY…=", "TOKEN…=", "SECRET…=", "PASS…=", "CREDENTIAL…="),
         pattern=r"(?<![A-Z0-9_])(?=[A-Z0-9_]{1,80}=)[A-Z0-9_]*(?:API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|SIGNING_?KEY|TOKEN|SECRET"
         r"|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?)[A-Z0-9_]*=(?P<quote>[\"']?)(?P<secret>[^\s\"'$<{(][^\s\"']{7,})(?P=quote)",
     ),
-    Rule(name="JSON web tokens", marks=("eyJ",), pattern=r"(?<![\w-])eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
+    Rule(name="JSON web tokens", marks=("eyJ….",), pattern=r"(?<![\w-])eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
     Rule(name="Anthropic, OpenAI, OpenRouter", marks=("sk-",), pattern=r"\bsk-[A-Za-z0-9_-]{20,}"),
     Rule(
         name="Groq, xAI, Hugging Face, Replicate, Perplexity",
@@ -104,7 +104,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="Slack",
-        marks=("xox", "xapp-", "hooks.slack.com"),
+        marks=("xox…-", "xapp-", "hooks.slack.com"),
         pattern=r"\b(?:xox[abeoprs]-[\w-]{10,}|xapp-[\w-]{10,})|hooks\.slack\.com/services/(?P<secret>[\w/]{20,})",
     ),
     Rule(
@@ -119,13 +119,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="Vault, Doppler, DigitalOcean, Databricks, Fly, Supabase, Heroku",
-        marks=("hvs.", "hvb.", "dp.", "_v1_", "dapi", "FlyV1", "sbp_", "HRKU-"),
+        marks=("hvs.", "hvb.", "dp.", "_v1_", "dapi", "FlyV1 ", "sbp_", "HRKU-"),
         pattern=r"\b(?:hv[sb]\.[\w-]{20,}|dp\.(?:pt|st|ct|sa)\.[A-Za-z0-9]{30,}|do[opr]_v1_[a-f0-9]{40,}"
         r"|dapi[a-f0-9]{32}|FlyV1 [\w+/=-]{20,}(?:,[\w+/=-]{20,})*|sbp_[a-f0-9]{40}|HRKU-[\w-]{20,})",
     ),
     Rule(
         name="Atlassian, Linear, Notion, Shopify, SendGrid, Sentry",
-        marks=("ATATT", "lin_", "ntn_", "shp", "SG.", "sntr"),
+        marks=("ATATT", "lin_", "ntn_", "shp…_", "SG.", "sntr…_"),
         pattern=r"(?<![\w-])(?:ATATT3[\w=-]{20,}|lin_(?:api|oauth)_[A-Za-z0-9]{30,}|ntn_[A-Za-z0-9]{30,}|shp(?:at|ca|pa|ss)_[a-f0-9]{32}"
         r"|SG\.[\w-]{16,}\.[\w-]{16,}|sntr[yu]s?_[\w=+/-]{30,})",
     ),
@@ -137,11 +137,12 @@ _SIGNS = "-_:=. "
 
 
 def _by_sign() -> dict[str, tuple[tuple[str, int], ...]]:
-    """Every mark with the number of its rule, below the first sign in it; below nothing those of letters alone."""
+    """Every mark with the number of its rule, below its sign, or else the first in it; below nothing those without."""
     found: dict[str, list[tuple[str, int]]] = {}
     for number, rule in enumerate(RULES):
         for mark in rule.marks:
-            found.setdefault(next((sign for sign in _SIGNS if sign in mark), ""), []).append((mark, number))
+            word, _, sign = mark.partition("…")
+            found.setdefault(sign or next((sign for sign in _SIGNS if sign in word), ""), []).append((word, number))
     return {sign: tuple(marks) for sign, marks in found.items()}
 
 
@@ -179,8 +180,8 @@ class Redaction:
         for value in self._known:
             if value in text:
                 text = text.replace(value, REDACTED)
-        if len(text) >= _SHORTEST:
-            for number in sorted(set(_marked(text))):
+        if len(text) >= _SHORTEST and (marked := _marked(text)):
+            for number in sorted(set(marked)):
                 text = _PATTERNS[number].sub(_hidden, text)
         return text
 

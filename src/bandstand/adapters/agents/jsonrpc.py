@@ -177,11 +177,11 @@ class Connection:
         try:
             number = 0
             async for record in stream:
-                if record.offset >= size:
+                if record.offset >= size and not self._ready.is_set():
                     await self._catch_up()
                 for event in self._decoder.read(record):
                     self._take(event)
-                if record.end >= size:
+                if record.end >= size and (self._due or not self._ready.is_set()):
                     await self._catch_up()
                     await self._send_due()
                 number += 1

@@ -18,7 +18,7 @@ from typing import Any
 from bandstand.adapters.hosts import holder
 from bandstand.adapters.hosts.journal import AS_WRITTEN, TO_GO_ON, Forms, as_written_from, scan
 from bandstand.adapters.hosts.records import ends, written_key
-from bandstand.adapters.hosts.tail import Tail, connected, peer
+from bandstand.adapters.hosts.tail import Tail, Tails, connected, peer
 from bandstand.adapters.hosts.upkeep import Upkeep
 from bandstand.domain.errors import Broken, Refused, Unavailable
 from bandstand.domain.ids import RunId
@@ -192,6 +192,7 @@ class LocalChannel:
         connection: Connection,
         process: HolderProcess,
         upkeep: Upkeep,
+        tails: Tails,
         size: int,
         epoch: int,
     ) -> None:
@@ -202,7 +203,8 @@ class LocalChannel:
         self._size = size
         self._epoch = epoch
         self._turn = asyncio.Lock()
-        self._tails: set[Tail] = set()
+        self._tails = tails
+        self._own: set[Tail] = set()
         self._closed = asyncio.Event()
         self._journal = folder / "journal"
         self._upkeep = upkeep
@@ -256,16 +258,16 @@ class LocalChannel:
     async def _tail(self, offset: int) -> AsyncGenerator[list[Record], None]:
         """What the holder sends of its journal until it hangs up; nothing if it does not take the call."""
         try:
-            tail = await Tail.open(self._run, self._folder, after=offset)
+            tail = self._tails.open(self._run, self._folder, after=offset)
         except Unavailable:
             return
-        self._tails.add(tail)
+        self._own.add(tail)
         try:
             while not self._closed.is_set() and (records := await tail.next()):
                 yield records
         finally:
-            self._tails.discard(tail)
-            await tail.close()
+            self._own.discard(tail)
+            tail.close()
 
     async def caught_up(self) -> int:
         """The size of the journal when this channel attached."""
@@ -302,8 +304,8 @@ class LocalChannel:
         """Let go of the run; it goes on. May be repeated."""
         self._closed.set()
         self._process.close()
-        for tail in tuple(self._tails):
-            await tail.close()
+        for tail in tuple(self._own):
+            tail.close()
         connection, self._connection = self._connection, None
         if connection:
             await connection.close()

@@ -39,6 +39,7 @@ from bandstand.adapters.hosts.channel import (
 )
 from bandstand.adapters.hosts.journal import scan
 from bandstand.adapters.hosts.records import note
+from bandstand.adapters.hosts.tail import Tails
 from bandstand.adapters.hosts.upkeep import Upkeep
 from bandstand.adapters.hosts.waking import BELL, LOCK, Waking, hang, outside, take_down
 from bandstand.adapters.hosts.weighing import weights
@@ -227,6 +228,7 @@ class LocalHost:
         self._holder = (python, "-I", "-S", "-X", "utf8", program)
         self._waking = waking
         self._upkeep = upkeep or Upkeep()
+        self._tails = Tails()
         self._trees = trees or ((Tree.NAMESPACE, *usual) if os.geteuid() == 0 else usual)
 
     def _folder(self, run: RunId) -> Path:
@@ -339,6 +341,7 @@ class LocalHost:
             connection=connection,
             process=process,
             upkeep=self._upkeep,
+            tails=self._tails,
             size=answer["size"],
             epoch=answer["epoch"],
         )

@@ -16,6 +16,7 @@ from bandstand.ports.hosts import Record, RecordKind
 REPLY: Final = "re:"
 LONGEST_LINE: Final = 16 * 1024 * 1024
 LONGEST_NAME: Final = 120
+_SCAN: Final = json.JSONDecoder().raw_decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +83,19 @@ class Reply:
     failure: Failure | None = None
 
 
+def _value(words: str) -> object:
+    """What a line of JSON says, as by `json.loads`; an object with no blank around it needs no look for blanks."""
+    if words.startswith("{"):
+        value, end = _SCAN(words)
+        if end == len(words):
+            return value
+    return json.loads(words.removeprefix("\ufeff"))
+
+
 def messages(line: bytes) -> list[dict[str, object]]:
     """The JSON-RPC messages of a line: one, several when it is a batch, none when it is not JSON."""
     try:
-        value = json.loads(line.decode("utf-8", "replace").removeprefix("\ufeff"))
+        value = _value(line.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return []
     if isinstance(value, dict):

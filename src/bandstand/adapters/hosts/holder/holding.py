@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 16  # bytes of one read: what a pipe holds
 FEW = CHUNK // 4  # bytes of one read that are worth waiting for more
-GATHER, ROUNDS = 0.025, 40  # seconds in which lines are gathered while they keep coming, how often between two ticks
+GATHER, ROUNDS = 0.034, 40  # seconds in which lines are gathered while they keep coming, how often between two ticks
+STEP = GATHER / 2  # seconds from one moment at which holders hear what was gathered to the next
 STDERR_LIMIT = 8 << 20  # bytes kept of stderr
 TICK, RETRY = 0.05, 0.5  # seconds between looks at an end, at a full disk
 MUTE, SETTLE, LINGER = 5.0, 10.0, 2.0  # seconds: an agent without stdout, the end with pipe or disk stuck, slow tails
@@ -115,11 +116,15 @@ class Holder:
     def gather(self) -> None:
         """While lines keep coming, hear together those of a moment: to be woken costs more than what is done then.
 
-        The first lines behind a pause are not gathered, nor is what comes so fast that it might fill its pipe.
+        The first lines behind a pause are not gathered, nor is what comes so fast that it might fill its pipe. What
+        was gathered is heard at moments of the machine's clock, which are those of all holders: so they are woken
+        together and find our code in the caches, and who reads from all of them is woken once. There are two such
+        moments in the time of one, so that not everybody's lines come in one burst.
         """
         self.loop.watch(self.stdout, 0, self.hear)
         for _ in range(ROUNDS):
-            self.loop.wait(GATHER)
+            now = time.monotonic()
+            self.loop.wait((now + GATHER) // STEP * STEP - now)
             if self.reason or self.journal.waiting or self.cap:
                 break
             self.hear(self.stdout)

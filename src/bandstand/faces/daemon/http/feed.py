@@ -33,7 +33,7 @@ from bandstand.services.repositories import Repositories
 DIGEST_SECONDS = 0.05
 """Rows and doings of a task come at most this often, unless a fact of the task comes."""
 
-UPDATES_SECONDS = 0.01
+UPDATES_SECONDS = 0.005
 """Updates of a run in focus are gathered for so long."""
 
 HEARTBEAT_SECONDS = 15.0
@@ -237,10 +237,10 @@ class Feed:
         for repository, run in self._lost:
             runs[repository, run] = {"repository": repository, "run": run, "updates": []}
         for repository, one, _ in self._updates:
-            run = runs.setdefault(
-                (repository, one.run), {"repository": repository, "task": one.task, "run": one.run, "updates": []}
-            )
-            run["updates"].append({"type": type(one.update).__name__, **plain(one.update)})
+            key = repository, one.run
+            if key not in runs:
+                runs[key] = {"repository": repository, "task": one.task, "run": one.run, "updates": []}
+            runs[key]["updates"].append({"type": type(one.update).__name__, **plain(one.update)})
         said = [self._event("updates", {**run, "lost": self._lost.get(key, 0)}) for key, run in runs.items()]
         self._updates.clear()
         self._lost.clear()

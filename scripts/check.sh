@@ -52,7 +52,7 @@ for group in $groups; do
         lint) lint ;;
         tests) tests "$@" ;;
         tests-fast) tests --ignore=tests/e2e --ignore=tests/agents --ignore=tests/chaos/test_chaos.py \
-            --ignore=tests/chaos/test_main_job.py "$@" ;;
+            --ignore=tests/chaos/test_main_job.py --ignore=tests/chaos/test_verbs.py "$@" ;;
         tests-chaos) tests tests/chaos/every_*.py "$@" ;;
     esac
 done

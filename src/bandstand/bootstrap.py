@@ -156,8 +156,7 @@ class Bandstand:
 
         Raises `Refused` while any task of it lives or has a workspace.
         """
-        root = self._root(desk.repository.id)
-        await self._desks.forget(desk, lambda: asyncio.to_thread(shutil.rmtree, root, ignore_errors=True))
+        await self._desks.forget(desk, lambda: destroy(self._root(desk.repository.id)))
 
     def _root(self, repository: RepositoryId) -> Path:
         return self.places.state / "repositories" / repository

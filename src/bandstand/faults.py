@@ -16,7 +16,8 @@ The variable holds orders with commas between:
 A point of a holder strikes in the holder that is started next, once; it can only die there.
 
 It is a tool of the tests. A daemon takes it out of its environment as it reads it, so none that is started in its place
-dies at the same point.
+dies at the same point. So does a command that does deeds itself: `band export`, `band purge`. Other commands hand it on
+to the daemon that they start.
 """
 
 import errno
@@ -37,6 +38,13 @@ DEEDS: Final[Mapping[str, str]] = {
     "daemon.record": "The daemon notes that it has begun.",
     "log.append": "Facts are committed to the log.",
     "log.summarise": "The summaries of ended tasks are committed.",
+    "recovery.write": "What can be read of a damaged database is written to a new one.",
+    "recovery.report": "What came of a recovery is said beside the damaged database.",
+    "recovery.complete": "A new database is called complete: the next opening goes on with it.",
+    "recovery.aside": "The damaged database gets a second name, under which it stays.",
+    "recovery.tell": "What came of a recovery is laid out for the next command, which tells it.",
+    "recovery.clear": "The write-ahead log and the tally of the damaged database lose their names.",
+    "recovery.replace": "The new database takes the place of the damaged one.",
     "environment.save": "The caller's environment takes its place.",
     "repository.identify": "The repository's id is kept in its git dir.",
     "workspace.pin": "What a workspace borrows is pinned in the user's repository.",
@@ -56,6 +64,16 @@ DEEDS: Final[Mapping[str, str]] = {
     "branch.publish": "The branch of a task is pointed at its change.",
     "rescue.archive": "What git leaves out of a workspace takes its place in an archive.",
     "rescue.point": "What has not landed is kept at a rescue ref.",
+    "rescue.branch": "A branch begins at what was kept.",
+    "rescue.unpack": "What was kept is written beside the folder that it is to become.",
+    "rescue.restore": "What was kept takes its place as a folder of the user's.",
+    "rescue.drop": "The rescue ref of what is given up is dropped.",
+    "rescue.discard": "An archive of what is given up is removed.",
+    "remains.clear": "One thing that nobody needs is cleared away.",
+    "remains.drop": "The branch of a task whose every file has landed is dropped.",
+    "remains.destroy": "A file or a folder that nobody needs is removed.",
+    "remains.tidy": "All that the vault still needs is put into one pack.",
+    "remains.abandon": "What is kept of a repository that is gone is removed.",
     "run.prepare": "The folder of a run is made.",
     "run.start": "The holder of a run is started.",
     "run.stop": "The process of a run is ended.",
@@ -71,6 +89,12 @@ DEEDS: Final[Mapping[str, str]] = {
     "checkout.index": "The new index of a checkout takes its place.",
     "checkout.release": "A checkout is unlocked.",
     "landing.move": "The branch moves, by compare-and-swap.",
+    "remote.fetch": "What a remote has of the target is fetched.",
+    "remote.push": "What landed is pushed to a remote.",
+    "export.write": "What is known of tasks is written beside the place of an export.",
+    "export.place": "An export takes its place.",
+    "purge.forget": "What is kept of one repository is removed.",
+    "purge.remove": "One thing of the state is removed.",
     "holder.spawn": "A holder starts its agent.",
     "holder.send": "A line to an agent is kept in the journal.",
     "holder.feed": "A line is written to an agent.",

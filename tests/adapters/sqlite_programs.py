@@ -1,7 +1,8 @@
 """Programs that use a log in SQLite, to be killed, walled in and compared; and what the tests of it say.
 
 Run with `write PATH`, this file appends until it is killed; with `look PATH`, it tells how many facts there are; with
-`fill FOLDER`, it appends until the small disk at FOLDER is full.
+`fill FOLDER`, it appends until the small disk at FOLDER is full; with `struck PATH ORDERS …`, a process for each pair
+looks into the log at PATH with ORDERS for its fault points, one after the other, and it is told how each ended.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from bandstand.adapters.store.sqlite import SqliteLog
 from bandstand.domain.errors import BandstandError
 from bandstand.domain.events import MessageSent
 from bandstand.domain.ids import RepositoryId, TaskId
+from bandstand.faults import arm
 from bandstand.ports.log import Recorded
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -110,5 +112,20 @@ async def fill(disk: Path) -> None:
     os.write(1, b"with room again it goes on\n" if goes_on else b"it does not go on\n")
 
 
+def struck(pairs: list[tuple[str, str]]) -> None:
+    """Say how processes end that look into logs while faults strike. They are forks: what is imported is so once."""
+    for path, orders in pairs:
+        child = os.fork()
+        if child == 0:
+            arm(orders)
+            asyncio.run(look(Path(path)))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        os.write(1, f"ended {os.waitstatus_to_exitcode(status)}\n".encode())
+
+
 if __name__ == "__main__":
-    asyncio.run({"write": write_until_killed, "look": look, "fill": fill}[sys.argv[1]](Path(sys.argv[2])))
+    if sys.argv[1] == "struck":
+        struck(list(zip(sys.argv[2::2], sys.argv[3::2], strict=True)))
+    else:
+        asyncio.run({"write": write_until_killed, "look": look, "fill": fill}[sys.argv[1]](Path(sys.argv[2])))

@@ -81,11 +81,11 @@ class Evidence:
 
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
-        """Every fact of the repository, in order."""
+        """Every fact of the repository, in order: what stands for a gap is where the gap is."""
         connection = sqlite3.connect(f"file:{self.state / 'bandstand.db'}?mode=ro", uri=True)
         try:
             rows = connection.execute(
-                "SELECT version, at, type, type_version, payload FROM events WHERE repository = ? ORDER BY sequence",
+                "SELECT version, at, type, type_version, payload FROM events WHERE repository = ? ORDER BY version",
                 (self.root.name,),
             ).fetchall()
         finally:

@@ -4,26 +4,28 @@ import random
 
 import pytest
 
-from bandstand.faults import DEEDS, ERRORS, POINTS
+from bandstand.faults import ERRORS
 from tests.chaos import stories
+from tests.chaos.deeds import JOB, points
 from tests.chaos.stories import Record
 from tests.e2e.stage import Stage
 
 pytestmark = pytest.mark.timeout(900)
 
 SEEDS = (11, 12, 13, 14)
+POINTS = points(JOB)
 HANGS = [point for point in POINTS if not point.startswith("holder.")][4::19]
-OURS = [deed for deed in DEEDS if not deed.startswith(("daemon.", "holder."))]
+OURS = [deed for deed in JOB if not deed.startswith(("daemon.", "holder."))]
 """The deeds of a job that a daemon does. One that cannot even begin says so and ends."""
 PAIRS = [tuple(OURS[start : start + 2]) for start in range(0, len(OURS), 2)]
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("deed", JOB)
 def test_a_process_dies_around(stage: Stage, deed: str, keep: Record) -> None:
     """Before the deed and behind it, and the next ones at their second passings; every other time a holder has to see
     to it that there is another daemon."""
     around = (f"{deed}.before", f"{deed}.after")
-    waits = list(DEEDS).index(deed) % 2 == 1
+    waits = JOB.index(deed) % 2 == 1
     stories.struck(stage, [*around, *(f"{point}@2" for point in around)], keep, waits=waits)
 
 

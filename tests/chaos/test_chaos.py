@@ -2,12 +2,12 @@
 
 import time
 
-from bandstand.faults import POINTS
 from tests.chaos import stories
+from tests.chaos.deeds import JOB, points
 from tests.chaos.user import User
 from tests.e2e.stage import Stage
 
-DEATHS = [point for point in POINTS if not point.startswith("holder.")][1::9]
+DEATHS = [point for point in points(JOB) if not point.startswith("holder.")][1::9]
 BAD_DISK = {"workspace.note.before": "=ENOSPC", "branch.publish.before": "=EROFS", "log.append.before": "@9-10=ENOSPC"}
 ALONE_SECONDS = 3.0
 

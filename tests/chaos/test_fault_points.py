@@ -14,6 +14,8 @@ import pytest
 from bandstand import faults
 from bandstand.domain.errors import Refused
 from bandstand.faults import DEEDS, POINTS, Fault, fault, parsed
+from tests.chaos import verbs
+from tests.chaos.deeds import ELSE
 
 PACKAGE = Path(faults.__file__).parent
 
@@ -42,6 +44,12 @@ def test_every_point_stands_in_the_code_once() -> None:
 def test_every_deed_is_said_in_a_sentence() -> None:
     """The table in the documents is made of these."""
     assert [deed for deed, words in DEEDS.items() if not words.endswith(".") or not words[0].isupper()] == []
+
+
+def test_every_deed_has_its_story() -> None:
+    """What the main job does not do is done elsewhere in the chaos suite, once."""
+    told = [deed for verb in verbs.VERBS.values() for deed in verb.deeds]
+    assert sorted([*told, *verbs.RECOVERY, *verbs.REMOTE]) == sorted(ELSE)
 
 
 def test_an_order_is_understood() -> None:

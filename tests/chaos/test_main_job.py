@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from bandstand.faults import POINTS
 from tests.chaos import auditor, job
 from tests.chaos.auditor import audit
+from tests.chaos.deeds import JOB, points
 from tests.chaos.user import User
 from tests.chaos.violations import VIOLATIONS, copied
 from tests.e2e.stage import Stage
@@ -15,7 +15,7 @@ def test_the_main_job_passes_every_point_and_the_auditor_sees_what_is_wrong(stag
     user = User.at(stage)
     shown = user.play()
     passed = {point for point, *_ in user.passed()}
-    assert sorted(set(POINTS) - passed) == [], "the main job never passes these points"
+    assert sorted(set(points(JOB)) - passed) == [], "the main job never passes these points"
     ends = {row["id"]: row["mark"] for row in shown["tasks"]}
     assert ends == dict.fromkeys(job.LANDS, "landed") | {"four": "stopped"}
     assert len(stage.prompts("two.1")) + len(stage.prompts("one.1")) == 4, "one comment and one conflict"

@@ -9,11 +9,12 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, assert_never
+
+import yaml
 
 from bandstand.domain.ask import APPROVE, CONFIRM, REQUEST_CHANGES, RETRY, AskKind
 from bandstand.domain.errors import BandstandError, Unavailable
@@ -45,6 +46,7 @@ class User:
     always: tuple[str, ...] = ()
     waits: bool = False
     score: str = field(default_factory=job.score)
+    submitted: list[str] = field(default_factory=list)
     repeated: int = 0
     shown: list[str] = field(default_factory=list)
     born: list["subprocess.Popen[str]"] = field(default_factory=list)
@@ -99,10 +101,12 @@ class User:
             self.attend(fleet, deadline)
             time.sleep(ASK_AGAIN_SECONDS)
 
-    def submit(self, deadline: float) -> None:
+    def submit(self, deadline: float, tasks: str = job.TASKS) -> None:
         """Hand in the tasks."""
+        asked = yaml.safe_load(tasks)["tasks"]
+        self.submitted = [task["id"] for task in asked]
         work = {
-            "tasks": _tasks(),
+            "tasks": asked,
             "agent": "rehearsal",
             "score": {"name": "score.yaml", "text": self.score},
             "variables": self.stage.environment,
@@ -120,12 +124,11 @@ class User:
 
     def attend(self, fleet: Json, deadline: float) -> None:
         """Do what the fleet wants of its user now."""
-        rows = [row for row in fleet["tasks"] if row["id"] == "four"]
-        if not rows:
-            self.stage.fail(f"A task is not shown that was handed in: {fleet}")
-        mark = rows[0]["mark"]
+        marks = {row["id"]: row["mark"] for row in fleet["tasks"]}
+        if missing := [name for name in self.submitted if name not in marks]:
+            self.stage.fail(f"{missing} were handed in and are not shown: {fleet}")
         begun = any(self.stage.state.glob("repositories/*/workspaces/four/tree/four.log"))
-        if mark not in GONE and begun:
+        if begun and marks["four"] not in GONE:
             self.order("/tasks/four/cancel", {"reason": "It was only a try."}, key="cancel", deadline=deadline)
         if not fleet["asks"]:
             return
@@ -248,13 +251,6 @@ class User:
     def _in_time(self, deadline: float, words: str) -> None:
         if time.monotonic() > deadline:
             self.stage.fail(f"The job did not come to its end. {words}")
-
-
-def _tasks() -> Iterable[Json]:
-    import yaml
-
-    tasks: list[Json] = yaml.safe_load(job.TASKS)["tasks"]
-    return tasks
 
 
 def sensible(ask: Json) -> Json:

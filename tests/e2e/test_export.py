@@ -52,7 +52,7 @@ def test_a_whole_repository_is_exported_to_a_folder(stage: Stage) -> None:
     facts = lines((folder / "facts.jsonl").read_text())
     assert [fact["version"] for fact in facts] == list(range(1, len(facts) + 1))
     assert {fact["task"] for fact in facts} == {None, "one"}
-    assert sorted(path.name for path in stage.root.iterdir() if path.name.startswith(".band-export")) == []
+    assert sorted(path.name for path in stage.root.iterdir() if path.name.startswith(".band-draft")) == []
 
 
 def test_what_cannot_be_exported_is_refused(stage: Stage) -> None:
@@ -65,4 +65,4 @@ def test_what_cannot_be_exported_is_refused(stage: Stage) -> None:
     assert "there already" in stage.band("export", "one", "-o", taken, ends=2).err
     assert taken.read_text() == "mine"
     assert not list(repository.path.glob("band-export*"))
-    assert not list(repository.path.glob(".band-export*"))
+    assert not list(repository.path.glob(".band-draft*"))

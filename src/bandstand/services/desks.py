@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 from bandstand.domain.errors import BandstandError, Broken, Refused
 from bandstand.domain.ids import RepositoryId
+from bandstand.faults import fault
 from bandstand.ports.git import Repository
 from bandstand.ports.log import EventLog, Recorded
 from bandstand.services.admission import Account
@@ -111,7 +112,9 @@ class Desks(Generic[R]):
             if fleet.state.tasks:
                 self._begin(await self._open(await self._find(desk.repository.path)))
                 raise going_on
+            fault("purge.forget.before")
             await remove()
+            fault("purge.forget.after")
 
     async def stop(self, *, drain_seconds: float) -> None:
         """Let go of everything, once what takes moments is done."""

@@ -9,6 +9,7 @@ from bandstand.domain import events as e
 from bandstand.domain.errors import BandstandError
 from bandstand.domain.ids import TaskId
 from bandstand.domain.remains import BY_HAND, RemainsKind, Remnant, Retention, due, task_of
+from bandstand.faults import fault
 from bandstand.ports.hosts import Host
 from bandstand.ports.remains import Known, Remains
 from bandstand.services.fleet import Fleet
@@ -88,7 +89,10 @@ class Housekeeping:
             try:
                 if remnant.kind is RemainsKind.WORKSPACE:
                     await self._end_agents(TaskId(remnant.name))
-                if await part.clear(remnant, known):
+                fault("remains.clear.before")
+                cleared = await part.clear(remnant, known)
+                fault("remains.clear.after")
+                if cleared:
                     return Cleared(remnant=remnant)
             except BandstandError as error:
                 return Cleared(remnant=remnant, trouble=f"{error} {error.hint}".strip())

@@ -142,6 +142,9 @@ class Rescuing:
         return tuple(done)
 
     async def _record(self, rescue: Rescue, *, nowhere_else: int, by: str) -> None:
+        """Record it, unless that was done already and only what follows broke off."""
+        if await self._is_recorded(rescue):
+            return
         given_up = e.RescueGivenUp(
             task=rescue.task,
             refs=tuple(ref.ref for ref in rescue.refs),
@@ -150,6 +153,16 @@ class Rescuing:
             by=by,
         )
         await self.fleet.record(lambda _: [given_up])
+
+    async def _is_recorded(self, rescue: Rescue) -> bool:
+        refs, archives = {one.ref for one in rescue.refs}, {one.name for one in rescue.archives}
+        async for fact in self.fleet.facts(rescue.task):
+            match fact.event:
+                case e.RescueGivenUp(refs=given, archives=packed) if refs <= {*given} and archives <= {*packed}:
+                    return True
+                case _:
+                    continue
+        return False
 
     async def _find(self, task: TaskId) -> Rescue:
         for one in await self.rescues.all():

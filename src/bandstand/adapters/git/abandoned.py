@@ -9,6 +9,7 @@ from pathlib import Path
 from bandstand.adapters.git.layout import ARCHIVE, VAULT
 from bandstand.adapters.git.retiring import destroy
 from bandstand.domain.ids import RepositoryId
+from bandstand.faults import fault
 
 
 class StateFolders:
@@ -29,7 +30,9 @@ class StateFolders:
     async def remove(self, repository: RepositoryId) -> None:
         """Remove a repository's folder: only where it holds nothing."""
         if not await self.holds(repository):
+            fault("remains.abandon.before")
             await destroy(self._root / repository)
+            fault("remains.abandon.after")
 
     def _holds(self, root: Path) -> Iterator[str]:
         for path in sorted(root.iterdir()) if root.is_dir() else ():

@@ -26,6 +26,7 @@ from bandstand.adapters.git.store import Store
 from bandstand.adapters.git.workspaces import GitWorkspaces, pin
 from bandstand.domain.ids import TaskId
 from bandstand.domain.remains import RemainsKind, Remnant, archived_task, checkout_task, ended, is_wanted
+from bandstand.faults import fault
 from bandstand.ports.remains import Known
 
 PINS = "refs/bandstand/pins/"
@@ -91,7 +92,9 @@ class GitRemains:
             case RemainsKind.WORKSPACE:
                 folder = self._root / (f"{ARCHIVE}/{name}" if _MAKING.fullmatch(name) else name)
                 if there := await self._still(folder, remnant, known):
+                    fault("remains.destroy.before")
                     await destroy(folder)
+                    fault("remains.destroy.after")
                 return there
             case RemainsKind.CHECKPOINTS:
                 if there := self._is_free(name, known) and bool(await self._kept_names(name)):
@@ -191,7 +194,9 @@ class GitRemains:
         tip = await store.resolve(ref)
         if tip is None or name not in {one.name async for one in self._branches(known, only=ref)}:
             return False
+        fault("remains.drop.before")
         await store.drop_at(ref, tip)
+        fault("remains.drop.after")
         return True
 
     async def _packs(self) -> tuple[Remnant, ...]:

@@ -11,6 +11,7 @@ from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.store import is_object_id
 from bandstand.domain.errors import Refused, Unavailable
 from bandstand.domain.ids import CommitId
+from bandstand.faults import fault
 from bandstand.ports.remote import Fetched
 
 FETCH_SECONDS = 20.0
@@ -65,7 +66,9 @@ class GitRemote:
         there = await self._there(branch, remote)
         place = f"refs/remotes/{remote}/{there}"
         refspec = f"+refs/heads/{there}:{place}"
+        fault("remote.fetch.before")
         said = await self._run(*_FETCH, remote, refspec, seconds=self._fetch_seconds, remote=remote)
+        fault("remote.fetch.after")
         if said.code != 0 and "couldn't find remote ref" in said.complaint:
             return None
         if said.code != 0:
@@ -84,7 +87,9 @@ class GitRemote:
         if await self._holds(remote, there, commit):
             return
         argv = ("push", "--porcelain", "--no-verify", "--recurse-submodules=no", remote)
+        fault("remote.push.before")
         said = await self._run(*argv, f"{commit}:refs/heads/{there}", seconds=self._push_seconds, remote=remote)
+        fault("remote.push.after")
         if said.code != 0:
             raise _trouble(remote, said)
 

@@ -7,12 +7,13 @@ refs/bandstand/rescue/<task>/<n>          a commit of all files, see `retiring`
 import asyncio
 import itertools
 import os
-import tempfile
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bandstand import drafts
 from bandstand.adapters.git.layout import ARCHIVE
 from bandstand.adapters.git.neutral import neutral_git_dir
 from bandstand.adapters.git.repository import GitRepository
@@ -21,6 +22,7 @@ from bandstand.adapters.git.unpacking import Unpacking, names
 from bandstand.domain.errors import Refused, Unavailable
 from bandstand.domain.ids import CommitId, TaskId
 from bandstand.domain.remains import archived_task
+from bandstand.faults import fault
 from bandstand.ports.rescues import Rescue, RescueArchive, RescueRef, Restored
 
 _ENDING = ".tar.gz"
@@ -77,26 +79,38 @@ class GitRescues:
             raise Refused(f"{branch!r} cannot be the name of a branch.")
         if await self._store.resolve(full) is not None:
             raise Refused(f"There is a branch {branch} already.", hint="Name another one: --branch NAME")
+        fault("rescue.branch.before")
         await self._store.create(full, ref.commit, why="restore")
+        fault("rescue.branch.after")
 
     async def to_folder(self, rescue: Rescue, ref: RescueRef | None, folder: Path) -> Restored:
         """Write everything to a new folder: first beside its place, so that it is there whole or not at all."""
+        for broken_off in drafts.left(folder):
+            await destroy(broken_off)
         await asyncio.to_thread(_require_new, folder)
-        try:
-            making = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=f".{folder.name}.new-", dir=folder.parent))
-        except OSError as error:
-            raise Refused(f"{folder} cannot be made: {error.strerror}.") from error
+        with ExitStack() as ends:
+            try:
+                making = await asyncio.to_thread(ends.enter_context, drafts.draft(folder))
+            except OSError as error:
+                raise Refused(f"{folder} cannot be made: {error.strerror}.") from error
+            try:
+                return await self._restored(rescue, ref, making, folder)
+            except OSError as error:
+                what = f"{folder} could not be written: {error.strerror}."
+                raise Unavailable(what, hint="Make room there.") from error
+            finally:
+                await destroy(making)
+
+    async def _restored(self, rescue: Rescue, ref: RescueRef | None, making: Path, folder: Path) -> Restored:
+        """Everything that was kept, written to a draft that takes its place."""
         unpacking = Unpacking(making)
-        try:
-            if ref is not None:
-                unpacking.files = await self._check_out(ref.commit, making)
-            for archive in rescue.archives:
-                await asyncio.to_thread(unpacking.unpack, self._archives / Path(archive.name).name)
-            await asyncio.to_thread(_take_place, making, folder)
-        except OSError as error:
-            raise Unavailable(f"{folder} could not be written: {error.strerror}.", hint="Make room there.") from error
-        finally:
-            await destroy(making)
+        fault("rescue.unpack.before")
+        if ref is not None:
+            unpacking.files = await self._check_out(ref.commit, making)
+        for archive in rescue.archives:
+            await asyncio.to_thread(unpacking.unpack, self._archives / Path(archive.name).name)
+        fault("rescue.unpack.after")
+        await asyncio.to_thread(_take_place, making, folder)
         return Restored(files=unpacking.files, notes=tuple(unpacking.notes))
 
     async def only_there(self, rescue: Rescue) -> tuple[str, ...]:
@@ -116,9 +130,13 @@ class GitRescues:
         """Give up a rescue for good."""
         for one in rescue.refs:
             if await self._store.resolve(one.ref) is not None:
+                fault("rescue.drop.before")
                 await self._store.drop_at(one.ref, one.commit)
+                fault("rescue.drop.after")
         for archive in rescue.archives:
+            fault("rescue.discard.before")
             await destroy(self._archives / Path(archive.name).name)
+            fault("rescue.discard.after")
 
     async def _size(self, ref: str) -> int:
         """What the objects take that only this ref, or another rescue, reaches."""
@@ -167,4 +185,6 @@ def _require_new(folder: Path) -> None:
 
 def _take_place(making: Path, folder: Path) -> None:
     _require_new(folder)
+    fault("rescue.restore.before")
     making.rename(folder)
+    fault("rescue.restore.after")

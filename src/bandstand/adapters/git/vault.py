@@ -226,9 +226,11 @@ class Vault:
         if self._takers or self._tidying.locked():
             return False
         async with self._tidying:
+            fault("remains.tidy.before")
             await expect(self.store.command("repack", "-a", "-d", "-l", "-q"), deadline_seconds=DEADLINE_SECONDS)
             prune = self.store.command("prune", f"--expire={YOUNG_SECONDS:.0f}.seconds.ago")
             await expect(prune, deadline_seconds=DEADLINE_SECONDS)
+            fault("remains.tidy.after")
         return True
 
     def packs(self) -> list[Path]:

@@ -6,6 +6,7 @@ says so stands in their place. The new database takes the place of the old one i
 whenever the power goes, either the damaged file is still there, or the next opening goes on.
 """
 
+import bisect
 import contextlib
 import glob
 import json
@@ -25,6 +26,7 @@ from bandstand.domain.errors import Broken
 from bandstand.domain.events import Event, FactsLost
 from bandstand.domain.ids import TaskId
 from bandstand.domain.past import subject
+from bandstand.faults import fault
 
 INSERT = """
     INSERT INTO events (sequence, repository, version, at, type, type_version, payload, task, digest)
@@ -73,7 +75,9 @@ def recover(database: Path, said: tally.Tally | None, *, why: str, now: datetime
     name = _unused(database, f"{now:%Y%m%dT%H%M%SZ}")
     aside = _place(database, _DAMAGED + name)
     made = _place(database, ".recovering")
+    fault("recovery.write.before")
     _write(made, rows, last=max(last, said.sequence if said is not None else 0))
+    fault("recovery.write.after")
     lost = {row[1]: 0 for row in rows if row[4] == FactsLost.__name__}
     for row in rows[len(saved.rows) :]:
         lost[row[1]] += json.loads(row[6])["count"]
@@ -87,11 +91,21 @@ def recover(database: Path, said: tally.Tally | None, *, why: str, now: datetime
         unproven=saved.unproven,
         aside=aside.name,
     )
-    for report in (report_of(database), _place(aside, ".json")):
-        report.write_text(json.dumps(asdict(told), indent=2) + "\n", encoding="utf-8")
-        report.chmod(0o600)
+    _report(database, told)
+    fault("recovery.complete.before")
     made.replace(_place(database, _COMPLETE + name))
+    fault("recovery.complete.after")
     finish(database)
+
+
+def _report(database: Path, told: Recovery) -> None:
+    """Say beside the damaged file what came of it. One that broke off before the new database was complete goes."""
+    fault("recovery.report.before")
+    for left in database.parent.glob(f"{glob.escape(database.name + _DAMAGED)}*.json"):
+        if not left.with_suffix("").exists():
+            left.unlink()
+    _put(_place(database, f"{told.aside.removeprefix(database.name)}.json"), json.dumps(asdict(told), indent=2) + "\n")
+    fault("recovery.report.after")
 
 
 def finish(database: Path) -> None:
@@ -99,17 +113,45 @@ def finish(database: Path) -> None:
     for made in database.parent.glob(f"{glob.escape(database.name + _COMPLETE)}*"):
         aside = _place(database, _DAMAGED + made.name.removeprefix(database.name + _COMPLETE))
         # What is kept aside is there under both names before anything goes; what SQLite would take for a part of the
-        # new database goes before that comes.
+        # new database goes before that comes. On the disk, too: each step waits for the one before.
+        _flush(database.parent)
+        fault("recovery.aside.before")
         for end in ("", "-wal", ".tally"):
             _keep(_place(database, end), _place(aside, end))
+        _flush(database.parent)
+        fault("recovery.aside.after")
+        fault("recovery.tell.before")
+        _put(report_of(database), _place(aside, ".json").read_text(encoding="utf-8"))
+        fault("recovery.tell.after")
+        fault("recovery.clear.before")
         for end in ("-wal", "-shm", ".tally"):
             _place(database, end).unlink(missing_ok=True)
+        _flush(database.parent)
+        fault("recovery.clear.after")
+        fault("recovery.replace.before")
         made.replace(database)
-        folder = os.open(database.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _flush(database.parent)
+        fault("recovery.replace.after")
+
+
+def _put(file: Path, text: str) -> None:
+    """Have a file of its owner's hold a text: all of it, or what it was before."""
+    making = file.with_name(f"{file.name}.recovering")
+    making.unlink(missing_ok=True)
+    with os.fdopen(os.open(making, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as written:
+        written.write(text)
+        written.flush()
+        os.fsync(written.fileno())
+    making.replace(file)
+
+
+def _flush(folder: Path) -> None:
+    """Have the names in a folder on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _unused(database: Path, name: str) -> str:
@@ -126,12 +168,16 @@ def _place(database: Path, end: str) -> Path:
 
 
 def _keep(file: Path, under: Path) -> None:
+    """Have a file under a second name: all of it, or not at all."""
+    copying = under.with_name(f"{under.name}.copying")
+    copying.unlink(missing_ok=True)
     if file.exists() and not under.exists():
         try:
             os.link(file, under)
-        except OSError:
+        except OSError:  # a file system without second names
             with contextlib.suppress(FileNotFoundError):
-                shutil.copy2(file, under)
+                shutil.copy2(file, copying)
+                copying.replace(under)
 
 
 # --- what can be read -----------------------------------------------------------------------------------------------
@@ -205,14 +251,33 @@ def _add_beyond(proven: dict[int, Row], rows: list[Row], *, last: int) -> None:
 
 
 def _in_order(rows: Mapping[int, Row]) -> list[Row]:
-    """Facts by their sequence; one whose version does not follow that of those before it is not ours."""
+    """Facts by their sequence; one whose version does not follow that of those before it is not ours.
+
+    What an earlier recovery said of a gap is younger than the facts behind the gap. It stays where it still fits.
+    """
     heads: dict[str, int] = {}
-    kept = []
+    kept, gaps = [], []
     for _, row in sorted(rows.items()):
-        if row[2] > heads.get(row[1], 0):
+        if row[4] == FactsLost.__name__:
+            gaps.append(row)
+        elif row[2] > heads.get(row[1], 0):
             heads[row[1]] = row[2]
             kept.append(row)
-    return kept
+    taken: dict[str, list[tuple[int, int]]] = {}
+    for row in kept:
+        taken.setdefault(row[1], []).append((row[2], _before(row)))
+    for gap in gaps:
+        spans, span = taken.setdefault(gap[1], []), (gap[2], _before(gap))
+        at = bisect.bisect_right(spans, span[1], key=lambda one: one[0])
+        if at == len(spans) or spans[at][1] >= span[0]:
+            spans.insert(at, span)
+            kept.append(gap)
+    return sorted(kept)
+
+
+def _before(row: Row) -> int:
+    """The last version in front of those that a fact stands for."""
+    return row[2] - (int(json.loads(row[6])["count"]) if row[4] == FactsLost.__name__ else 1)
 
 
 # --- what is lost ---------------------------------------------------------------------------------------------------
@@ -241,8 +306,8 @@ def _with_gaps(rows: Sequence[Row], heads: Mapping[str, int], *, now: datetime) 
 def _gaps(rows: Sequence[Row], head: int) -> Iterator[tuple[int, int]]:
     """The last version of each gap, and how many are missing there."""
     known = 0
-    for row in rows:
-        begins = row[2] - (json.loads(row[6])["count"] if row[4] == FactsLost.__name__ else 1)
+    for row in sorted(rows, key=lambda row: row[2]):
+        begins = _before(row)
         if begins > known:
             yield begins, begins - known
         known = row[2]

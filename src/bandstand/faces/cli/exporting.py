@@ -7,14 +7,13 @@ import os
 import shutil
 import sys
 import tarfile
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from bandstand import __version__
+from bandstand import __version__, drafts
 from bandstand.domain.errors import Refused, Unavailable
 from bandstand.faces.cli.calling import call
 from bandstand.faces.cli.following import stream
@@ -22,6 +21,7 @@ from bandstand.faces.cli.keeping import size
 from bandstand.faces.cli.looking import dump
 from bandstand.faces.cli.terminal import counted
 from bandstand.faces.wire import Json
+from bandstand.faults import VARIABLE, arm, fault
 
 FORMAT = 1
 """The format of what is written; see docs/reference/export.md."""
@@ -31,9 +31,12 @@ _ENDS = (".tar.gz", ".tgz")
 
 def export(arguments: argparse.Namespace) -> int:
     """Write it to a new folder, or to an archive of one. Raises `Refused` if there is something in that place."""
+    arm(os.environ.pop(VARIABLE, ""))
     if bool(arguments.tasks) == arguments.all:
         raise Refused("Which tasks?", hint="Name some, or say --all: band export docs · band export --all")
     target = Path(arguments.output or time.strftime("band-export-%Y%m%d-%H%M%S.tar.gz")).absolute()
+    for broken_off in drafts.left(target):
+        shutil.rmtree(broken_off, ignore_errors=True)
     if target.exists() or target.is_symlink():
         raise Refused(f"{target} is there already.", hint="Name another file or folder: -o FILE.tar.gz")
     if not target.parent.is_dir():
@@ -52,24 +55,28 @@ def export(arguments: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _made_whole(target: Path) -> Iterator[Path]:
     """A folder to write to, which becomes the target in the end, or nothing."""
-    making = Path(tempfile.mkdtemp(prefix=".band-export-", dir=target.parent))
-    try:
-        archived = target.name.endswith(_ENDS)
-        name = target.name
-        for end in _ENDS:
-            name = name.removesuffix(end)
-        folder = making / name
-        folder.mkdir(mode=0o700)
-        yield folder
-        if archived:
-            archive = making / "archive"
-            with os.fdopen(_private(archive), "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
-                tar.add(folder, name)
-            archive.rename(target)
-        else:
-            folder.rename(target)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+    with drafts.draft(target) as making:
+        try:
+            name = target.name
+            for end in _ENDS:
+                name = name.removesuffix(end)
+            folder = making / name
+            folder.mkdir(mode=0o700)
+            fault("export.write.before")
+            yield folder
+            made = _packed(folder, making / "archive") if target.name.endswith(_ENDS) else folder
+            fault("export.write.after")
+            fault("export.place.before")
+            made.rename(target)
+            fault("export.place.after")
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+
+
+def _packed(folder: Path, archive: Path) -> Path:
+    with os.fdopen(_private(archive), "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
+        tar.add(folder, folder.name)
+    return archive
 
 
 def _private(path: Path) -> int:

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import fcntl
+import os
 import shutil
 import sys
 from collections.abc import Collection, Iterator
@@ -18,6 +19,7 @@ from bandstand.faces.cli.machine import live_agents
 from bandstand.faces.cli.reaching import client, me
 from bandstand.faces.cli.starting import here, wait_for_its_end
 from bandstand.faces.stream import Api
+from bandstand.faults import VARIABLE, arm, fault
 from bandstand.unattended import unfinished_tasks
 
 _OURS = (
@@ -41,6 +43,7 @@ def purge(arguments: argparse.Namespace) -> int:
         return _purge_here(arguments)
     if arguments.task:
         return _purge_task(arguments)
+    arm(os.environ.pop(VARIABLE, ""))
     where = here()
     known: Collection[tuple[str, str]] = ()
     if where.state.exists():
@@ -98,7 +101,7 @@ def clear_away(where: Places, *, known: Collection[tuple[str, str]]) -> None:
 def _remove_all(where: Places) -> None:
     for path in [path for path in _found(where) if path != where.lock]:
         _remove(path)
-    where.lock.unlink(missing_ok=True)  # the last of all: until now no daemon could begin
+    _remove(where.lock)  # the last of all: until now no daemon could begin
     for folder in (where.runtime, where.cache, where.state):
         with contextlib.suppress(OSError):
             folder.rmdir()
@@ -152,7 +155,8 @@ def _nothing_lives(where: Places, *, tasks: int) -> None:
     if agents := live_agents(where):
         words = "An agent still lives." if agents == 1 else f"{agents} agents still live."
         raise Refused(words, hint="Cancel its task, or end all agents: band stop --all")
-    for tree in where.state.glob("repositories/*/workspaces/*/tree"):
+    # One that is half made nobody was ever let into, and what one held that is half removed was kept before.
+    for tree in where.state.glob("repositories/*/workspaces/[!.]*/tree"):
         raise Refused(
             f"The workspace {tree} has not been cleared away.",
             hint="Its repository may be gone: put it back, or see what `band gc` says of it.",
@@ -175,7 +179,9 @@ def _weight(path: Path) -> int:
 
 
 def _remove(path: Path) -> None:
+    fault("purge.remove.before")
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+    fault("purge.remove.after")

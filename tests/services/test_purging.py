@@ -43,6 +43,22 @@ def test_what_is_kept_of_one_task_goes_and_the_log_says_so() -> None:
     play(story)
 
 
+def test_an_order_that_broke_off_is_finished_by_the_next_and_recorded_once() -> None:
+    """What was still there behind the fact goes, and the log does not say it twice."""
+
+    async def story(world: World) -> None:
+        world.remains.left = {"one.1": T, "one.2": T}
+        await world.submit("one")
+        await world.until(over("one"))
+        purged = e.TaskPurged(task=T, things=3, bytes=3, by="ada")
+        await world.daemon.fleet.record(lambda _: [purged])
+        assert [one.name for one in (await purging(world).purge(T, by="ada")).things] == ["one.1", "one.2"]
+        assert world.remains.left == {}
+        assert world.facts(e.TaskPurged) == [purged]
+
+    play(story)
+
+
 def test_a_task_that_lives_is_not_purged_nor_one_that_never_was() -> None:
     """Each is refused with the next step, and nothing goes."""
 

@@ -59,12 +59,13 @@ class Purging:
         return Purge(task=task, things=tuple(things), rescues=tuple(rescues))
 
     async def purge(self, task: TaskId, *, by: str) -> Purge:
-        """Remove it. That it goes is recorded before anything does, so an order that broke off is given once more."""
+        """Remove it. That it goes is recorded before anything does, once: an order that broke off may be repeated."""
         found = await self.find(task)
         if not found.things and not found.rescues:
             return found
-        purged = e.TaskPurged(task=task, things=len(found.things), bytes=found.bytes, by=by)
-        await self.fleet.record(lambda state: [purged] if task in state.past else [])
+        if not await self._is_recorded(task):
+            purged = e.TaskPurged(task=task, things=len(found.things), bytes=found.bytes, by=by)
+            await self.fleet.record(lambda state: [purged] if task in state.past else [])
         known = self._known(task)
         for thing in found.things:
             for part in self.remains:
@@ -74,6 +75,9 @@ class Purging:
             raise Broken(f"This is still there of {task}: {', '.join(left)}.", hint="See who holds it, and try again.")
         given_up = await self.rescuing.give_up(found.rescues, by=by, lossy=frozenset())
         return replace(found, rescues=tuple(one for one in given_up if one.gone))
+
+    async def _is_recorded(self, task: TaskId) -> bool:
+        return any([isinstance(fact.event, e.TaskPurged) async for fact in self.fleet.facts(task)])
 
     def _known(self, task: TaskId) -> Known:
         """The one task, as if it were the only one that ever was, and nothing of it were kept. Raises as `find`."""

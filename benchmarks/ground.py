@@ -126,7 +126,7 @@ class Ground:
 
     def daemon(self) -> int:
         """The process of the daemon."""
-        (found,) = processes.named("bandstand daemon")
+        found, *_ = processes.named("bandstand daemon")  # others are forks of it that are about to execute something
         return found
 
     def workspaces(self) -> list[Path]:

@@ -37,7 +37,7 @@ def parents() -> dict[int, int]:
 
 
 def below(ancestor: int) -> list[int]:
-    """Every process below one."""
+    """Every process below one, parents before their children."""
     children: dict[int, list[int]] = {}
     for pid, parent in parents().items():
         children.setdefault(parent, []).append(pid)
@@ -55,7 +55,7 @@ def command(pid: int) -> str:
 
 
 def named(part: str) -> list[int]:
-    """Every process below this one whose command has `part` in it."""
+    """Every process below this one whose command has `part` in it, parents before their children."""
     return [pid for pid in below(os.getpid()) if part in command(pid)]
 
 

@@ -32,7 +32,12 @@ BROAD_EXCEPT_MODULES = {
     "faces/cli/main.py",  # the boundary of the terminal: a sentence instead of a traceback
 }
 MAY_PRINT = ("faces/", "rehearsal/")
-STANDARD_LIBRARY_ONLY = ("rehearsal/", "adapters/hosts/holder/")
+STANDARD_LIBRARY_ONLY = {
+    "rehearsal/": ("rehearsal/",),
+    "adapters/hosts/holder/": ("adapters/hosts/holder/", "starter/"),
+    "starter/": ("starter/",),
+}
+"""What starts alone, and what of ours it may know."""
 BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "manager", "managers", "misc"}
 
 # What the first instant of every command may load: these modules, and of the heavy ones none.
@@ -247,12 +252,12 @@ def skips() -> Problems:
 
 
 def foreign_imports() -> Problems:
-    """The rehearsal agent and the holder start alone in milliseconds: the standard library and themselves, no more."""
-    for folder in STANDARD_LIBRARY_ONLY:
-        package = f"bandstand/{folder}".replace("/", ".")
+    """The rehearsal agent and the holder start alone in milliseconds, with the standard library and little of ours."""
+    for folder, known in STANDARD_LIBRARY_ONLY.items():
+        packages = tuple(f"bandstand/{one}".replace("/", ".") for one in known)
         for path in python_files(PACKAGE / folder):
             for name, node in imported(path):
-                if name.partition(".")[0] not in sys.stdlib_module_names and not f"{name}.".startswith(package):
+                if name.partition(".")[0] not in sys.stdlib_module_names and not f"{name}.".startswith(packages):
                     yield f"{shown(path, node)} imports {name}"
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bandstand.adapters.sandbox.bubblewrap import HOME, WORKSPACE, BubblewrapSandbox
+from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
+from bandstand.adapters.sandbox.mounts import HOME, WORKSPACE
 from bandstand.adapters.sandbox.none import NoSandbox
 from bandstand.domain.errors import Broken
 from bandstand.ports.hosts import Launch

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import bandstand
 from bandstand.adapters.hosts import holder
 from bandstand.adapters.hosts.channel import locked
 from bandstand.adapters.hosts.local import LocalHost
@@ -31,9 +32,11 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
 
 def of_another_time(ground: Ground, version: int) -> None:
     """Have runs started by a holder like ours, of another version of the protocol."""
-    # A copy of the package with nothing in it but the holder: that is all a holder needs of us.
-    ours, other = Path(holder.__file__).parent, ground.root.parent / "bandstand" / "adapters" / "hosts" / "holder"
-    shutil.copytree(ours, other, ignore=shutil.ignore_patterns("__pycache__"))
+    # A copy of the package with nothing in it but the holder and the starter: that is all a holder needs of us.
+    ours, copy = Path(bandstand.__file__).parent, ground.root.parent / "bandstand"
+    other = copy / "adapters" / "hosts" / "holder"
+    for part in (other.relative_to(copy), "starter"):
+        shutil.copytree(ours / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
     begin, said = other / "__init__.py", f"\nVERSION = {holder.VERSION}\n"
     text = begin.read_text()
     assert said in text

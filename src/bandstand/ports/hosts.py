@@ -1,12 +1,13 @@
 """Where agent processes live: holders, their journals, and channels to them."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from bandstand.domain.ids import RunId
+from bandstand.ports.walls import NO_LIMITS, Limits, Network
 
 
 class RecordKind(StrEnum):
@@ -33,11 +34,32 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """A process to hold: what to execute, where, with which whole environment. Nothing is inherited."""
+    """A process to start: what to execute, where, with which whole environment. Nothing is inherited.
+
+    The rest is what whoever starts it does around the program of a sandbox. `handed` is read by that program from
+    descriptors, each under its option. Where it `announces`, it says which process it confined and has that one wait,
+    so that `network` and `limits` are there before anything else runs inside.
+    """
 
     argv: tuple[str, ...]
     cwd: Path
     environment: Mapping[str, str]
+    handed: Mapping[str, bytes] = field(default_factory=dict)
+    announces: bool = False
+    network: Network = Network.HOST
+    limits: Limits = NO_LIMITS
+
+    @property
+    def orders(self) -> dict[str, Any]:
+        """What the starter has to know, as JSON can carry it; empty for a plain program."""
+        limits = {name: value for name, value in asdict(self.limits).items() if value is not None}
+        orders = {
+            "handed": {option: content.hex() for option, content in self.handed.items()},
+            "announces": self.announces,
+            "network": "" if self.network is Network.HOST else self.network.value,
+            "limits": limits,
+        }
+        return {name: value for name, value in orders.items() if value}
 
 
 class RunState(StrEnum):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bandstand.ports.hosts import Launch
+from bandstand.ports.walls import NO_LIMITS, Limits, Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class Confinement:
 
     `environment` is the whole environment. `home` is a private folder seen as the home directory. What of `readable`
     does not exist is left out. What is `ours` are a few programs of the system, and needs no settings of the machine.
+    `network` and `limits` hold where the walls are real.
     """
 
     argv: tuple[str, ...]
@@ -31,6 +33,8 @@ class Confinement:
     writable: tuple[Mount, ...] = ()
     readable: tuple[Mount, ...] = ()
     ours: bool = False
+    network: Network = Network.HOST
+    limits: Limits = NO_LIMITS
 
 
 class Sandbox(Protocol):

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from bandstand.domain.errors import Broken
 from bandstand.ports.hosts import Launch
+from bandstand.starter.handing import Start
+from bandstand.starter.hearing import let_in
 
 MARK = "BANDSTAND_CHECK"
 
@@ -37,19 +39,21 @@ async def run_to_end(
     be executed, `Broken` if something of it could not be ended.
     """
     reading, writing = os.pipe()
-    with _closing(reading):
+    with _closing(reading), Start(launch.argv, launch.orders) as start:
         with _closing(writing):
             process = await asyncio.create_subprocess_exec(
-                *launch.argv,
+                *start.argv,
                 cwd=launch.cwd,
                 env=dict(launch.environment),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=writing,
                 stderr=writing,
                 start_new_session=True,
+                pass_fds=start.descriptors,
             )
         ended = _listen(reading, on_output)
         try:
+            await let_in(start)
             return await _wait(process, ended, limit_seconds=limit_seconds)
         finally:
             _kill_group(process)

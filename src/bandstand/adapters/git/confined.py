@@ -15,6 +15,7 @@ from bandstand.adapters.git.layout import Layout
 from bandstand.domain.errors import Broken, Unavailable
 from bandstand.ports.hosts import Launch
 from bandstand.ports.sandbox import Confinement, Mount, Sandbox
+from bandstand.ports.walls import Network
 
 DEADLINE_SECONDS = 600.0
 # Of its own memory, in KiB. Files that git maps to read them do not count.
@@ -122,6 +123,7 @@ class ConfinedGit:
                 readable=(*tree, *readable, *(_same(path) for path in (*self._objects, *self._lent))),
                 writable=writable,
                 ours=True,
+                network=Network.NONE,
             )
         )
 

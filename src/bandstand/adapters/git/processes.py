@@ -14,6 +14,8 @@ from pathlib import Path
 
 from bandstand.domain.errors import BandstandError, Refused, Unavailable
 from bandstand.ports.hosts import Launch
+from bandstand.starter.handing import Start
+from bandstand.starter.hearing import let_in
 
 _BUFFER = 64 * 1024
 
@@ -65,29 +67,31 @@ async def started(launch: Launch, *, fed: bool, pass_fds: tuple[int, ...] = ()) 
 
     Raises `Refused` where there is no such program or folder, `Unavailable` where it cannot be started.
     """
-    try:
-        transport, heard = await asyncio.get_running_loop().subprocess_exec(
-            _Heard,
-            *launch.argv,
-            stdin=PIPE if fed else DEVNULL,
-            stdout=PIPE,
-            stderr=PIPE,
-            cwd=launch.cwd,
-            env=dict(launch.environment),
-            start_new_session=True,
-            pass_fds=pass_fds,
-        )
-    except FileNotFoundError as error:
-        raise _missing(launch) from error
-    except OSError as error:
-        raise Unavailable(f"{launch.argv[0]} could not be started: {error.strerror}.") from error
-    process = Process(transport, heard)
-    try:
-        yield process
-    finally:
-        process.end()
-        await process.wait()
-        process.close()
+    with Start(launch.argv, launch.orders) as start:
+        try:
+            transport, heard = await asyncio.get_running_loop().subprocess_exec(
+                _Heard,
+                *start.argv,
+                stdin=PIPE if fed else DEVNULL,
+                stdout=PIPE,
+                stderr=PIPE,
+                cwd=launch.cwd,
+                env=dict(launch.environment),
+                start_new_session=True,
+                pass_fds=(*pass_fds, *start.descriptors),
+            )
+        except FileNotFoundError as error:
+            raise _missing(launch) from error
+        except OSError as error:
+            raise Unavailable(f"{launch.argv[0]} could not be started: {error.strerror}.") from error
+        process = Process(transport, heard)
+        try:
+            await let_in(start)
+            yield process
+        finally:
+            process.end()
+            await process.wait()
+            process.close()
 
 
 def _missing(launch: Launch) -> BandstandError:

@@ -272,7 +272,7 @@ class LocalHost:
         spec = {"lock": LOCK, "bell": BELL if bell else -1, "argv": launch.argv, "cwd": str(launch.cwd)}
         if faults := faults_of_next_holder():
             spec["faults"] = faults
-        spec["segment"] = self._upkeep.segment
+        spec |= {"segment": self._upkeep.segment, "start": launch.orders}
         ours, theirs = os.pipe()
         source = os.fdopen(ours, "rb", 0)
         try:

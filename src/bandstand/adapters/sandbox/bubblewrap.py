@@ -13,86 +13,22 @@ import contextlib
 import os
 import pwd
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from bandstand.adapters.sandbox.diagnosis import diagnosis, how_to_install
 from bandstand.adapters.sandbox.editables import editables, search_path
-from bandstand.adapters.sandbox.toolchains import READ_VARIABLES, SYSTEM, Tools, find_tools
-from bandstand.domain.errors import Broken, Unavailable
+from bandstand.adapters.sandbox.mounts import FOR_ANY_PROGRAM, HOME, SETTINGS, WORKSPACE, Plan
+from bandstand.adapters.sandbox.toolchains import READ_VARIABLES, Tools, find_tools
+from bandstand.adapters.sandbox.variables import environment_inside, is_for_the_loader
+from bandstand.domain.errors import Unavailable
 from bandstand.ports.hosts import Launch
 from bandstand.ports.sandbox import Confinement, Mount
-
-WORKSPACE = Path("/workspace")
-HOME = Path("/home/agent")
+from bandstand.ports.walls import Network
 
 _IDENTITY = Path(__file__).parent / "identity"
 _USER = "1000"
-_DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 _PROBE_SECONDS = 15
-
-# Files of /etc that programs need and that hold no secret. `ssl/private` and the like are why no folder comes whole
-# that is not known to hold none.
-_SETTINGS = (
-    "alternatives",
-    "ca-certificates",
-    "ca-certificates.conf",
-    "crypto-policies",
-    "debian_version",
-    "dotnet",
-    "fonts",
-    "java-*-openjdk",
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "locale.alias",
-    "locale.conf",
-    "localtime",
-    "magic",
-    "magic.mime",
-    "maven/logging",
-    "maven/m2.conf",
-    "mime.types",
-    "os-release",
-    "perl",
-    "php",
-    "pki/ca-trust/extracted",
-    "pki/tls/cert.pem",
-    "pki/tls/certs",
-    "pki/tls/openssl.cnf",
-    "python3*",
-    "R",
-    "shells",
-    "ssl/certs",
-    "ssl/cert.pem",
-    "ssl/openssl.cnf",
-    "static",
-    "terminfo",
-    "timezone",
-    "xml",
-)
-# Of these what a program needs to come up at all. Each is one mount more, and mounts are most of what walls cost.
-_FOR_ANY_PROGRAM = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "static")
-_ETC = Path("/etc")
-_SYSTEM = tuple(str(folder) for folder in SYSTEM)
-_NETWORK_SETTINGS = ("gai.conf", "host.conf", "hosts", "nsswitch.conf", "protocols", "resolv.conf", "services")
-
-# What makes the loader or the C library of bubblewrap itself, which runs outside, read files of somebody's choice.
-_LOADER_VARIABLES = frozenset(
-    {"GCONV_PATH", "GETCONF_DIR", "GLIBC_TUNABLES", "LOCPATH", "NIS_PATH", "RESOLV_HOST_CONF"}
-)
-# Folders of the caller's that are not there inside; without the variable a program takes its place below HOME or /tmp.
-_FOLDER_VARIABLES = (
-    "TMPDIR",
-    "TMP",
-    "TEMP",
-    "XDG_CACHE_HOME",
-    "XDG_CONFIG_HOME",
-    "XDG_DATA_HOME",
-    "XDG_RUNTIME_DIR",
-    "XDG_STATE_HOME",
-)
-
 
 _Surroundings = tuple[tuple[tuple[str, str], ...], str, tuple[int, ...]]
 _MOST_SURROUNDINGS = 64
@@ -133,16 +69,16 @@ class BubblewrapSandbox:
 
         Raises `Unavailable` without bubblewrap, `Broken` if a hidden path could not be covered.
         """
-        environment = _environment(confinement.environment, self._user_home)
+        environment = environment_inside(confinement.environment, self._user_home)
         tools = self._tools(environment, confinement.argv[0])
         environment = {**tools.variables, **environment}
         if self._git_dir is not None and confinement.home is not None:
             found = editables(environment, git_dir=self._git_dir)
             path = search_path(found, workspace=WORKSPACE, given=environment.get("PYTHONPATH", ""))
             environment |= {"PYTHONPATH": path} if path else {}
-        loader = {name: value for name, value in environment.items() if _is_for_the_loader(name)}
+        loader = {name: value for name, value in environment.items() if is_for_the_loader(name)}
         options = [
-            *self._namespaces(),
+            *self._namespaces(confinement.network),
             *self._mounts(confinement, tools),
             *(word for name, value in loader.items() for word in ("--setenv", name, value)),
             "--chdir",
@@ -152,6 +88,9 @@ class BubblewrapSandbox:
             argv=(self._program(), *options, "--", *confinement.argv),
             cwd=Path("/"),
             environment={name: value for name, value in environment.items() if name not in loader},
+            announces=confinement.home is not None,
+            network=confinement.network,
+            limits=confinement.limits,
         )
 
     async def probe(self) -> None:
@@ -188,8 +127,9 @@ class BubblewrapSandbox:
             raise Unavailable("The sandbox needs bubblewrap, which is not installed.", hint=how_to_install())
         return str(Path(found).absolute())
 
-    def _namespaces(self) -> list[str]:
+    def _namespaces(self, network: Network) -> list[str]:
         return [
+            *([] if network is Network.HOST else ["--unshare-net"]),
             *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
             *(["--disable-userns"] if self._forbids_nested else []),
             *("--uid", _USER, "--gid", _USER, "--cap-drop", "ALL"),
@@ -197,12 +137,12 @@ class BubblewrapSandbox:
         ]
 
     def _mounts(self, confinement: Confinement, tools: Tools) -> list[str]:
-        plan = _Plan(self._hidden)
+        plan = Plan(self._hidden)
         plan.system(self._user_home)
         plan.add("--proc", "/proc", "--dev", "/dev")
         for place in ("/tmp", "/run", "/var/tmp"):
             plan.add("--tmpfs", place)
-        plan.settings(_FOR_ANY_PROGRAM if confinement.ours else _SETTINGS)
+        plan.settings(FOR_ANY_PROGRAM if confinement.ours else SETTINGS)
         plan.add("--ro-bind", str(_IDENTITY / "passwd"), "/etc/passwd")
         plan.add("--ro-bind", str(_IDENTITY / "group"), "/etc/group")
         if not confinement.ours:
@@ -220,95 +160,6 @@ class BubblewrapSandbox:
         return plan.options
 
 
-class _Plan:
-    """The mounts of one sandbox in their order. Whatever is bound, a hidden path strictly below it is covered."""
-
-    def __init__(self, hidden: tuple[Path, ...]) -> None:
-        self._hidden = tuple(dict.fromkeys(path.resolve() for path in hidden))
-        self._covers: list[str] = []
-        self.options: list[str] = []
-
-    def add(self, *options: str) -> None:
-        """Options as they are."""
-        self.options += options
-
-    def bind(self, mount: Mount, *, option: str, also_hidden: Iterable[Path] = ()) -> None:
-        """Show a host path. Raises `Broken` for a hidden path below it that is not there yet to be covered."""
-        self.add(option, str(mount.host), str(mount.inside))
-        real = os.path.realpath(mount.host)
-        for secret in (*self._hidden, *also_hidden):
-            if _strictly_below(str(secret), real):
-                self._cover(secret, mount.inside / secret.relative_to(real))
-
-    def system(self, user_home: Path) -> None:
-        """What is installed on this machine, as links where the host has links."""
-        for folder in SYSTEM:
-            if folder.is_symlink():
-                self.add("--symlink", str(folder.readlink()), str(folder))
-            elif folder.is_dir():
-                self.bind(Mount(host=folder, inside=folder), option="--ro-bind", also_hidden=(user_home.resolve(),))
-
-    def settings(self, names: Iterable[str]) -> None:
-        """Files and folders of /etc, as far as they are there."""
-        for path in sorted(path for name in names for path in _matching(name) if path.exists()):
-            real = os.path.realpath(path)
-            if path.is_symlink() and any(real == folder or _strictly_below(real, folder) for folder in _SYSTEM):
-                self.add("--symlink", str(path.readlink()), str(path))
-            else:
-                self.bind(Mount(host=path, inside=path), option="--ro-bind")
-
-    def network(self) -> None:
-        """The network is the host's, and so are the files that find names in it."""
-        self.settings(_NETWORK_SETTINGS)
-
-    def tools(self, tools: Tools) -> None:
-        """The caller's own software, to read; what is hidden stays out, with all that would show it."""
-        roots = [root for root in tools.roots if not self._would_show_hidden(root)]
-        for root in sorted(roots):
-            self.bind(Mount(host=root, inside=root), option="--ro-bind")
-        for name, real in sorted(tools.links.items()):
-            if not any(name.is_relative_to(place) for place in (HOME, WORKSPACE, *self._hidden)):
-                self.add("--symlink", str(real), str(name))
-
-    def seal(self) -> None:
-        """Make everything read-only that is not meant to be written."""
-        for place in (*self._covers, "/proc", "/"):
-            self.add("--remount-ro", place)
-
-    def _would_show_hidden(self, root: Path) -> bool:
-        return any(
-            (root.is_relative_to(secret) and not _is_environment(root, below=secret))
-            or (secret.is_relative_to(root) and not secret.exists())
-            for secret in self._hidden
-        )
-
-    def _cover(self, secret: Path, place: Path) -> None:
-        if secret.is_dir():
-            self.add("--tmpfs", str(place))
-            self._covers.append(str(place))
-        elif secret.exists():
-            self.add("--ro-bind", "/dev/null", str(place))
-        else:
-            raise Broken(
-                f"A sandbox would show {secret}, which must stay hidden and is not there yet to be covered.",
-                hint="Make the folder, or move it out of the folders of the system.",
-            )
-
-
-def _strictly_below(path: str, folder: str) -> bool:
-    return path != folder and path.startswith(f"{folder.rstrip('/')}/")
-
-
-def _matching(name: str) -> Iterable[Path]:
-    """What may be there of /etc. Most names are no patterns, and these are looked up for each command."""
-    return _ETC.glob(name) if "*" in name else (_ETC / name,)
-
-
-def _is_environment(root: Path, *, below: Path) -> bool:
-    """Whether a folder strictly inside a hidden one is a virtual environment: a checkout often holds one."""
-    return root != below and (root / "pyvenv.cfg").is_file()
-
-
 def _account() -> Path | None:
     """The home that the system knows of the user."""
     with contextlib.suppress(KeyError):
@@ -322,22 +173,6 @@ def _stamp(folder: str) -> int:
         return Path(folder).stat().st_mtime_ns
     except OSError:
         return 0
-
-
-def _environment(given: Mapping[str, str], user_home: Path) -> dict[str, str]:
-    """The environment with the paths that differ inside put right."""
-    environment = {"PATH": _DEFAULT_PATH, **given, "HOME": str(HOME)}
-    outside = (user_home, Path("/run/user"), Path("/var/folders"))
-    for name in _FOLDER_VARIABLES:
-        folder = Path(environment.get(name, "/"))
-        kept = any(folder.is_relative_to(place) for place in (HOME, WORKSPACE)) or folder == Path("/tmp")
-        if name in environment and (not kept or any(folder.is_relative_to(place) for place in outside)):
-            del environment[name]
-    return environment
-
-
-def _is_for_the_loader(name: str) -> bool:
-    return name.startswith("LD_") or name in _LOADER_VARIABLES
 
 
 async def _run(argv: tuple[str, ...], *, environment: Mapping[str, str]) -> tuple[int, str]:

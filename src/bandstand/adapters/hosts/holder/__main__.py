@@ -35,7 +35,7 @@ def main() -> None:
         os.write(os.open("exit.tmp", os.O_WRONLY | os.O_CREAT, 0o600), b" " * 512)
         adopt_orphans()
         fault("holder.spawn.before")
-        agent = spawn(spec, umask)
+        agent, inside = spawn(spec, umask)
         fault("holder.spawn.after")
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         if journal:
@@ -43,7 +43,8 @@ def main() -> None:
         answer = {"live": False, "begun": bool(journal), "errno": getattr(error, "errno", 0), "detail": str(error)}
         return say(1, json.dumps(answer).encode())
     tree = "pid-namespace" if os.getpid() == 1 else "subreaper"
-    journal.note("start", version=VERSION, tree=tree, pid=agent.pid, argv=spec["argv"], cwd=spec["cwd"])
+    about = {"version": VERSION, "tree": tree, "pid": agent.pid, "inside": inside}
+    journal.note("start", **about, argv=spec["argv"], cwd=spec["cwd"])
     say(1, b'{"live": true}')
     for standard, path in enumerate((os.devnull, os.devnull, "stderr")):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), standard)

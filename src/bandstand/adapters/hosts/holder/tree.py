@@ -12,6 +12,10 @@ TYPE_CHECKING = False  # see `loop`
 if TYPE_CHECKING:
     from typing import Any
 
+from bandstand.starter.handing import Start
+
+ANNOUNCED = 15.0  # seconds within which the sandbox says which process it confined
+
 
 def set_process_option(option: int, value: int) -> None:
     """Call prctl(2)."""
@@ -47,8 +51,11 @@ def kill_tree() -> None:
         signal_tree(signal.SIGKILL)
 
 
-def spawn(spec: dict[str, Any], umask: int) -> subprocess.Popen[bytes]:
-    """The agent, started. It inherits nothing: Popen resets SIGPIPE and SIGXFSZ, exec resets what we handle."""
+def spawn(spec: dict[str, Any], umask: int) -> tuple[subprocess.Popen[bytes], int]:
+    """The agent, started, and the process that its sandbox confined, or 0.
+
+    It inherits nothing: Popen resets SIGPIPE and SIGXFSZ, exec resets what we handle.
+    """
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ}:
         signal.signal(number, signal.SIG_DFL)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
@@ -62,7 +69,12 @@ def spawn(spec: dict[str, Any], umask: int) -> subprocess.Popen[bytes]:
             file.write("500")  # when memory runs out the agent has to go, not its holder
 
     pipe = subprocess.PIPE
-    return subprocess.Popen(
-        spec["argv"], cwd=spec["cwd"], env=spec["env"], umask=umask, start_new_session=True, preexec_fn=prepare,
-        bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe,
-    )  # fmt: skip
+    with Start(spec["argv"], spec.get("start", {})) as start:
+        agent = subprocess.Popen(
+            start.argv, cwd=spec["cwd"], env=spec["env"], umask=umask, start_new_session=True, preexec_fn=prepare,
+            pass_fds=start.descriptors, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe,
+        )  # fmt: skip
+        start.begun()
+        inside = start.inside(seconds=ANNOUNCED)
+        start.go_on()
+    return agent, inside

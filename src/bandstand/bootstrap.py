@@ -34,6 +34,7 @@ from bandstand.adapters.machine import LinuxMachine
 from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
 from bandstand.adapters.sandbox.editables import editables, refusal, warning
 from bandstand.adapters.sandbox.none import NoSandbox
+from bandstand.adapters.sandbox.ordinary import ordinary_user
 from bandstand.adapters.store import backups
 from bandstand.adapters.store.sqlite import SqliteLog
 from bandstand.adapters.surroundings import FileEnvironment
@@ -183,7 +184,8 @@ class Bandstand:
         if name == "none":
             return NoSandbox(git_dir=git_dir, workspaces=self.places.state / "repositories")
         hide = (self.places.state, self.places.runtime, self.places.cache, *hidden)
-        return BubblewrapSandbox("bwrap", self.home, hide, git_dir=git_dir)
+        uid = ordinary_user(self.settings().sandbox.uid)
+        return BubblewrapSandbox("bwrap", self.home, hide, git_dir=git_dir, uid=uid)
 
     async def foreign_imports(self, sandbox: str, path: Path, variables: Mapping[str, str]) -> tuple[str, ...]:
         """What to say of Python environments in `variables` that import the repository of a folder from a checkout.

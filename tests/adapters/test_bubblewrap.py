@@ -15,9 +15,11 @@ import pytest
 from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
 from bandstand.adapters.sandbox.mounts import HOME, WORKSPACE
 from bandstand.adapters.sandbox.none import NoSandbox
+from bandstand.adapters.sandbox.ordinary import ordinary_user
 from bandstand.domain.errors import Broken
 from bandstand.ports.hosts import Launch
 from bandstand.ports.sandbox import Confinement, Mount, Sandbox
+from tests.starting import run
 
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
@@ -35,7 +37,7 @@ class Machine:
     def walls(self) -> BubblewrapSandbox:
         """The sandbox of this machine."""
         assert shutil.which("bwrap"), "bubblewrap is missing: sudo apt-get install bubblewrap"
-        return BubblewrapSandbox("bwrap", self.user_home, (self.state, self.repository))
+        return BubblewrapSandbox("bwrap", self.user_home, (self.state, self.repository), uid=ordinary_user())
 
     def order(self, sandbox: Sandbox, *argv: str, **environment: str) -> Confinement:
         """A command at the top of the workspace."""
@@ -50,22 +52,7 @@ class Machine:
 
     def run(self, sandbox: Sandbox, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """What a shell script does and says."""
-        return execute(sandbox.confine(self.order(sandbox, "/bin/sh", "-c", script, **environment)))
-
-
-def execute(launch: Launch) -> subprocess.CompletedProcess[str]:
-    """Start a launch exactly as it says, on the terminal that stands for the launcher's, and wait for its end."""
-    return subprocess.run(
-        launch.argv,
-        cwd=launch.cwd,
-        env=dict(launch.environment),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=60,
-        check=False,
-    )
+        return run(sandbox.confine(self.order(sandbox, "/bin/sh", "-c", script, **environment)))
 
 
 @pytest.fixture
@@ -138,7 +125,9 @@ def test_no_setting_of_the_kernel_can_be_written(machine: Machine, setting: str)
     refused = machine.run(machine.walls(), script)
     assert refused.returncode != 0
     if os.geteuid() == 0:
-        assert "ead-only" in refused.stderr
+        assert "ermission denied" in refused.stderr  # nobody in particular asks
+        remains_root = BubblewrapSandbox("bwrap", machine.user_home, (machine.state, machine.repository))
+        assert "ead-only" in machine.run(remains_root, script).stderr
         assert machine.run(NoSandbox(), script).returncode == 0
 
 
@@ -170,16 +159,7 @@ def at_a_terminal(launch: Launch) -> None:
     """Run a launch whose launcher sits at a terminal, as a person does."""
     ours, terminal = pty.openpty()
     try:
-        subprocess.run(
-            ("setsid", "--ctty", "--wait", *launch.argv),
-            cwd=launch.cwd,
-            env=dict(launch.environment),
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            timeout=60,
-            check=True,
-        )
+        assert run(launch, before=("setsid", "--ctty", "--wait"), terminal=terminal).returncode == 0
     finally:
         os.close(ours)
         os.close(terminal)
@@ -203,7 +183,7 @@ def test_only_the_orders_environment_is_inside(machine: Machine) -> None:
     launch = sandbox.confine(order)
     assert launch.environment == {"PATH": SYSTEM_PATH, "TOKEN": "s3cret", "HOME": "/home/agent"}
     assert not any("s3cret" in word for word in launch.argv)
-    own, first = execute(launch).stdout.split("---\n")
+    own, first = run(launch).stdout.split("---\n")
     assert names(own) == {"PATH", "TOKEN", "HOME", "PWD"}
     assert names(first) <= {"PATH", "TOKEN", "HOME", "PWD"}
 
@@ -219,7 +199,7 @@ def test_the_loader_of_bubblewrap_is_not_told_what_to_load(machine: Machine) -> 
     order = machine.order(sandbox, "/usr/bin/env", LD_LIBRARY_PATH="/workspace/lib", GLIBC_TUNABLES="glibc.x=1")
     launch = sandbox.confine(order)
     assert not {"LD_LIBRARY_PATH", "GLIBC_TUNABLES"} & set(launch.environment)
-    assert {"LD_LIBRARY_PATH", "GLIBC_TUNABLES"} <= names(execute(launch).stdout)
+    assert {"LD_LIBRARY_PATH", "GLIBC_TUNABLES"} <= names(run(launch).stdout)
 
 
 def test_folders_of_the_caller_are_not_named_inside(machine: Machine) -> None:
@@ -256,7 +236,7 @@ def test_a_command_without_a_home_has_an_empty_one(machine: Machine) -> None:
     """Nothing of it is kept."""
     sandbox = machine.walls()
     order = Confinement(argv=("/bin/sh", "-c", "ls -A ~; echo x > ~/x"), cwd=Path("/"), environment={})
-    ran = execute(sandbox.confine(order))
+    ran = run(sandbox.confine(order))
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
 
 
@@ -278,7 +258,7 @@ def test_a_mount_of_the_order_shows_a_part_of_what_is_hidden(machine: Machine, g
     script = f"cat {objects}/pack; echo x > {objects}/new; ls {objects.parent}"
     mount = {given: (Mount(host=objects, inside=objects),)}
     order = Confinement(argv=("/bin/sh", "-c", script), cwd=Path("/"), environment={}, **mount)  # type: ignore[arg-type]
-    ran = execute(sandbox.confine(order))
+    ran = run(sandbox.confine(order))
     assert ran.stdout == "an objectobjects\n"
     assert (objects / "new").exists() == (given == "writable")
 
@@ -289,7 +269,9 @@ def test_what_is_hidden_below_a_tool_is_covered(machine: Machine) -> None:
     for name in ("bin", "lib", "state"):
         (tools / name).mkdir(parents=True)
         (tools / name / "file").write_text(name)
-    sandbox = BubblewrapSandbox("bwrap", machine.user_home, (tools / "state", tools / "lib" / "file"))
+    sandbox = BubblewrapSandbox(
+        "bwrap", machine.user_home, (tools / "state", tools / "lib" / "file"), uid=ordinary_user()
+    )
     script = f"cat {tools}/bin/file {tools}/lib/file; ls -A {tools}/state; echo x > {tools}/state/x"
     ran = machine.run(sandbox, script, JAVA_HOME=str(tools))
     assert ran.stdout == "bin"
@@ -307,7 +289,7 @@ def test_a_tool_in_a_hidden_folder_stays_hidden(machine: Machine) -> None:
         (folder / "tool").symlink_to("/bin/true")
     path = {"PATH": f"{SYSTEM_PATH}:{inside}:{above}"}
     assert machine.run(machine.walls(), f"ls {above}", **path).returncode == 0
-    sandbox = BubblewrapSandbox("bwrap", machine.user_home, (machine.state, above / "later"))
+    sandbox = BubblewrapSandbox("bwrap", machine.user_home, (machine.state, above / "later"), uid=ordinary_user())
     assert machine.run(sandbox, f"ls {inside}", **path).returncode != 0
     assert machine.run(sandbox, f"ls {above}", **path).returncode != 0
 
@@ -317,7 +299,7 @@ def test_a_link_does_not_uncover_what_is_hidden(machine: Machine) -> None:
     (machine.user_home / "tools").symlink_to(machine.state)
     (machine.user_home / "other-name").symlink_to(machine.state)
     for hidden in (machine.state, machine.user_home / "other-name"):
-        sandbox = BubblewrapSandbox("bwrap", machine.user_home, (hidden,))
+        sandbox = BubblewrapSandbox("bwrap", machine.user_home, (hidden,), uid=ordinary_user())
         path = f"{SYSTEM_PATH}:{machine.user_home}/tools"
         assert machine.run(sandbox, f"cat {machine.user_home}/tools/events.db", PATH=path).returncode != 0
 
@@ -325,14 +307,16 @@ def test_a_link_does_not_uncover_what_is_hidden(machine: Machine) -> None:
 def test_a_home_among_the_folders_of_the_system_is_covered(machine: Machine) -> None:
     """A home below /usr or /opt is not shown with the rest of it."""
     shown = machine.run(machine.walls(), "ls /usr/share")
-    covered = machine.run(BubblewrapSandbox("bwrap", Path("/usr/share"), ()), "ls -A /usr/share; ls /usr/bin/env")
+    covered = machine.run(
+        BubblewrapSandbox("bwrap", Path("/usr/share"), (), uid=ordinary_user()), "ls -A /usr/share; ls /usr/bin/env"
+    )
     assert shown.stdout
     assert covered.stdout == "/usr/bin/env\n"
 
 
 def test_what_cannot_be_covered_is_not_shown(machine: Machine) -> None:
     """A mount around a hidden folder that is yet to be made is refused, for it would be seen as soon as it is there."""
-    sandbox = BubblewrapSandbox("bwrap", machine.user_home, (machine.workspace / "later",))
+    sandbox = BubblewrapSandbox("bwrap", machine.user_home, (machine.workspace / "later",), uid=ordinary_user())
     with pytest.raises(Broken, match="must stay hidden"):
         machine.run(sandbox, "true")
 
@@ -358,9 +342,7 @@ def test_the_walls_can_be_raised_in_a_holders_process_namespace(machine: Machine
     """A holder keeps its run in a process namespace of its own; that takes nothing away."""
     launch = machine.walls().confine(machine.order(machine.walls(), "/bin/sh", "-c", "id -u"))
     holder = ("unshare", "--user", "--map-current-user", "--pid", "--fork", "--mount-proc", "--kill-child")
-    ran = subprocess.run(
-        (*holder, *launch.argv), env=dict(launch.environment), capture_output=True, text=True, timeout=60, check=False
-    )
+    ran = run(launch, before=holder)
     assert (ran.stdout, ran.stderr) == ("1000\n", "")
 
 
@@ -369,7 +351,7 @@ def test_without_walls_the_command_runs_as_it_is(machine: Machine) -> None:
     sandbox = NoSandbox()
     launch = sandbox.confine(machine.order(sandbox, "/usr/bin/env", TOKEN="x"))
     assert launch.cwd == machine.workspace
-    assert names(execute(launch).stdout) == {"PATH", "TOKEN", "HOME"}
+    assert names(run(launch).stdout) == {"PATH", "TOKEN", "HOME"}
     assert launch.environment["HOME"] == str(machine.home)
     assert (sandbox.name, sandbox.enforced) == ("none", False)
     assert (machine.walls().name, machine.walls().enforced) == ("bubblewrap", True)

@@ -16,6 +16,7 @@ from bandstand.adapters.checks import SandboxedChecks
 from bandstand.adapters.checks.output import KeptOutput, Tail, readable
 from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
 from bandstand.adapters.sandbox.none import NoSandbox
+from bandstand.adapters.sandbox.ordinary import ordinary_user
 from bandstand.domain.check import CheckCommand, CommandResult, Conclusion
 from bandstand.domain.errors import Refused
 from bandstand.domain.ids import CommitId
@@ -52,7 +53,7 @@ class Bench:
 
 def walls(tmp_path: Path) -> Sandbox:
     """Real ones."""
-    return BubblewrapSandbox("bwrap", tmp_path / "user", (tmp_path / "state",))
+    return BubblewrapSandbox("bwrap", tmp_path / "user", (tmp_path / "state",), uid=ordinary_user())
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ def broken_walls(tmp_path: Path, script: str) -> Sandbox:
     """A bubblewrap that is a shell script."""
     (program := tmp_path / "bwrap").write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
-    return BubblewrapSandbox(str(program), tmp_path, ())
+    return BubblewrapSandbox(str(program), tmp_path, (), uid=ordinary_user())
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_walls_that_do_not_come_up_are_no_verdict(tmp_path: Path, script: str, s
 
 def test_missing_walls_are_no_verdict(tmp_path: Path) -> None:
     """The tail says what to install."""
-    result = Bench(tmp_path, BubblewrapSandbox(str(tmp_path / "bwrap"), tmp_path, ())).one("true")
+    result = Bench(tmp_path, BubblewrapSandbox(str(tmp_path / "bwrap"), tmp_path, (), uid=ordinary_user())).one("true")
     assert result.conclusion is Conclusion.COULD_NOT_RUN
     assert "not installed" in result.tail
 

@@ -12,6 +12,7 @@ from bandstand.adapters.git.command import OutOfTime, Output, TooMuch, execute, 
 from bandstand.adapters.git.confined import ConfinedGit
 from bandstand.adapters.git.layout import Layout
 from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
+from bandstand.adapters.sandbox.ordinary import ordinary_user
 from bandstand.domain.errors import Refused
 from bandstand.ports.hosts import Launch
 from tests.real_git import Folder
@@ -21,7 +22,7 @@ def confined(tmp_path: Path) -> ConfinedGit:
     """git behind real walls, in a workspace with no repository in it."""
     layout = Layout(folder=tmp_path / "t1")
     layout.tree.mkdir(parents=True, exist_ok=True)
-    walls = BubblewrapSandbox("bwrap", tmp_path / "home", ())
+    walls = BubblewrapSandbox("bwrap", tmp_path / "home", (), uid=ordinary_user())
     return ConfinedGit(walls, layout, objects=(), search_path="/usr/bin:/bin")
 
 

@@ -12,10 +12,12 @@ import pytest
 from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
 from bandstand.adapters.sandbox.editables import Editable, editables, refusal, search_path, warning
 from bandstand.adapters.sandbox.none import NoSandbox
+from bandstand.adapters.sandbox.ordinary import ordinary_user
 from bandstand.domain.errors import Refused
 from bandstand.ports.hosts import Launch
 from bandstand.ports.sandbox import Confinement, Mount, Sandbox
 from tests.real_git import Folder
+from tests.starting import run
 
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 FILES = {"src/band/__init__.py": "WHOSE = 'the checkout'\n", "flat.py": "WHOSE = 'the checkout'\n"}
@@ -189,7 +191,9 @@ def test_in_the_sandbox_the_workspaces_code_is_imported(put: Put, venv: Venv, tm
     (venv.checkout.path / "ns" / "deep").mkdir(parents=True)
     put(venv)
     workspace = Folder.init(tmp_path / "workspace", {"src/band/__init__.py": "WHOSE = 'the workspace'\n"}).path
-    walls = BubblewrapSandbox("bwrap", tmp_path, (venv.checkout.path,), git_dir=venv.checkout.path / ".git")
+    walls = BubblewrapSandbox(
+        "bwrap", tmp_path, (venv.checkout.path,), git_dir=venv.checkout.path / ".git", uid=ordinary_user()
+    )
     launch = confined(
         walls, venv, workspace, "import os, band; print(band.WHOSE, os.environ['PYTHONPATH'])", PYTHONPATH="/x"
     )
@@ -198,13 +202,6 @@ def test_in_the_sandbox_the_workspaces_code_is_imported(put: Put, venv: Venv, tm
     assert said.stdout.endswith(":/x\n")
     shutil.rmtree(workspace / "src" / "band")
     assert "Error" in run(launch).stderr
-
-
-def run(launch: Launch) -> "subprocess.CompletedProcess[str]":
-    """How a launched program ends."""
-    return subprocess.run(
-        launch.argv, env=dict(launch.environment), cwd=launch.cwd, capture_output=True, text=True, check=False
-    )
 
 
 def test_without_a_sandbox_nothing_is_run(venv: Venv, tmp_path: Path) -> None:

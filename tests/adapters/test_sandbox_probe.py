@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,8 +10,10 @@ import pytest
 from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
 from bandstand.adapters.sandbox.diagnosis import diagnosis, how_to_install
 from bandstand.adapters.sandbox.none import NoSandbox
+from bandstand.adapters.sandbox.ordinary import ordinary_user
 from bandstand.domain.errors import Unavailable
 from bandstand.ports.sandbox import Confinement
+from tests.starting import run
 
 BWRAP = shutil.which("bwrap")
 
@@ -20,7 +21,7 @@ BWRAP = shutil.which("bwrap")
 def walls(user_home: Path, executable: str = "bwrap") -> BubblewrapSandbox:
     """A sandbox by the bubblewrap of this machine, or by another."""
     assert BWRAP, "bubblewrap is missing: sudo apt-get install bubblewrap"
-    return BubblewrapSandbox(executable, user_home, ())
+    return BubblewrapSandbox(executable, user_home, (), uid=ordinary_user())
 
 
 def test_a_probe_says_whether_the_walls_stand(tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_an_older_bubblewrap_does_without_what_it_does_not_know(tmp_path: Path) 
     asyncio.run(sandbox.probe())
     launch = sandbox.confine(Confinement(argv=("/bin/true",), cwd=Path("/"), environment={}))
     assert "--disable-userns" not in launch.argv
-    assert subprocess.run(launch.argv, env=dict(launch.environment), timeout=60, check=False).returncode == 0
+    assert run(launch).returncode == 0
 
 
 def test_a_broken_bubblewrap_is_told_with_its_own_words(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from bandstand.adapters.hosts.records import note
 from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
+from bandstand.adapters.sandbox.ordinary import ordinary_user
 from bandstand.ports.hosts import Launch
 from bandstand.ports.sandbox import Confinement, Mount
 from bandstand.ports.walls import Limits, Network
@@ -32,7 +33,7 @@ def agent(folder: Path, script: str, *, network: Network = Network.NONE) -> Laun
     """A command that may write to a folder, as an agent or a check is confined."""
     folder.mkdir(exist_ok=True)
     (folder / "home").mkdir(exist_ok=True)
-    return BubblewrapSandbox("bwrap", folder, ()).confine(
+    return BubblewrapSandbox("bwrap", folder, (), uid=ordinary_user()).confine(
         Confinement(
             argv=("/bin/sh", "-c", script),
             cwd=Path("/workspace"),
@@ -52,8 +53,9 @@ def descriptors() -> set[str]:
 def begin(start: Start) -> "subprocess.Popen[bytes]":
     """The program of a start, with all that it inherits."""
     process = subprocess.Popen(
-        start.argv, env={}, cwd="/", pass_fds=start.descriptors, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-    )
+        start.argv, env={}, cwd="/", pass_fds=start.descriptors, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        preexec_fn=start.become,
+    )  # fmt: skip
     start.begun()
     return process
 

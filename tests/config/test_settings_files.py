@@ -115,7 +115,9 @@ REPOSITORY_MISTAKES = [
 ]
 
 USER_MISTAKES = [
-    ('sandbox = "none"\n', "1: `sandbox` is no key of `config.toml`.", None),
+    ('sandbox = "none"\n', "1: `[sandbox]` must be a table, but this is the text `none`.", "Its keys are: uid."),
+    ('[sandbox]\nkind = "none"\n', "2: `kind` is no key of `[sandbox]`.", None),
+    ("[sandbox]\nuid = 0\n", "2: `sandbox.uid` must be at least 1.", ""),
     ('agent = "hal"\n', "1: There is no agent `hal`.", f"Known are: {KNOWN}."),
     ("slots = 0\n", "1: `slots` must be at least 1.", ""),
     ('reads = ["../x"]\n', "1: `reads` must be absolute paths or begin with `~/`, and `../x` does not.", ""),

@@ -13,6 +13,7 @@ from typing import Protocol
 from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.workspaces import GitWorkspaces
 from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
+from bandstand.adapters.sandbox.ordinary import ordinary_user
 from bandstand.domain.ids import CommitId
 from bandstand.ports.git import Repository, Signature
 from bandstand.ports.sandbox import Sandbox
@@ -162,7 +163,9 @@ class GitWorld:
 
 def sandbox(world: GitWorld) -> Sandbox:
     """Real walls around everything of this world."""
-    walls = BubblewrapSandbox("bwrap", world.user.path.parent / "home", (world.root, world.user.path))
+    walls = BubblewrapSandbox(
+        "bwrap", world.user.path.parent / "home", (world.root, world.user.path), uid=ordinary_user()
+    )
     asyncio.run(walls.probe())
     return walls
 

@@ -8,6 +8,7 @@ import pytest
 
 from bandstand.adapters.checks import SandboxedChecks
 from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
+from bandstand.adapters.sandbox.ordinary import ordinary_user
 from bandstand.domain.check import CheckCommand, CommandResult, Conclusion
 from bandstand.domain.ids import CommitId
 from bandstand.ports.checks import CheckRunner
@@ -49,7 +50,7 @@ def sandboxed(tmp_path: Path) -> CheckRunner:
     commits = {GOOD: {"state": "good\n"}, BAD: {"state": "bad\n"}}
     return SandboxedChecks(
         FolderWorkspaces(tmp_path / "workspaces", commits),
-        sandbox=BubblewrapSandbox("bwrap", tmp_path, ()),
+        sandbox=BubblewrapSandbox("bwrap", tmp_path, (), uid=ordinary_user()),
         root=tmp_path / "outputs",
     )
 

@@ -1,4 +1,4 @@
-"""Tables of the user's own settings about this machine: its memory, its disk, and remotes."""
+"""Tables of the user's own settings about this machine: its memory, its disk, its sandbox, and remotes."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -60,6 +60,18 @@ class RetentionTable(Table):
     archive_megabytes: Megabytes = Field(default=20480, description="How much room they may take in a repository.")
     backup_days: Days = Field(default=90, description="Days that backups of the state are kept.")
     backup_megabytes: Megabytes = Field(default=5120, description="How much room they may take.")
+
+
+class SandboxTable(Table):
+    """How the sandbox is made on this machine."""
+
+    called = "`[sandbox]`"
+    where = "sandbox"
+
+    uid: Annotated[StrictInt, Field(ge=1, le=2**31 - 2)] | None = Field(
+        default=None,
+        description="Whom root becomes before a sandbox begins, as a number. Left out, it is one that has no account.",
+    )
 
 
 class Fetch(StrEnum):

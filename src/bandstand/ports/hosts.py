@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bandstand.domain.ids import RunId
-from bandstand.ports.walls import NO_LIMITS, Limits, Network
+from bandstand.ports.walls import NO_LIMITS, Limits, Network, OrdinaryUser
 
 
 class RecordKind(StrEnum):
@@ -38,7 +38,8 @@ class Launch:
 
     The rest is what whoever starts it does around the program of a sandbox. `handed` is read by that program from
     descriptors, each under its option. Where it `announces`, it says which process it confined and has that one wait,
-    so that `network` and `limits` are there before anything else runs inside.
+    so that `network` and `limits` are there before anything else runs inside. Its `user` is whom a starter that is root
+    becomes first.
     """
 
     argv: tuple[str, ...]
@@ -48,6 +49,7 @@ class Launch:
     announces: bool = False
     network: Network = Network.HOST
     limits: Limits = NO_LIMITS
+    user: OrdinaryUser | None = None
 
     @property
     def orders(self) -> dict[str, Any]:
@@ -58,8 +60,17 @@ class Launch:
             "announces": self.announces,
             "network": "" if self.network is Network.HOST else self.network.value,
             "limits": limits,
+            "user": _as_json(self.user) if self.user is not None else {},
         }
         return {name: value for name, value in orders.items() if value}
+
+
+def _as_json(user: OrdinaryUser) -> dict[str, Any]:
+    return {
+        "uid": user.uid,
+        "reads": [str(path) for path in user.read],
+        "writes": [str(path) for path in user.written],
+    }
 
 
 class RunState(StrEnum):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 
 class Network(StrEnum):
@@ -28,3 +29,15 @@ class Limits:
 
 
 NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdinaryUser:
+    """Whom root becomes before a sandbox begins, and what of root's is shown to that user as its own.
+
+    The paths are real ones. What is `written` is given to the user for good where it cannot be shown so.
+    """
+
+    uid: int
+    read: tuple[Path, ...] = ()
+    written: tuple[Path, ...] = ()

@@ -4,4 +4,5 @@ It stands alone, with the standard library only: holders start with it in millis
 
     handing    descriptors that the program reads, and what it says on them of the process that it confines
     hearing    the same, for who has an event loop
+    becoming   root becomes an ordinary user, who sees what it has to see
 """

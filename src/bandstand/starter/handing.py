@@ -1,7 +1,7 @@
 """One start of bubblewrap: what it reads from descriptors, which process it confined, and when that one may go on.
 
     start = Start(argv, orders)
-    process = Popen(start.argv, pass_fds=start.descriptors, …)
+    process = Popen(start.argv, pass_fds=start.descriptors, preexec_fn=start.become, …)
     start.begun()
     inside = start.inside(seconds=…)    # nothing runs in there yet: cgroups are entered, listeners are opened
     start.go_on()
@@ -13,8 +13,12 @@ import contextlib
 import json
 import os
 import select
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from bandstand.starter.becoming import Becoming
 
 _MOST = 1 << 16  # bytes that are handed in by one descriptor: what a pipe takes at once
 
@@ -26,8 +30,12 @@ class Start:
         self._theirs: list[int] = []
         self._ours: list[int] = []
         self._said = self._block = -1
+        self._becoming: Becoming | None = None
         options: list[str] = []
         try:
+            if user := orders.get("user"):
+                # Most starts do without what is loaded for it.
+                self._becoming = import_module("bandstand.starter.becoming").Becoming(user)
             for option, content in orders.get("handed", {}).items():
                 options += [option, str(self._hand_in(bytes.fromhex(content)))]
             if orders.get("announces"):
@@ -40,6 +48,11 @@ class Start:
             self.close()
             raise
         self.argv = (*argv[:1], *options, *argv[1:])
+
+    @property
+    def become(self) -> Callable[[], None] | None:
+        """What the new process does last before it becomes the program; nothing as a rule."""
+        return self._becoming.now if self._becoming is not None else None
 
     @property
     def descriptors(self) -> tuple[int, ...]:

@@ -50,6 +50,7 @@ async def run_to_end(
                 stderr=writing,
                 start_new_session=True,
                 pass_fds=start.descriptors,
+                preexec_fn=start.become,
             )
         ended = _listen(reading, on_output)
         try:

@@ -79,6 +79,7 @@ async def started(launch: Launch, *, fed: bool, pass_fds: tuple[int, ...] = ()) 
                 env=dict(launch.environment),
                 start_new_session=True,
                 pass_fds=(*pass_fds, *start.descriptors),
+                preexec_fn=start.become,
             )
         except FileNotFoundError as error:
             raise _missing(launch) from error

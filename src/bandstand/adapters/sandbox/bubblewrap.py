@@ -4,7 +4,7 @@ The root folder inside is empty but for what is put there, and cannot be written
 that goes away with the command. What stays true:
 
 - the command's environment is all the environment there is: pid 1 inside has no other to be read;
-- nothing in /proc can be written, for a daemon that runs as root stays root in the eyes of the kernel;
+- nothing in /proc can be written, and a daemon that runs as root becomes an ordinary user first, where it can;
 - a `hidden` path is inside only where a mount of the order itself names something in it.
 """
 
@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from bandstand.adapters.sandbox import seccomp
 from bandstand.adapters.sandbox.diagnosis import diagnosis, how_to_install
 from bandstand.adapters.sandbox.editables import editables, search_path
 from bandstand.adapters.sandbox.mounts import FOR_ANY_PROGRAM, HOME, SETTINGS, WORKSPACE, Plan
@@ -24,7 +25,8 @@ from bandstand.adapters.sandbox.variables import environment_inside, is_for_the_
 from bandstand.domain.errors import Unavailable
 from bandstand.ports.hosts import Launch
 from bandstand.ports.sandbox import Confinement, Mount
-from bandstand.ports.walls import Network
+from bandstand.ports.walls import Network, OrdinaryUser
+from bandstand.starter.handing import Start
 
 _IDENTITY = Path(__file__).parent / "identity"
 _USER = "1000"
@@ -37,12 +39,21 @@ _MOST_SURROUNDINGS = 64
 class BubblewrapSandbox:
     """The sandbox of Linux. `executable` is a path or a name on this process's PATH; `user_home` is where the caller's
     tools are looked for; `hidden` are the state, the runtime folder, the repositories: what no command may ever see.
-    Python that imports the repository with this `git_dir` from a checkout of it is led to the workspace.
+    Python that imports the repository with this `git_dir` from a checkout of it is led to the workspace. `uid` is whom
+    root becomes first.
     """
 
     def __init__(
-        self, executable: str, user_home: Path, hidden: tuple[Path, ...], *, git_dir: Path | None = None
+        self,
+        executable: str,
+        user_home: Path,
+        hidden: tuple[Path, ...],
+        *,
+        git_dir: Path | None = None,
+        uid: int | None = None,
     ) -> None:
+        self._uid = uid
+        self._handed = _filter(maps_root=uid is not None)
         self._executable = executable
         self._user_home = user_home
         self._hidden = hidden
@@ -77,20 +88,33 @@ class BubblewrapSandbox:
             path = search_path(found, workspace=WORKSPACE, given=environment.get("PYTHONPATH", ""))
             environment |= {"PYTHONPATH": path} if path else {}
         loader = {name: value for name, value in environment.items() if is_for_the_loader(name)}
+        program, plan = self._program(), self._mounts(confinement, tools)
         options = [
             *self._namespaces(confinement.network),
-            *self._mounts(confinement, tools),
+            *plan.options,
             *(word for name, value in loader.items() for word in ("--setenv", name, value)),
             "--chdir",
             str(confinement.cwd),
         ]
         return Launch(
-            argv=(self._program(), *options, "--", *confinement.argv),
+            argv=(program, *options, "--", *confinement.argv),
             cwd=Path("/"),
             environment={name: value for name, value in environment.items() if name not in loader},
+            handed=self._handed,
             announces=confinement.home is not None,
             network=confinement.network,
             limits=confinement.limits,
+            user=self._user(plan, program),
+        )
+
+    def _user(self, plan: Plan, program: str) -> OrdinaryUser | None:
+        """Whom root becomes, and what that one has to reach."""
+        if self._uid is None:
+            return None
+        return OrdinaryUser(
+            uid=self._uid,
+            read=(Path(program), *dict.fromkeys(plan.read)),
+            written=tuple(dict.fromkeys(plan.written)),
         )
 
     async def probe(self) -> None:
@@ -98,10 +122,10 @@ class BubblewrapSandbox:
 
         Learns on the way what this bubblewrap can do, so it comes before the first `confine`.
         """
-        code, said = await _run((self._program(), "--help"), environment={})
+        code, said = await _run(Launch(argv=(self._program(), "--help"), cwd=Path("/"), environment={}))
         self._forbids_nested = code == 0 and "--disable-userns" in said
         launch = self.confine(Confinement(argv=("/bin/true",), cwd=Path("/"), environment={}))
-        code, said = await _run(launch.argv, environment=launch.environment)
+        code, said = await _run(launch)
         if code != 0:
             message, hint = diagnosis(said)
             raise Unavailable(message, hint=hint)
@@ -125,7 +149,7 @@ class BubblewrapSandbox:
         found = shutil.which(self._executable)
         if found is None:
             raise Unavailable("The sandbox needs bubblewrap, which is not installed.", hint=how_to_install())
-        return str(Path(found).absolute())
+        return str(Path(found).resolve())
 
     def _namespaces(self, network: Network) -> list[str]:
         return [
@@ -136,15 +160,15 @@ class BubblewrapSandbox:
             *("--die-with-parent", "--new-session"),
         ]
 
-    def _mounts(self, confinement: Confinement, tools: Tools) -> list[str]:
-        plan = Plan(self._hidden)
+    def _mounts(self, confinement: Confinement, tools: Tools) -> Plan:
+        plan = Plan(self._hidden, uid=self._uid)
         plan.system(self._user_home)
         plan.add("--proc", "/proc", "--dev", "/dev")
         for place in ("/tmp", "/run", "/var/tmp"):
             plan.add("--tmpfs", place)
         plan.settings(FOR_ANY_PROGRAM if confinement.ours else SETTINGS)
-        plan.add("--ro-bind", str(_IDENTITY / "passwd"), "/etc/passwd")
-        plan.add("--ro-bind", str(_IDENTITY / "group"), "/etc/group")
+        for name in ("passwd", "group"):
+            plan.bind(Mount(host=_IDENTITY / name, inside=Path("/etc") / name), option="--ro-bind")
         if not confinement.ours:
             plan.network()
         if confinement.home is None:
@@ -157,7 +181,13 @@ class BubblewrapSandbox:
         for mount, option in sorted(ordered, key=lambda pair: len(pair[0].inside.parts)):
             plan.bind(mount, option=option)
         plan.seal()
-        return plan.options
+        return plan
+
+
+def _filter(*, maps_root: bool) -> dict[str, bytes]:
+    """The filter of system calls under bubblewrap's option for it, where this kernel takes one that we can make."""
+    program = seccomp.program(os.uname().machine, maps_root=maps_root) if seccomp.available() else None
+    return {"--seccomp": program} if program is not None else {}
 
 
 def _account() -> Path | None:
@@ -175,16 +205,19 @@ def _stamp(folder: str) -> int:
         return 0
 
 
-async def _run(argv: tuple[str, ...], *, environment: Mapping[str, str]) -> tuple[int, str]:
+async def _run(launch: Launch) -> tuple[int, str]:
     """A short command of our own: its exit code and all it said. Raises `Unavailable` if it does not end."""
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        cwd="/",
-        env=dict(environment),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    with Start(launch.argv, launch.orders) as start:
+        process = await asyncio.create_subprocess_exec(
+            *start.argv,
+            cwd="/",
+            env=dict(launch.environment),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            pass_fds=start.descriptors,
+            preexec_fn=start.become,
+        )
     try:
         async with asyncio.timeout(_PROBE_SECONDS):
             said, _ = await process.communicate()

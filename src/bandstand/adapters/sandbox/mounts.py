@@ -1,5 +1,8 @@
 """What is mounted in a sandbox of bubblewrap, in its order: the system to read, the settings of it that hold no secret,
 the caller's tools; and what is covered again.
+
+Beside the system and its settings, all that is shown is kept in two lists: where root becomes another user, that one is
+shown it as its own.
 """
 
 import os
@@ -9,6 +12,7 @@ from pathlib import Path
 from bandstand.adapters.sandbox.toolchains import SYSTEM, Tools
 from bandstand.domain.errors import Broken
 from bandstand.ports.sandbox import Mount
+from bandstand.starter.becoming import may_enter
 
 WORKSPACE = Path("/workspace")
 HOME = Path("/home/agent")
@@ -63,22 +67,43 @@ _NETWORK_SETTINGS = ("gai.conf", "host.conf", "hosts", "nsswitch.conf", "protoco
 class Plan:
     """The mounts of one sandbox in their order. Whatever is bound, a hidden path strictly below it is covered."""
 
-    def __init__(self, hidden: tuple[Path, ...]) -> None:
+    def __init__(self, hidden: tuple[Path, ...], *, uid: int | None = None) -> None:
         self._hidden = tuple(dict.fromkeys(path.resolve() for path in hidden))
+        self._uid = uid
         self._covers: list[str] = []
         self.options: list[str] = []
+        self.read: list[Path] = []
+        self.written: list[Path] = []
 
     def add(self, *options: str) -> None:
         """Options as they are."""
         self.options += options
 
-    def bind(self, mount: Mount, *, option: str, also_hidden: Iterable[Path] = ()) -> None:
+    def bind(self, mount: Mount, *, option: str) -> None:
         """Show a host path. Raises `Broken` for a hidden path below it that is not there yet to be covered."""
-        self.add(option, str(mount.host), str(mount.inside))
         real = os.path.realpath(mount.host)
+        (self.written if option == "--bind" else self.read).append(Path(real))
+        self._show(real, mount.inside, option=option)
+
+    def _show(self, real: str, inside: Path, *, option: str = "--ro-bind", also_hidden: Iterable[Path] = ()) -> None:
+        self.add(option, real, str(inside))
         for secret in (*self._hidden, *also_hidden):
-            if _strictly_below(str(secret), real):
-                self._cover(secret, mount.inside / secret.relative_to(real))
+            if _strictly_below(str(secret), real) and not self._is_out_of_reach(secret, shown=Path(real)):
+                self._cover(secret, inside / secret.relative_to(real))
+
+    def _is_out_of_reach(self, secret: Path, *, shown: Path) -> bool:
+        """Whether the user that we become cannot enter a folder above it: it cannot be covered, and need not be."""
+        if self._uid is None:
+            return False
+        ours = {shown, *shown.parents} & {*self.read, *self.written}
+        for folder in reversed([one for one in secret.parents if one.is_relative_to(shown)]):
+            try:
+                found = folder.stat()
+            except FileNotFoundError:
+                return False
+            if not may_enter(found, self._uid) and not (ours and found.st_uid == 0 and found.st_mode & 0o100):
+                return True
+        return False
 
     def system(self, user_home: Path) -> None:
         """What is installed on this machine, as links where the host has links."""
@@ -86,7 +111,7 @@ class Plan:
             if folder.is_symlink():
                 self.add("--symlink", str(folder.readlink()), str(folder))
             elif folder.is_dir():
-                self.bind(Mount(host=folder, inside=folder), option="--ro-bind", also_hidden=(user_home.resolve(),))
+                self._show(os.path.realpath(folder), folder, also_hidden=(user_home.resolve(),))
 
     def settings(self, names: Iterable[str]) -> None:
         """Files and folders of /etc, as far as they are there."""
@@ -95,7 +120,7 @@ class Plan:
             if path.is_symlink() and any(real == folder or _strictly_below(real, folder) for folder in _SYSTEM):
                 self.add("--symlink", str(path.readlink()), str(path))
             else:
-                self.bind(Mount(host=path, inside=path), option="--ro-bind")
+                self._show(real, path)
 
     def network(self) -> None:
         """The network is the host's, and so are the files that find names in it."""

@@ -62,14 +62,17 @@ def spawn(spec: dict[str, Any], umask: int) -> tuple[subprocess.Popen[bytes], in
         signal.signal(number, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
-    def prepare() -> None:
-        if os.getppid() != 1:
-            set_process_option(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-            file.write("500")  # when memory runs out the agent has to go, not its holder
-
     pipe = subprocess.PIPE
     with Start(spec["argv"], spec.get("start", {})) as start:
+
+        def prepare() -> None:
+            with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+                file.write("500")  # when memory runs out the agent has to go, not its holder
+            if start.become:
+                start.become()
+            if os.getppid() != 1:
+                set_process_option(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; who becomes another user loses it
+
         agent = subprocess.Popen(
             start.argv, cwd=spec["cwd"], env=spec["env"], umask=umask, start_new_session=True, preexec_fn=prepare,
             pass_fds=start.descriptors, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe,

@@ -113,6 +113,7 @@ WORDS: Mapping[str, str] = {
     "files": "how many files it touches",
     "findings": "what was looked at",
     "gates": "what in the change decides how it is judged, and so needs a human",
+    "gaps": "what its sandbox lacks on this machine, mostly nothing: `root`, `calls`, `nested`",
     "glyph": "the sign of its `mark`",
     "goal": "what is wanted, whole",
     "grants": "whether it lets the task go on",

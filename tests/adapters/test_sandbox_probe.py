@@ -1,6 +1,7 @@
 """What is said when bubblewrap is missing, old or forbidden, and that each cause is met with its one cure."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,9 @@ from bandstand.adapters.sandbox.diagnosis import diagnosis, how_to_install
 from bandstand.adapters.sandbox.none import NoSandbox
 from bandstand.adapters.sandbox.ordinary import ordinary_user
 from bandstand.domain.errors import Unavailable
+from bandstand.faces.cli.terminal import BETTER, LACKS, STANDS
 from bandstand.ports.sandbox import Confinement
+from bandstand.ports.walls import Gap
 from tests.starting import run
 
 BWRAP = shutil.which("bwrap")
@@ -46,6 +49,22 @@ def test_an_older_bubblewrap_does_without_what_it_does_not_know(tmp_path: Path) 
     launch = sandbox.confine(Confinement(argv=("/bin/true",), cwd=Path("/"), environment={}))
     assert "--disable-userns" not in launch.argv
     assert run(launch).returncode == 0
+
+
+def test_what_the_walls_lack_is_told(tmp_path: Path) -> None:
+    """Nothing, on a machine that has all of it; root, where it stays root; of each a person can read what it means."""
+    assert walls(tmp_path).gaps == ()
+    remains = BubblewrapSandbox("bwrap", tmp_path, ())
+    assert remains.gaps == ((Gap.ROOT,) if os.geteuid() == 0 else ())
+    assert set(Gap) == STANDS.keys() == LACKS.keys() == BETTER.keys()
+
+
+def test_root_that_cannot_become_another_user_opens_no_sandbox(tmp_path: Path) -> None:
+    """It is told in the words of who tried, with a way on; nothing begins as root instead."""
+    message, hint = diagnosis("bandstand: cannot become user 60877: [Errno 1] Operation not permitted\n")
+    assert "Root cannot become an ordinary user" in message
+    assert "60877" in message
+    assert "as an ordinary user" in hint
 
 
 def test_a_broken_bubblewrap_is_told_with_its_own_words(tmp_path: Path) -> None:

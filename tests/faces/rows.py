@@ -46,6 +46,7 @@ def fleet(*rows: Json, **more: Json) -> Json:
         "tasks": list(rows),
         "asks": 0,
         "trouble": "",
+        "gaps": [],
     }
     return {**plain, **more}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bandstand.ports.hosts import Launch
-from bandstand.ports.walls import NO_LIMITS, Limits, Network
+from bandstand.ports.walls import NO_LIMITS, Gap, Limits, Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,11 @@ class Sandbox(Protocol):
     @property
     def enforced(self) -> bool:
         """Whether the walls are real. Where not, every face says so."""
+        ...
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """What the walls lack on this machine, as far as is known. Where they are not real that is no question."""
         ...
 
     def inside(self, host: Path, *, role: str) -> Path:

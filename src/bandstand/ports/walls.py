@@ -5,6 +5,14 @@ from enum import StrEnum
 from pathlib import Path
 
 
+class Gap(StrEnum):
+    """What walls of the best kind have, and those of a machine may lack."""
+
+    ROOT = "root"  # to the kernel, what is inside is root's
+    CALLS = "calls"  # every system call can be made
+    NESTED = "nested"  # namespaces can be made inside
+
+
 class Network(StrEnum):
     """What a process reaches over the network. The values are written in orders to holders."""
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from bandstand.ports.hosts import Launch
 from bandstand.ports.sandbox import Confinement
+from bandstand.ports.walls import Gap
 
 
 class OpenSandbox:
@@ -18,6 +19,11 @@ class OpenSandbox:
     def enforced(self) -> bool:
         """There are no walls."""
         return False
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """There are no walls that could lack something."""
+        return ()
 
     def inside(self, host: Path, *, role: str) -> Path:
         """The folder itself, whatever its role."""

@@ -25,7 +25,7 @@ from bandstand.adapters.sandbox.variables import environment_inside, is_for_the_
 from bandstand.domain.errors import Unavailable
 from bandstand.ports.hosts import Launch
 from bandstand.ports.sandbox import Confinement, Mount
-from bandstand.ports.walls import Network, OrdinaryUser
+from bandstand.ports.walls import Gap, Network, OrdinaryUser
 from bandstand.starter.handing import Start
 
 _IDENTITY = Path(__file__).parent / "identity"
@@ -70,6 +70,16 @@ class BubblewrapSandbox:
     def enforced(self) -> bool:
         """The walls are real."""
         return True
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Root that cannot become another user, a kernel or a processor without a filter, an old bubblewrap."""
+        lacks = {
+            Gap.ROOT: os.geteuid() == 0 and self._uid is None,
+            Gap.CALLS: not self._handed,
+            Gap.NESTED: not self._handed and not self._forbids_nested,
+        }
+        return tuple(gap for gap, is_there in lacks.items() if is_there)
 
     def inside(self, host: Path, *, role: str) -> Path:
         """The same for all commands, whatever `host` is: `/workspace` and `/home/agent`."""
@@ -124,8 +134,9 @@ class BubblewrapSandbox:
         """
         code, said = await _run(Launch(argv=(self._program(), "--help"), cwd=Path("/"), environment={}))
         self._forbids_nested = code == 0 and "--disable-userns" in said
-        launch = self.confine(Confinement(argv=("/bin/true",), cwd=Path("/"), environment={}))
-        code, said = await _run(launch)
+        # As git looks into a workspace: with a network of its own, too.
+        order = Confinement(argv=("/bin/true",), cwd=Path("/"), environment={}, network=Network.NONE)
+        code, said = await _run(self.confine(order))
         if code != 0:
             message, hint = diagnosis(said)
             raise Unavailable(message, hint=hint)

@@ -47,6 +47,11 @@ def diagnosis(said: str, settings: Settings = on_this_machine) -> tuple[str, str
     """What is wrong and what to do, when bubblewrap is there but opened no sandbox; `said` is what it wrote."""
     if settings(_MOST) == "0":
         return "This machine allows no user namespaces, which the sandbox needs.", _set(_MOST, "15000")
+    if "cannot become user" in said:
+        return (
+            f"Root cannot become an ordinary user before a sandbox begins: {said.strip().splitlines()[-1]}",
+            "Run Bandstand as an ordinary user, or name another one in `[sandbox] uid`.",
+        )
     denied = any(word in said for word in ("ermitted", "ermission denied", "No permissions"))
     if denied and settings(_CLONE) == "0":
         return "This kernel keeps user namespaces, which the sandbox needs, from ordinary users.", _set(_CLONE, "1")

@@ -8,6 +8,7 @@ from pathlib import Path
 from bandstand.adapters.sandbox.editables import editables, refusal
 from bandstand.ports.hosts import Launch
 from bandstand.ports.sandbox import Confinement
+from bandstand.ports.walls import Gap
 
 
 class NoSandbox:
@@ -30,6 +31,11 @@ class NoSandbox:
     def enforced(self) -> bool:
         """There are no walls."""
         return False
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """There are no walls that could lack something."""
+        return ()
 
     def inside(self, host: Path, *, role: str) -> Path:
         """The host's own path."""

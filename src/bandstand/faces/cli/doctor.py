@@ -20,7 +20,7 @@ from bandstand.faces.cli.looking import dump
 from bandstand.faces.cli.reaching import client, folder
 from bandstand.faces.cli.recovered import reports, sentences
 from bandstand.faces.cli.starting import held, here, running
-from bandstand.faces.cli.terminal import Paint
+from bandstand.faces.cli.terminal import BETTER, LACKS, STANDS, Paint
 from bandstand.faces.wire import NotRunning
 
 _LEAST_FREE_GIB = 1.0
@@ -101,14 +101,19 @@ async def _version(git: str) -> str:
 
 
 async def _sandbox(band: Bandstand) -> list[Finding]:
+    """Whether the walls stand, and of what they are made: what is lacking is a note, with what would be better."""
     try:
-        await band.sandbox("bubblewrap").probe()
+        sandbox = band.sandbox("bubblewrap")
+        await sandbox.probe()
     except BandstandError as error:
         return [Finding(level="missing", what=f"The sandbox does not work: {error}", cure=error.hint)]
-    found = [Finding(level="ok", what="bubblewrap: agents and checks are kept in their workspaces")]
-    if os.getuid() == 0:
-        found.append(Finding(level="note", what="You are root: the sandbox is stronger for an ordinary user.", cure=""))
-    return found
+    gaps = sandbox.gaps
+    there = "; ".join(words for gap, words in STANDS.items() if gap not in gaps)
+    return [
+        Finding(level="ok", what="bubblewrap: agents and checks are kept in their workspaces"),
+        *([Finding(level="ok", what=f"walls: {there}")] if there else []),
+        *(Finding(level="note", what=f"weaker walls: {LACKS[gap]}", cure=BETTER[gap]) for gap in gaps),
+    ]
 
 
 def _settings(band: Bandstand) -> Finding:

@@ -4,7 +4,7 @@ import os
 import sys
 
 from bandstand.faces.cli.calling import call
-from bandstand.faces.cli.terminal import UNSANDBOXED, Paint, ago, cut, encoded, table, width, wrap
+from bandstand.faces.cli.terminal import LACKS, UNSANDBOXED, Paint, ago, cut, encoded, table, width, wrap
 from bandstand.faces.wire import TYPE_CHECKING, Json
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def fleet_lines(fleet: Json, paint: Paint, *, every: bool) -> list[str]:
         lines.append(paint.red(cut(f"nothing goes on: {fleet['trouble']}", width())))
     if not fleet["walled"]:
         lines.append(paint.red(UNSANDBOXED))
+    lines += [paint.mark(f"weaker walls: {LACKS[gap]}", "needs-you") for gap in fleet["gaps"]]
     lines += task_lines(live + ended[folded:], paint)
     if hidden:
         lines.append(paint.dim(f"and {hidden} more that have ended: band ps --all"))

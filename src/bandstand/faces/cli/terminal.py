@@ -27,6 +27,27 @@ _WIDEST = 10_000
 UNSANDBOXED = "unsandboxed: laws 2 and 4 not enforced"
 """What stands wherever tasks are shown that no sandbox keeps in."""
 
+STANDS = {
+    "root": "to the kernel, agents and checks are an ordinary user",
+    "calls": "system calls are filtered",
+    "nested": "no namespaces can be made inside",
+}
+"""What the walls are made of, by what they may lack, where it is there."""
+
+LACKS = {
+    "root": "to the kernel, agents and checks are root, who may not change users here",
+    "calls": "system calls are not filtered on this kernel or processor",
+    "nested": "namespaces can be made inside, for this bubblewrap is old",
+}
+"""The same where it is lacking."""
+
+BETTER = {
+    "root": "Run Bandstand as an ordinary user.",
+    "calls": "Use a kernel with seccomp, on x86-64 or 64-bit ARM.",
+    "nested": "Install bubblewrap 0.8 or newer.",
+}
+"""What would be better than to go without."""
+
 
 class Paint:
     """Colours for one stream: none if it is no terminal, `NO_COLOR` is set, or the terminal is dumb."""

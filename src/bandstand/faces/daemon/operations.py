@@ -41,7 +41,7 @@ async def list_tasks(band: Bandstand, args: Args) -> Json:
     """The fleet at a glance."""
     desk = await desk_of(band, args)
     found = await desk.views.list_tasks(_tasks(args), past=_ALL if args.get("all") else RECENT)
-    view = {**plain(found), "trouble": desk.brain.trouble}
+    view = {**plain(found), "trouble": desk.brain.trouble, "gaps": [*desk.sandbox.gaps]}
     return {**view, "tasks": [row(one) for one in view["tasks"]]}
 
 

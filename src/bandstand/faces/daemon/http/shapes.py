@@ -82,7 +82,7 @@ def schemas() -> Mapping[str, Json]:
         "Diff": things({"patch": TEXT}),
         "Document": {"type": "object"},
         "Error": _error(),
-        "Fleet": _with(shape(FleetView), tasks=several(named_row), trouble=TEXT),
+        "Fleet": _with(shape(FleetView), tasks=several(named_row), trouble=TEXT, gaps=several(TEXT)),
         "Health": things(
             {
                 **{"version": TEXT, "pid": NUMBER, "sequence": NUMBER, "readers": NUMBER, "repositories": NUMBER},

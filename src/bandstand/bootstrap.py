@@ -35,6 +35,7 @@ from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
 from bandstand.adapters.sandbox.editables import editables, refusal, warning
 from bandstand.adapters.sandbox.none import NoSandbox
 from bandstand.adapters.sandbox.ordinary import ordinary_user
+from bandstand.adapters.sandbox.seatbelt import SeatbeltSandbox
 from bandstand.adapters.store import backups
 from bandstand.adapters.store.sqlite import SqliteLog
 from bandstand.adapters.surroundings import FileEnvironment
@@ -184,6 +185,8 @@ class Bandstand:
         if name == "none":
             return NoSandbox(git_dir=git_dir, workspaces=self.places.state / "repositories")
         hide = (self.places.state, self.places.runtime, self.places.cache, *hidden)
+        if sys.platform == "darwin":
+            return SeatbeltSandbox(self.home, hide)
         uid = ordinary_user(self.settings().sandbox.uid)
         return BubblewrapSandbox("bwrap", self.home, hide, git_dir=git_dir, uid=uid)
 

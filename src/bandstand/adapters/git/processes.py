@@ -67,7 +67,7 @@ async def started(launch: Launch, *, fed: bool, pass_fds: tuple[int, ...] = ()) 
 
     Raises `Refused` where there is no such program or folder, `Unavailable` where it cannot be started.
     """
-    with Start(launch.argv, launch.orders) as start:
+    with _begun(launch) as start:
         try:
             transport, heard = await asyncio.get_running_loop().subprocess_exec(
                 _Heard,
@@ -93,6 +93,13 @@ async def started(launch: Launch, *, fed: bool, pass_fds: tuple[int, ...] = ()) 
             process.end()
             await process.wait()
             process.close()
+
+
+def _begun(launch: Launch) -> Start:
+    try:
+        return Start(launch.argv, launch.orders)
+    except OSError as error:
+        raise Unavailable(f"{launch.argv[0]} could not be started: {error.strerror}.") from error
 
 
 def _missing(launch: Launch) -> BandstandError:

@@ -218,17 +218,20 @@ def _stamp(folder: str) -> int:
 
 async def _run(launch: Launch) -> tuple[int, str]:
     """A short command of our own: its exit code and all it said. Raises `Unavailable` if it does not end."""
-    with Start(launch.argv, launch.orders) as start:
-        process = await asyncio.create_subprocess_exec(
-            *start.argv,
-            cwd="/",
-            env=dict(launch.environment),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            pass_fds=start.descriptors,
-            preexec_fn=start.become,
-        )
+    try:
+        with Start(launch.argv, launch.orders) as start:
+            process = await asyncio.create_subprocess_exec(
+                *start.argv,
+                cwd="/",
+                env=dict(launch.environment),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                pass_fds=start.descriptors,
+                preexec_fn=start.become,
+            )
+    except OSError as error:
+        raise Unavailable(f"bubblewrap could not be started: {error}.", hint="Try again.") from error
     try:
         async with asyncio.timeout(_PROBE_SECONDS):
             said, _ = await process.communicate()

@@ -27,6 +27,9 @@ _WIDEST = 10_000
 UNSANDBOXED = "unsandboxed: laws 2 and 4 not enforced"
 """What stands wherever tasks are shown that no sandbox keeps in."""
 
+UNTRIED = "This sandbox was never tried on a machine: nothing of it is promised."
+"""What stands where the sandbox is that of macOS."""
+
 STANDS = {
     "root": "to the kernel, agents and checks are an ordinary user",
     "calls": "system calls are filtered",

@@ -136,6 +136,7 @@ def _killed(launch: Launch, count: int) -> float:
 
 def _begin(launch: Launch, output: int) -> "subprocess.Popen[bytes]":
     with Start(launch.argv, launch.orders) as start:
+        start.make_ready()
         process = subprocess.Popen(
             start.argv,
             cwd=launch.cwd,

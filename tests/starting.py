@@ -12,6 +12,7 @@ def run(
 ) -> "subprocess.CompletedProcess[str]":
     """Run a launch to its end, behind a program that leads to it or at a terminal if one is given."""
     with Start(launch.argv, launch.orders) as start:
+        start.make_ready()
         process = subprocess.Popen(
             (*before, *start.argv),
             cwd=launch.cwd,

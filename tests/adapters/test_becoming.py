@@ -19,6 +19,7 @@ from bandstand.starter.handing import Start
 from tests.starting import run
 
 UID = UNUSED[7]
+DEEP = "for n in $(seq 1500); do mkdir d && cd -P d || exit 1; done"
 ROOT = os.geteuid() == 0
 """Only root can become somebody; for everybody else it is promised that nothing of this happens."""
 
@@ -70,8 +71,14 @@ def ground(tmp_path: Path) -> Ground:
     return made
 
 
+def maps(ground: Ground) -> bool:
+    """Whether the file system here can map owners. Where not, what is written is given away, and keys stay closed."""
+    return not Becoming(ground.orders()).given
+
+
 def after(becoming: Becoming, *argv: str) -> "subprocess.CompletedProcess[str]":
     """What a program does that the user runs, without a sandbox."""
+    becoming.give()
     return subprocess.run(
         argv,
         preexec_fn=becoming.now,
@@ -92,17 +99,42 @@ def test_who_is_not_root_becomes_nobody(ground: Ground) -> None:
     assert run(launch).returncode == 0
 
 
-@pytest.mark.parametrize("lacks", ["capabilities", "groups", "number", "anything"])
-def test_root_of_a_container_that_may_not_change_users_stays_root(tmp_path: Path, lacks: str) -> None:
-    """Told by the capabilities, by the right to leave groups, and by the users that there are."""
-    proc = tmp_path / "proc"
-    proc.mkdir()
-    if lacks != "anything":
-        able = 0x000001FFFFFFFFFF & ~(1 << 21 if lacks == "capabilities" else 0)
-        (proc / "status").write_text(f"Name:\tx\nCapEff:\t{able:016x}\n")
-        (proc / "setgroups").write_text("deny\n" if lacks == "groups" else "allow\n")
-        (proc / "uid_map").write_text(f"         0     100000 {'1000' if lacks == 'number' else '65536'}\n")
-    assert ordinary_user(proc=proc) is None
+ABLE = {
+    "self/status": "Name:\tx\nCapEff:\t000001ffffffffff\n",
+    "self/setgroups": "allow\n",
+    "self/uid_map": "         0     100000      65536\n",
+    "profiles": "snap.x (enforce)\nbwrap (unconfined)\n",
+}
+NO_PROFILE = {"profiles": "snap.x (enforce)\n"}
+USERNS, APPARMOR = "sys/kernel/unprivileged_userns_clone", "sys/kernel/apparmor_restrict_unprivileged_userns"
+
+
+@pytest.mark.parametrize(
+    ("machine", "able"),
+    [
+        ({}, True),
+        ({"self/status": "Name:\tx\nCapEff:\t000001ffffdfffff\n"}, False),
+        ({"self/setgroups": "deny\n"}, False),
+        ({"self/uid_map": "         0     100000       1000\n"}, False),
+        ({USERNS: "1\n"}, True),
+        ({USERNS: "0\n"}, False),
+        ({APPARMOR: "0\n"} | NO_PROFILE, True),
+        ({APPARMOR: "1\n"}, True),
+        ({APPARMOR: "1\n"} | NO_PROFILE, False),
+    ],
+)
+def test_root_that_may_not_change_users_stays_root(tmp_path: Path, machine: dict[str, str], able: bool) -> None:
+    """Told by capabilities, by the right to leave groups, by the users there are, and by who may open a sandbox."""
+    for name, content in (ABLE | machine).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    found = ordinary_user(4711, proc=tmp_path, profiles=tmp_path / "profiles")
+    assert found == (4711 if able and ROOT else None)
+
+
+def test_root_of_a_machine_that_tells_nothing_stays_root(tmp_path: Path) -> None:
+    """Without /proc nothing is known of what it may do."""
+    assert ordinary_user(proc=tmp_path) is None
 
 
 def test_to_the_kernel_what_is_inside_is_that_users(ground: Ground) -> None:
@@ -111,6 +143,7 @@ def test_to_the_kernel_what_is_inside_is_that_users(ground: Ground) -> None:
         return
     launch = ground.launch("true")
     with Start(launch.argv, launch.orders | {"announces": True}) as start:
+        start.make_ready()
         process = subprocess.Popen(
             start.argv, env={}, pass_fds=start.descriptors, preexec_fn=start.become, stdout=subprocess.PIPE
         )
@@ -127,14 +160,16 @@ def test_what_is_shown_is_its_own_though_root_alone_may_enter(ground: Ground) ->
     """It reads, writes and makes files there; on the disk they are root's, who tidies them up."""
     if not ROOT:
         return
+    owner, key = (0, "a key") if maps(ground) else (UID, "")
     ran = ground.confined(
-        f"cat {ground.key}; stat -c %U . below; umask 077; echo new > below/file; mkdir below/folder; mv below/file ."
+        f"stat -c %U . below; umask 077; echo new > below/file; mkdir below/folder; mv below/file .; cat {ground.key}"
     )
-    assert (ran.stdout, ran.stderr) == ("a keyagent\nagent\n", "")
+    assert ran.stdout == f"agent\nagent\n{key}"
     made = (ground.workspace / "file").stat()
-    assert (made.st_uid, made.st_gid, stat.S_IMODE(made.st_mode)) == (0, 0, 0o600)
-    assert (ground.workspace / "below" / "folder").stat().st_uid == 0
-    assert {path.stat().st_uid for path in (ground.closed, ground.workspace, ground.key)} == {0}
+    assert (made.st_uid, made.st_gid, stat.S_IMODE(made.st_mode)) == (owner, owner, 0o600)
+    assert (ground.workspace / "below" / "folder").stat().st_uid == owner
+    assert ground.workspace.stat().st_uid == owner
+    assert {path.stat().st_uid for path in (ground.closed, ground.key)} == {0}
 
 
 def test_nothing_else_is_reached_by_who_gets_out_of_the_sandbox(ground: Ground) -> None:
@@ -173,6 +208,7 @@ def links(ground: Ground, elsewhere: Path) -> None:
     (ground.workspace / "to-a-file").symlink_to(elsewhere / "file")
     (ground.workspace / "to-a-folder").symlink_to(elsewhere)
     os.mkfifo(ground.workspace / "pipe")
+    subprocess.run(["sh", "-c", DEEP], cwd=ground.workspace, check=True)
 
 
 def test_where_files_cannot_be_shown_as_its_own_they_are_given_to_it(ground: Ground, tmp_path: Path) -> None:
@@ -181,10 +217,13 @@ def test_where_files_cannot_be_shown_as_its_own_they_are_given_to_it(ground: Gro
         return
     links(ground, tmp_path / "elsewhere")
     becoming = Becoming(ground.orders(), swap=lambda _: None)
+    assert becoming.given == (str(ground.workspace),)
     ran = after(becoming, "sh", "-c", f"echo more >> {ground.workspace}/below/file; echo new > {ground.workspace}/new")
     assert (ran.returncode, ran.stderr) == (0, "")
-    owners = {path.lstat().st_uid for path in (ground.workspace, *ground.workspace.rglob("*"))}
-    assert owners == {UID}
+    assert not becoming.given
+    left = subprocess.run(["find", ".", "!", "-uid", str(UID)], cwd=ground.workspace, capture_output=True, check=True)
+    subprocess.run(["rm", "-rf", "d"], cwd=ground.workspace, check=True)
+    assert (left.stdout, left.stderr) == (b"", b"")
     assert (tmp_path / "elsewhere").stat().st_uid == (tmp_path / "elsewhere" / "file").stat().st_uid == 0
     assert ground.key.stat().st_uid == 0
     assert (ground.workspace / "below" / "file").read_text() == "yoursmore\n"
@@ -199,6 +238,9 @@ def test_a_workspace_that_was_made_by_another_user_is_taken_up(ground: Ground) -
     earlier = UNUSED[8]
     after(Becoming(ground.orders() | {"uid": earlier}, swap=lambda _: None), "true")
     assert ground.workspace.stat().st_uid == earlier
+    os.chown(ground.key, 65534, 65534)
+    theirs = ground.orders() | {"writes": [str(ground.workspace), str(ground.key)]}
+    assert Becoming(theirs).given == (str(ground.workspace),), "what somebody has, they keep"
     assert ground.confined("stat -c %U . below; echo x > below/new").stdout == "agent\nagent\n"
 
 

@@ -51,7 +51,7 @@ def test_a_fleet_at_a_glance() -> None:
 def test_what_is_wrong_stands_above_the_tasks() -> None:
     """That nothing goes on, and that no walls are there."""
     found = fleet_lines(fleet(row(), gaps=["root"]), PLAIN, every=False)
-    assert found[1] == "weaker walls: to the kernel, agents and checks are root, who may not change users here"
+    assert found[1] == "weaker walls: to the kernel, agents and checks are root, who cannot be an ordinary user here"
     found = fleet_lines(fleet(row(), walled=False, trouble="The disk is full."), PLAIN, every=False)
     assert found[1:3] == ["nothing goes on: The disk is full.", "unsandboxed: laws 2 and 4 not enforced"]
 

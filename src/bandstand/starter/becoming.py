@@ -10,8 +10,10 @@ map, what may be written is given to the user for good.
 
 import contextlib
 import ctypes
+import errno
 import functools
 import os
+import pwd
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
@@ -39,7 +41,7 @@ class _Attributes(ctypes.Structure):
 
 
 class Becoming:
-    """One start's change of user. Made by root, which also looks for what is in the way; `now` is for the new process.
+    """One start's change of user. Made by root, who looks for what is in the way; `now` is for the new process.
 
     `orders` name the `uid`, what it `reads` and what it `writes`; all paths are real ones. `swap` finds what maps.
     """
@@ -53,6 +55,24 @@ class Becoming:
         self._closed = sorted({found for place in self._places for found in _first_closed(place, self._uid)})
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._mapping = (swap or swapped)(self._uid)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """What may be written and cannot be shown as the user's own, so that it has to be given to the user first.
+
+        It is root's, or that of such a user as we had earlier; what is somebody's stays theirs.
+        """
+        owners = {place: os.lstat(place).st_uid for place in self._places if place in self._writes}
+        return tuple(
+            place
+            for place, owner in owners.items()
+            if (not self._maps(place) if owner == 0 else owner != self._uid and _is_nobody(owner))
+        )
+
+    def give(self) -> None:
+        """Do that, which may take a while in a large workspace. May be repeated."""
+        for place in self.given:
+            give(place, self._uid)
 
     def now(self) -> None:
         """Be that user from here on, with nothing of root's. A failure ends this process, with a line on stderr."""
@@ -73,12 +93,19 @@ class Becoming:
 
     def _tree(self, place: str) -> int:
         """What stands at a place, with all that is mounted in it, as a mount that is nowhere yet."""
-        owner = os.lstat(place).st_uid
         flags = _CLONE | os.O_CLOEXEC | _AT_RECURSIVE
         tree = self._syscall(_OPEN_TREE, _HERE, os.fsencode(place), flags)
-        if owner != self._uid and not (owner == 0 and self._map(tree)) and place in self._writes:
-            give(place, self._uid)
+        if os.lstat(place).st_uid == 0:
+            self._map(tree)
         return tree
+
+    def _maps(self, place: str) -> bool:
+        """Whether the file system of a place can map. Tried, for none tells."""
+        tree = self._syscall(_OPEN_TREE, _HERE, os.fsencode(place), _CLONE | os.O_CLOEXEC)
+        try:
+            return self._map(tree)
+        finally:
+            os.close(tree)
 
     def _map(self, tree: int) -> bool:
         """Have root's files belong to the user as seen through this mount; whether the file system can do that."""
@@ -124,6 +151,15 @@ def _give_up(words: str) -> NoReturn:
     os._exit(1)
 
 
+def _is_nobody(uid: int) -> bool:
+    """Whether a user has no account."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return True
+    return False
+
+
 def _first_closed(place: str, uid: int) -> Iterator[str]:
     """The outermost folder above a place that the user may not enter, if there is one."""
     folder = ""
@@ -142,16 +178,21 @@ def may_enter(folder: os.stat_result, uid: int) -> bool:
 
 
 def give(place: str, uid: int) -> None:
-    """Have a file, or a folder with all that is in it, belong to a user. No link is followed, whoever moves them."""
+    """Have a file, or a folder with all that is in it however deep, belong to a user. No link is followed.
+
+    The folder itself is last, so that who was cut short begins again. Raises `OSError`.
+    """
     top = os.open(place, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        if stat.S_ISDIR(os.fstat(top).st_mode):
-            for _, folders, files, folder in os.fwalk(".", dir_fd=top, follow_symlinks=False):
-                for name in (*folders, *files):
-                    with contextlib.suppress(FileNotFoundError):
-                        os.chown(name, uid, uid, dir_fd=folder, follow_symlinks=False)
-        # Last: who was cut short begins again.
-        os.chown(f"/proc/self/fd/{top}", uid, uid)
+        if not stat.S_ISDIR(os.fstat(top).st_mode):
+            return os.chown(f"/proc/self/fd/{top}", uid, uid)
+        words = ("chown", "-R", "-h", f"{uid}:{uid}", ".")
+        # Some of it may have gone meanwhile: what counts is whether the folder is the user's in the end.
+        subprocess.run(
+            words, cwd=f"/proc/self/fd/{top}", env={"PATH": "/usr/bin:/bin"}, capture_output=True, check=False
+        )
+        if os.fstat(top).st_uid != uid:
+            raise PermissionError(errno.EPERM, f"{place} cannot be given to user {uid}")
     finally:
         os.close(top)
 

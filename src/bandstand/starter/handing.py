@@ -1,6 +1,7 @@
 """One start of bubblewrap: what it reads from descriptors, which process it confined, and when that one may go on.
 
     start = Start(argv, orders)
+    start.make_ready()
     process = Popen(start.argv, pass_fds=start.descriptors, preexec_fn=start.become, …)
     start.begun()
     inside = start.inside(seconds=…)    # nothing runs in there yet: cgroups are entered, listeners are opened
@@ -53,6 +54,16 @@ class Start:
     def become(self) -> Callable[[], None] | None:
         """What the new process does last before it becomes the program; nothing as a rule."""
         return self._becoming.now if self._becoming is not None else None
+
+    @property
+    def has_to_give(self) -> bool:
+        """Whether `make_ready` may take a while: what is to be written is to be given to another user."""
+        return self._becoming is not None and bool(self._becoming.given)
+
+    def make_ready(self) -> None:
+        """Do what has to be done before the new process. Raises `OSError`."""
+        if self._becoming is not None:
+            self._becoming.give()
 
     @property
     def descriptors(self) -> tuple[int, ...]:

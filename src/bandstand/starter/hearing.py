@@ -9,6 +9,12 @@ ANNOUNCED = 15.0  # seconds within which the program says which process it confi
 _MOST = 1 << 16
 
 
+async def made_ready(start: Start) -> None:
+    """Do what has to be done before the new process; what may take a while, beside the event loop. Raises `OSError`."""
+    if start.has_to_give:
+        await asyncio.to_thread(start.make_ready)
+
+
 async def let_in(start: Start) -> int:
     """Have a program that was just started go on, once all is there that it was to wait for: the process inside, or 0.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from bandstand.domain.errors import Broken
 from bandstand.ports.hosts import Launch
 from bandstand.starter.handing import Start
-from bandstand.starter.hearing import let_in
+from bandstand.starter.hearing import let_in, made_ready
 
 MARK = "BANDSTAND_CHECK"
 
@@ -41,6 +41,7 @@ async def run_to_end(
     reading, writing = os.pipe()
     with _closing(reading), Start(launch.argv, launch.orders) as start:
         with _closing(writing):
+            await made_ready(start)
             process = await asyncio.create_subprocess_exec(
                 *start.argv,
                 cwd=launch.cwd,

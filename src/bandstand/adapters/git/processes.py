@@ -15,7 +15,7 @@ from pathlib import Path
 from bandstand.domain.errors import BandstandError, Refused, Unavailable
 from bandstand.ports.hosts import Launch
 from bandstand.starter.handing import Start
-from bandstand.starter.hearing import let_in
+from bandstand.starter.hearing import let_in, made_ready
 
 _BUFFER = 64 * 1024
 
@@ -69,6 +69,7 @@ async def started(launch: Launch, *, fed: bool, pass_fds: tuple[int, ...] = ()) 
     """
     with _begun(launch) as start:
         try:
+            await made_ready(start)
             transport, heard = await asyncio.get_running_loop().subprocess_exec(
                 _Heard,
                 *start.argv,

@@ -27,6 +27,7 @@ from bandstand.ports.hosts import Launch
 from bandstand.ports.sandbox import Confinement, Mount
 from bandstand.ports.walls import Gap, Network, OrdinaryUser
 from bandstand.starter.handing import Start
+from bandstand.starter.hearing import made_ready
 
 _IDENTITY = Path(__file__).parent / "identity"
 _USER = "1000"
@@ -220,6 +221,7 @@ async def _run(launch: Launch) -> tuple[int, str]:
     """A short command of our own: its exit code and all it said. Raises `Unavailable` if it does not end."""
     try:
         with Start(launch.argv, launch.orders) as start:
+            await made_ready(start)
             process = await asyncio.create_subprocess_exec(
                 *start.argv,
                 cwd="/",

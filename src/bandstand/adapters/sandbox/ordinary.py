@@ -10,16 +10,31 @@ UNUSED = range(60_877, 60_977)
 """Users that no distribution hands out, and that also containers with few numbers have."""
 
 _NEEDED = (0, 6, 7, 21)  # CAP_CHOWN, CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN
-_PROC = Path("/proc/self")
+_PROC = Path("/proc")
+_PROFILES = Path("/sys/kernel/security/apparmor/profiles")
 
 
-def ordinary_user(wanted: int | None = None, *, proc: Path = _PROC) -> int | None:
+def ordinary_user(wanted: int | None = None, *, proc: Path = _PROC, profiles: Path = _PROFILES) -> int | None:
     """The user that we become, if we are root and may become one; `wanted` if it is said, else one without an account.
 
-    In a container root may lack what it takes.
+    In a container root may lack what it takes; and where ordinary users may open no sandbox, root alone can.
     """
-    uid = wanted or _unused()
-    return uid if os.geteuid() == 0 and _may_change(proc) and _is_mapped(uid, proc / "uid_map") else None
+    uid, own = wanted or _unused(), proc / "self"
+    able = os.geteuid() == 0 and _may_change(own) and _is_mapped(uid, own / "uid_map")
+    return uid if able and _open_sandboxes(proc / "sys" / "kernel", profiles) else None
+
+
+def _open_sandboxes(settings: Path, profiles: Path) -> bool:
+    """Whether ordinary users may: by the kernel's settings, and by AppArmor's, which may know bubblewrap."""
+
+    def says(file: Path, what: str) -> bool:
+        with contextlib.suppress(OSError):
+            return what in file.read_text(encoding="utf-8", errors="replace").split()
+        return False
+
+    forbidden = says(settings / "unprivileged_userns_clone", "0")
+    restricted = says(settings / "apparmor_restrict_unprivileged_userns", "1")
+    return not forbidden and (not restricted or says(profiles, "bwrap"))
 
 
 @functools.cache

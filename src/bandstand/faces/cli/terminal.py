@@ -38,7 +38,7 @@ STANDS = {
 """What the walls are made of, by what they may lack, where it is there."""
 
 LACKS = {
-    "root": "to the kernel, agents and checks are root, who may not change users here",
+    "root": "to the kernel, agents and checks are root, who cannot be an ordinary user here",
     "calls": "system calls are not filtered on this kernel or processor",
     "nested": "namespaces can be made inside, for this bubblewrap is old",
 }

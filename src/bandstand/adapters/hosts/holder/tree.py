@@ -64,6 +64,7 @@ def spawn(spec: dict[str, Any], umask: int) -> tuple[subprocess.Popen[bytes], in
 
     pipe = subprocess.PIPE
     with Start(spec["argv"], spec.get("start", {})) as start:
+        start.make_ready()
 
         def prepare() -> None:
             with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:

@@ -244,7 +244,7 @@ def test_a_command_of_ours_comes_up_with_few_settings_of_the_machine(machine: Ma
     """Those that the loader and links of the system lead to; it needs no names of hosts, no fonts, no certificates."""
     script = "git version && find /etc -maxdepth 0 && tar --version | head -1 && id -un && ls /etc"
     order = Confinement(argv=("/bin/sh", "-c", script), cwd=Path("/"), environment={"PATH": SYSTEM_PATH}, ours=True)
-    ran = execute(machine.walls().confine(order))
+    ran = run(machine.walls().confine(order))
     assert (ran.returncode, ran.stderr) == (0, "")
     settings = {name for name in ran.stdout.partition("agent\n")[2].split() if not name.startswith("ld.so.")}
     assert {"group", "passwd"} <= settings <= {"alternatives", "group", "passwd", "static"}

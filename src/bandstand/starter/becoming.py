@@ -8,6 +8,8 @@ map, what may be written is given to the user for good.
 """
 # ruff: noqa: PTH102, PTH103, PTH116, PTH120 - pathlib would be a tenth of the start of a holder
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import errno
@@ -16,8 +18,11 @@ import os
 import pwd
 import stat
 import subprocess
-from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False  # see `handing`
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, NoReturn
 
 _NEW_MOUNTS, _NEW_USERS = 0x00020000, 0x10000000  # flags of unshare(2)
 _SLAVE, _NO_SUID, _NO_DEVICES = 1 << 19, 2, 4  # flags of mount(2)
@@ -46,7 +51,7 @@ class Becoming:
     `orders` name the `uid`, what it `reads` and what it `writes`; all paths are real ones. `swap` finds what maps.
     """
 
-    def __init__(self, orders: dict[str, Any], *, swap: "Callable[[int], int | None] | None" = None) -> None:
+    def __init__(self, orders: dict[str, Any], *, swap: Callable[[int], int | None] | None = None) -> None:
         self._uid = int(orders["uid"])
         self._writes = set(orders.get("writes", ()))
         # What is not there the sandbox will complain of.

@@ -10,15 +10,18 @@
 The process inside has its namespaces at that time. Its loopback may still be on its way up.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
 import select
-from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Self
 
+TYPE_CHECKING = False  # as `typing` has it, which would be a tenth of the start of a holder
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, Self
+
     from bandstand.starter.becoming import Becoming
 
 _MOST = 1 << 16  # bytes that are handed in by one descriptor: what a pipe takes at once
@@ -36,7 +39,7 @@ class Start:
         try:
             if user := orders.get("user"):
                 # Most starts do without what is loaded for it.
-                self._becoming = import_module("bandstand.starter.becoming").Becoming(user)
+                self._becoming = __import__("bandstand.starter.becoming", fromlist=["Becoming"]).Becoming(user)
             for option, content in orders.get("handed", {}).items():
                 options += [option, str(self._hand_in(bytes.fromhex(content)))]
             if orders.get("announces"):

@@ -8,11 +8,11 @@ import os
 import signal
 import subprocess
 
+from bandstand.starter.handing import Start
+
 TYPE_CHECKING = False  # see `loop`
 if TYPE_CHECKING:
     from typing import Any
-
-from bandstand.starter.handing import Start
 
 ANNOUNCED = 15.0  # seconds within which the sandbox says which process it confined
 

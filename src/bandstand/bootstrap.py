@@ -27,6 +27,7 @@ from bandstand.adapters.git.retiring import destroy
 from bandstand.adapters.git.workspaces import GitWorkspaces
 from bandstand.adapters.hosts.channel import locked
 from bandstand.adapters.hosts.local import LocalHost
+from bandstand.adapters.hosts.networks import ProcNetworks
 from bandstand.adapters.hosts.stuck import held_up, stuck
 from bandstand.adapters.hosts.upkeep import Upkeep
 from bandstand.adapters.hosts.waking import Waking
@@ -62,6 +63,7 @@ from bandstand.services.fleet import Fleet, Hearing
 from bandstand.services.fleets import Fleets
 from bandstand.services.housekeeping import Housekeeping
 from bandstand.services.launching import Launching
+from bandstand.services.listening import Listening
 from bandstand.services.measures import Measures
 from bandstand.services.orders import Orders
 from bandstand.services.performing import Performers
@@ -288,6 +290,7 @@ class Bandstand:
             housekeeping=housekeeping,
             upstreams=upstreams,
             checkpointing=Checkpointing(fleet=fleet, checkpoints=GitCheckpoints(workspaces)),
+            listening=Listening(fleet=fleet, networks=ProcNetworks(root / "runs")),
             rescuing=rescuing,
             purging=Purging(fleet=fleet, remains=housekeeping.remains, rescuing=rescuing),
         )

@@ -17,6 +17,7 @@ from bandstand.faces.wire import Client, Json, encode
 from bandstand.services.broadcast import Broadcast
 from bandstand.services.checkpoints import Checkpointing
 from bandstand.services.desk import Desk
+from bandstand.services.listening import Listening
 from bandstand.services.orders import Orders
 from bandstand.services.purging import Purging
 from bandstand.services.repositories import Repositories
@@ -96,6 +97,7 @@ def _desk(world: World) -> Desk:
         housekeeping=daemon.performers.housekeeping,
         upstreams=daemon.performers.upstreams,
         checkpointing=Checkpointing(fleet=daemon.fleet, checkpoints=MemoryCheckpoints(world.workspaces)),
+        listening=Listening(fleet=daemon.fleet, networks=world.networks),
         rescuing=rescuing,
         purging=Purging(fleet=daemon.fleet, remains=daemon.performers.housekeeping.remains, rescuing=rescuing),
         brain=daemon.brain,

@@ -16,6 +16,7 @@ ANSWERS = {
     "hello": {"outlived": ""},
     "ps": fleet(row("docs", words=f"waits {EVIL}", over=True), row("api-docs", over=False), row("done", over=False)),
     "checkpoints": {"checkpoints": [{"number": 1, "files": [1]}, {"number": 2, "files": []}]},
+    "ports": {"ports": [{"port": 3000, "address": "127.0.0.1", "program": "node"}, {"port": 3000, "program": "node"}]},
     "rescues": {"rescues": [{"task": "old", "title": "Old"}, {"task": "old", "title": "Old"}]},
     "asks": [ask("permission", "Allow", "Reject"), ask("question", id="a4")],
     "agents": {
@@ -55,6 +56,8 @@ def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (["show", ""], ["api-docs", "done", "docs"]),
         (["show", "done", ""], []),
         (["log", "-f", "a"], ["api-docs"]),
+        (["open", "docs", "--port", ""], ["3000"]),
+        (["open", "--port", ""], []),
         (["answer", ""], ["a3", "a4"]),
         (["answer", "a3", ""], ["1", "2"]),
         (["answer", "a4", ""], []),

@@ -53,6 +53,8 @@ see what goes on:
   queue        what lands next, in order
   show         one task, whole
   log          what was said and done in a task
+  ports        what a task's agent listens on
+  open         forward a port of a task's agent to this machine
   diff         a task's change as a patch
 
 decide:

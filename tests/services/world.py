@@ -41,6 +41,7 @@ from bandstand.testing.agents import ScriptedAgents
 from bandstand.testing.clock import FakeClock
 from bandstand.testing.environment import MemoryEnvironment
 from bandstand.testing.git import MemoryRepository
+from bandstand.testing.listening import MemoryNetworks
 from bandstand.testing.machine import FakeMachine
 from bandstand.testing.remains import MemoryRemains
 from bandstand.testing.remote import MemoryRemote
@@ -122,6 +123,7 @@ class World:
         self.checks = PatientChecks(self._check)
         self.environment = MemoryEnvironment()
         self.walls: OpenSandbox = OpenSandbox()
+        self.networks = MemoryNetworks()
         self.remains = MemoryRemains()
         self.remote = MemoryRemote(self.repository)
         self.slots = slots

@@ -10,6 +10,7 @@ from bandstand.services.checkpoints import Checkpointing
 from bandstand.services.commands import Commands
 from bandstand.services.fleet import Fleet
 from bandstand.services.housekeeping import Housekeeping
+from bandstand.services.listening import Listening
 from bandstand.services.policies import Policies
 from bandstand.services.purging import Purging
 from bandstand.services.reconcile import Brain
@@ -34,6 +35,7 @@ class Desk:
     purging: Purging
     upstreams: Upstreams
     checkpointing: Checkpointing
+    listening: Listening
     brain: Brain
 
     @property

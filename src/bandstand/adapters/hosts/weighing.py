@@ -7,7 +7,7 @@ be taken back.
 
 import contextlib
 import os
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +16,12 @@ _PROC = Path("/proc")
 
 def weights(root: Path, *, proc: Path = _PROC) -> Mapping[str, int]:
     """Bytes for each run with a folder below `root` of which processes live; none where there is no such `proc`."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    return {name: page * sum(_pages(proc, pid) for pid in pids) for name, pids in trees(root, proc=proc).items()}
+
+
+def trees(root: Path, *, proc: Path = _PROC) -> Mapping[str, list[int]]:
+    """The processes of each run with a folder below `root`, parents before their children."""
     children: dict[int, list[int]] = defaultdict(list)
     heads: dict[str, list[int]] = defaultdict(list)
     for pid, parent in _processes(proc):
@@ -24,8 +30,7 @@ def weights(root: Path, *, proc: Path = _PROC) -> Mapping[str, int]:
             folder = (proc / str(pid) / "cwd").readlink()
             if folder.parent == root:
                 heads[folder.name].append(pid)
-    page = os.sysconf("SC_PAGE_SIZE")
-    return {name: page * sum(_pages(proc, pid) for pid in _tree(pids, children)) for name, pids in heads.items()}
+    return {name: _tree(pids, children) for name, pids in heads.items()}
 
 
 def _processes(proc: Path) -> Iterator[tuple[int, int]]:
@@ -39,15 +44,17 @@ def _processes(proc: Path) -> Iterator[tuple[int, int]]:
                 yield int(entry.name), int(stat.rpartition(")")[2].split()[1])
 
 
-def _tree(pids: list[int], children: Mapping[int, list[int]]) -> set[int]:
-    found: set[int] = set()
-    left = list(pids)
+def _tree(pids: list[int], children: Mapping[int, list[int]]) -> list[int]:
+    found: dict[int, None] = {}
+    # Whose parent is of the tree, too, comes behind it.
+    below = {child for pid in pids for child in children.get(pid, ())}
+    left = deque(pid for pid in pids if pid not in below)
     while left:
-        pid = left.pop()
+        pid = left.popleft()
         if pid not in found:
-            found.add(pid)
+            found[pid] = None
             left.extend(children.get(pid, ()))
-    return found
+    return list(found)
 
 
 def _pages(proc: Path, pid: int) -> int:

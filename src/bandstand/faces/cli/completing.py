@@ -174,6 +174,8 @@ def _called(name: str, before: list[str]) -> Iterator[Candidate]:  # noqa: C901 
             yield from ((ask["id"], f"{ask['task']}: {ask['title']}") for ask in _ask("asks") or ())
         case "CHOICE":
             yield from _choices(before)
+        case "PORT":
+            yield from _ports(before)
         case "VERB":
             yield from ((verb.name, verb.words) for verb in every())
         case "FILE" | "FOLDER":
@@ -191,6 +193,13 @@ def _checkpoints(task: str) -> Iterator[Candidate]:
     """What was kept of a task, as `band diff` takes it."""
     for one in (_ask("checkpoints", task=task) or {"checkpoints": []})["checkpoints"]:
         yield f"{task}@{one['number']}", counted(len(one["files"]), "file")
+
+
+def _ports(before: list[str]) -> Iterator[Candidate]:
+    """Where the agent of the task that was named listens."""
+    task = next((word for word in before[1:] if not word.startswith("-")), None)
+    found = (_ask("ports", task=task) or {"ports": []})["ports"] if task else []
+    yield from {one["port"]: (str(one["port"]), one["program"]) for one in found}.values()
 
 
 def _branches() -> list[str]:

@@ -147,6 +147,11 @@ async def queue(band: Bandstand, args: Args) -> Json:
     return {**view, "entries": [row(one) for one in view["entries"]]}
 
 
+async def ports(band: Bandstand, args: Args) -> Json:
+    """What the agent of a task listens on."""
+    return plain(await (await desk_of(band, args)).listening.of(_task(args)))
+
+
 async def stop_all(band: Bandstand, args: Args) -> Json:
     """Stop the whole fleet: every task of every repository is held. `agents` did not end in time."""
     held, left = await band.fleets.stop_all(by=_by(args))
@@ -280,6 +285,7 @@ ANSWERING: Mapping[str, Answering] = {
     "resume": resume,
     "retry": retry,
     "queue": queue,
+    "ports": ports,
     "stop_all": stop_all,
     "resume_all": resume_all,
     "troubles": troubles,

@@ -35,6 +35,22 @@ _QUEUE = """\
 """
 
 
+_PORTS = """\
+  band ports docs                 where its agent listens
+  band ports docs --json | jq '.ports[].port'
+"""
+_OPEN = """\
+  band open docs --port 3000                   see it at http://127.0.0.1:3000/
+  band open login --port 3000 --local-port 3001
+  band open docs --port 3000 --no-browser      only print the URL
+"""
+_OPEN_NOTES = """\
+It goes on until you press Ctrl-C or the agent ends, and may be given before anything listens. Every agent may listen on
+the same port: each has a network of its own, and here another number where that one is taken. Agents without a sandbox,
+or with the machine's network, listen on the machine itself: then you are told so, and nothing is forwarded.
+"""
+
+
 def _ps(parser: "ArgumentParser") -> None:
     parser.add_argument("tasks", nargs="*", metavar="TASK", help="these tasks only")
     parser.add_argument("-a", "--all", action="store_true", help="ended tasks too, however many")
@@ -52,6 +68,19 @@ def _ps(parser: "ArgumentParser") -> None:
 
 def _show(parser: "ArgumentParser") -> None:
     parser.add_argument("task", metavar="TASK")
+    json_option(parser)
+
+
+def _ports(parser: "ArgumentParser") -> None:
+    parser.add_argument("task", metavar="TASK")
+    json_option(parser)
+
+
+def _open(parser: "ArgumentParser") -> None:
+    parser.add_argument("task", metavar="TASK")
+    parser.add_argument("--port", type=int, required=True, metavar="PORT", help="where its agent listens")
+    parser.add_argument("--local-port", type=int, metavar="N", help="which port of this machine to take; 0 is any")
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser, where there is a desktop")
     json_option(parser)
 
 
@@ -91,6 +120,21 @@ VERBS = (
         does="bandstand.faces.cli.showing:log",
         options=_log,
         examples=_LOG,
+    ),
+    Verb(
+        "ports",
+        "what a task's agent listens on",
+        does="bandstand.faces.cli.opening:ports",
+        options=_ports,
+        examples=_PORTS,
+    ),
+    Verb(
+        "open",
+        "forward a port of a task's agent to this machine",
+        does="bandstand.faces.cli.opening:open_port",
+        options=_open,
+        examples=_OPEN,
+        notes=_OPEN_NOTES,
     ),
     Verb("diff", "a task's change as a patch", does="bandstand.faces.cli.showing:diff", options=_diff, examples=_DIFF),
 )

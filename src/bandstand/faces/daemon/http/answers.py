@@ -261,6 +261,7 @@ QUESTIONS: Mapping[str, Answer] = {
     "showTask": _asking("show"),
     "showTranscript": transcript,
     "showDiff": _asking("diff"),
+    "listPorts": _asking("ports"),
     "showReview": _asking("look"),
     "listAllAsks": inbox,
     "listAsks": asks,

@@ -15,6 +15,7 @@ from bandstand.faces.wire import Json
 from bandstand.ports.rescues import RescueRef
 from bandstand.services.checkpoints import CheckpointList
 from bandstand.services.fleets import Steered
+from bandstand.services.listening import PortsView
 from bandstand.services.repositories import RepositoryView
 from bandstand.services.rescues import GivenUp, RescueView
 from bandstand.services.views import FleetView, QueueView, TaskRow, TaskView
@@ -102,6 +103,7 @@ def schemas() -> Mapping[str, Json]:
                 "facts": several(things({"sequence": NUMBER, "type": TEXT})),
             }
         ),
+        "Ports": shape(PortsView),
         "Queue": _with(shape(QueueView), entries=several(named_row)),
         "Resumed": things({"repositories": several(shape(Steered))}),
         **_keeping(),

@@ -253,6 +253,14 @@ OPERATIONS: tuple[Operation, ...] = (
         help="What one checkpoint changed since the one before, as a patch.",
     ),
     Operation(
+        id="listPorts",
+        method="GET",
+        path=f"{_TASK}/ports",
+        about="tasks",
+        answer="Ports",
+        help="What the agent of a task listens on, and whether that is in a network of its own.",
+    ),
+    Operation(
         id="showReview",
         method="GET",
         path=f"{_TASK}/reviews",

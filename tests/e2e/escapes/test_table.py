@@ -1,0 +1,25 @@
+"""The table of escapes is whole, and the page that is made of it current."""
+
+from collections import Counter
+
+from tests.e2e.escapes.ground import PROGRAMS
+from tests.e2e.escapes.page import PAGE, page
+from tests.e2e.escapes.table import INSIDE
+
+
+def test_the_page_is_as_the_table_says() -> None:
+    """`python -m tests.e2e.escapes.page` writes it."""
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_every_row_has_a_name_and_a_program_of_its_own() -> None:
+    """Rows that share a name in files would leave the same things outside."""
+    assert [key for key, times in Counter(one.key for one in INSIDE).items() if times > 1] == []
+    for one in INSIDE:
+        module, _, name = one.program.partition(".")
+        assert f"def {name}(" in (PROGRAMS / f"{module}.py").read_text(encoding="utf-8")
+
+
+def test_there_are_enough() -> None:
+    """The outcome names forty at the least."""
+    assert len(INSIDE) >= 40

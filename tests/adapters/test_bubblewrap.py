@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from bandstand.adapters.sandbox.ordinary import ordinary_user
 from bandstand.domain.errors import Broken
 from bandstand.ports.hosts import Launch
 from bandstand.ports.sandbox import Confinement, Mount, Sandbox
+from bandstand.ports.walls import Network
 from tests.starting import run
 
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -176,6 +177,27 @@ def test_no_key_can_be_pressed_on_the_launchers_terminal(machine: Machine) -> No
     assert said[1] == "pressed" or (os.geteuid() != 0 and said[1] == "EIO")  # newer kernels let only root
 
 
+@pytest.mark.parametrize("uid", [None, ordinary_user(), 65_534 if os.geteuid() == 0 else None])
+def test_every_namespace_is_its_own(machine: Machine, uid: int | None) -> None:
+    """Of users, processes, mounts, IPC, host names and control groups, and of the network where that is said."""
+    kinds = ("user", "pid", "mnt", "ipc", "uts", "cgroup", "net")
+    walls = BubblewrapSandbox("bwrap", machine.user_home, (machine.state, machine.repository), uid=uid)
+    script = "; ".join(f"readlink /proc/self/ns/{kind}" for kind in kinds) + "; cat /proc/self/cgroup"
+    order = replace(machine.order(walls, "/bin/sh", "-c", script), network=Network.NONE)
+    found = run(walls.confine(order)).stdout.splitlines()
+    ours = {kind: str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in kinds}
+    theirs = dict(zip(kinds, found, strict=False))
+    assert theirs.keys() == ours.keys()
+    assert [kind for kind in kinds if theirs[kind] == ours[kind]] == []
+    assert {line.rpartition(":")[2] for line in found[len(kinds) :]} <= {"/"}
+
+
+def test_the_names_of_keys_are_not_shown(machine: Machine) -> None:
+    """No namespace divides the keys of the kernel, whose names a session inherits."""
+    assert machine.run(machine.walls(), "cat /proc/keys /proc/key-users").stdout == ""
+    assert machine.run(NoSandbox(), "cat /proc/keys /proc/key-users").stdout != ""
+
+
 def test_only_the_orders_environment_is_inside(machine: Machine) -> None:
     """Neither the command nor pid 1, which is bubblewrap, has a variable of the launcher's; values are in no argv."""
     sandbox = machine.walls()
@@ -226,7 +248,7 @@ def test_the_workspace_and_the_home_are_what_can_be_written(machine: Machine) ->
     assert (ran.stdout.split(), ran.stderr) == (["/workspace", "agent", "1000"], "")
     assert (machine.workspace / "file").read_text() == "work\n"
     assert (machine.home / "file").read_text() == "private\n"
-    assert machine.workspace.joinpath("file").stat().st_uid == os.geteuid()
+    assert machine.workspace.joinpath("file").stat().st_uid in {os.geteuid(), ordinary_user()}
     for place in ("/file", "/usr/file", "/etc/file", "/home/file", "/opt/file"):
         refused = machine.run(sandbox, f"mkdir {place}")
         assert "Read-only file system" in refused.stderr or not Path(place).parent.exists()

@@ -185,7 +185,11 @@ def test_calls_made_by_number_fail_inside_and_in_all_that_is_started_there(tmp_p
     (workspace := tmp_path / "workspace").mkdir()
     (home := tmp_path / "home").mkdir()
     (workspace / "probe.py").write_text(PROBE)
+    each = [*((name, EPERM) for name in seccomp.FORBIDDEN), *((name, ENOSYS) for name in seccomp.ABSENT)]
+    each = [(name, number) for name, number in each if name in NUMBERS[machine]]
     calls = [(NUMBERS[machine][name], words) for name, words, _, _ in LIVE]
+    # With arguments that are none: without the filter, too, nothing would come of them.
+    calls += [(NUMBERS[machine][name], (BAD,) * 6) for name, _ in each]
     (workspace / "calls").write_text(json.dumps(calls))
     python = Path(sys.executable).parent
     said = []
@@ -203,8 +207,9 @@ def test_calls_made_by_number_fail_inside_and_in_all_that_is_started_there(tmp_p
         )
         assert ran.returncode == 0, ran.stderr
         said.append(json.loads(ran.stdout))
-    expected = [number for _, _, number, _ in LIVE]
+    expected = [*(number for _, _, number, _ in LIVE), *(number for _, number in each)]
     assert said == [expected, expected]
+    (workspace / "calls").write_text(json.dumps(calls[: len(LIVE)]))
     without = probed((sys.executable, str(workspace / "probe.py"), str(workspace / "calls")))
     odd = {call[0]: found for found, call in zip(without, LIVE, strict=True) if found not in call[3]}
     assert odd == {}

@@ -183,6 +183,7 @@ class BubblewrapSandbox:
             plan.bind(Mount(host=_IDENTITY / name, inside=Path("/etc") / name), option="--ro-bind")
         if not confinement.ours:
             plan.network()
+            plan.keys()
         if confinement.home is None:
             plan.add("--tmpfs", str(HOME))
         else:

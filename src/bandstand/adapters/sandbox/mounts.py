@@ -59,6 +59,7 @@ SETTINGS = (
 )
 # Of these what a program needs to come up at all. Each is one mount more, and mounts are most of what walls cost.
 FOR_ANY_PROGRAM = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "static")
+_KEYS = ("/proc/keys", "/proc/key-users")
 _ETC = Path("/etc")
 _SYSTEM = tuple(str(folder) for folder in SYSTEM)
 _NETWORK_SETTINGS = ("gai.conf", "host.conf", "hosts", "nsswitch.conf", "protocols", "resolv.conf", "services")
@@ -121,6 +122,12 @@ class Plan:
                 self.add("--symlink", str(path.readlink()), str(path))
             else:
                 self._show(real, path)
+
+    def keys(self) -> None:
+        """Cover the names of the kernel's keys, which no namespace divides."""
+        for place in _KEYS:
+            if os.path.lexists(place):
+                self.add("--ro-bind", "/dev/null", place)
 
     def network(self) -> None:
         """The network is the host's, and so are the files that find names in it."""

@@ -6,6 +6,8 @@ import os
 import pwd
 from pathlib import Path
 
+from bandstand.starter.becoming import can_lay_out
+
 UNUSED = range(60_877, 60_977)
 """Users that no distribution hands out, and that also containers with few numbers have."""
 
@@ -20,7 +22,7 @@ def ordinary_user(wanted: int | None = None, *, proc: Path = _PROC, profiles: Pa
     In a container root may lack what it takes; and where ordinary users may open no sandbox, root alone can.
     """
     uid, own = wanted or _unused(), proc / "self"
-    able = os.geteuid() == 0 and _may_change(own) and _is_mapped(uid, own / "uid_map")
+    able = os.geteuid() == 0 and _may_change(own) and _is_mapped(uid, own / "uid_map") and can_lay_out()
     return uid if able and _open_sandboxes(proc / "sys" / "kernel", profiles) else None
 
 

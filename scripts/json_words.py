@@ -129,6 +129,8 @@ WORDS: Mapping[str, str] = {
     "lasting": "whether it holds for later questions of the same kind, too",
     "landing": "whether the first of them is landing now",
     "left": "how many agents could not be ended",
+    "included": "files that git ignores, copied into its workspace from your checkout",
+    "left_out": "in sentences, what was to be copied and was not",
     "leftovers": "files that the agent left uncommitted",
     "level": "`ok`, `note` or `missing`",
     "line": "the line on the new side; 0 speaks of the file",

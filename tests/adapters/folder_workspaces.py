@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from bandstand.domain.errors import Refused, Unavailable
 from bandstand.domain.ids import CommitId, TaskId
+from bandstand.domain.inclusion import NOTHING, Inclusion
 from bandstand.ports.git import Signature
 from bandstand.ports.workspaces import Snapshot, Workspace
 
@@ -28,7 +29,14 @@ class FolderWorkspaces:
         return {folder.name for folder in self.root.iterdir()} if self.root.is_dir() else set()
 
     async def prepare(
-        self, name: str, *, base: CommitId, target: str, author: Signature, committer: Signature
+        self,
+        name: str,
+        *,
+        base: CommitId,
+        target: str,
+        author: Signature,
+        committer: Signature,
+        inclusion: Inclusion = NOTHING,
     ) -> Workspace:
         """A folder with the files of `base`, or the one that is there."""
         if base not in self._commits:

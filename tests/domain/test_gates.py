@@ -29,6 +29,7 @@ def reader(files: Files):  # type: ignore[no-untyped-def]
     "path",
     [
         "bandstand.toml",
+        ".worktreeinclude",
         ".github/workflows/ci.yml",
         ".gitlab-ci.yml",
         ".forgejo/workflows/test.yaml",

@@ -12,6 +12,7 @@ from bandstand.domain.ask import AskKind
 from bandstand.domain.check import CheckCommand
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import AgentName, TaskId
+from bandstand.domain.inclusion import Inclusion
 from bandstand.domain.policy import Authorship, LandingMethod, Permission, Policy, Push, ReviewMode, Rounds
 from bandstand.domain.stage import Blocked, Checking, HumanReview
 from bandstand.services.policies import differences
@@ -73,6 +74,7 @@ def test_every_rule_that_is_another_is_shown() -> None:
         "permissions": (((ToolKind.FETCH, Permission.ALLOW),), "+ permissions.fetch: allow"),
         "default_agent": (AgentName("b"), "- agent: the first that is found\n+ agent: b"),
         "ask_hours": (1, "- ask_hours: 24\n+ ask_hours: 1"),
+        "inclusion": (Inclusion(patterns=(".env",)), "+ workspace.include: .env"),
     }
     for name, (value, words) in changes.items():
         assert differences(old, replace(old, **{name: value})) == words
@@ -91,6 +93,32 @@ def test_every_rule_that_is_another_is_shown() -> None:
     both = replace(old, checks=checks)
     assert differences(both, replace(both, checks=checks[::-1])) != ""
     assert differences(old, old) == ""
+
+
+def test_what_is_copied_is_part_of_the_rules_where_anything_is() -> None:
+    """Each pattern counts, and so does how much; rules of those who never heard of it have the name they had."""
+    old = Policy(target="main")
+    named = [
+        replace(old, inclusion=Inclusion(patterns=patterns, megabytes=most))
+        for patterns in ((), (".env",), (".env", "*.key"))
+        for most in (64, 65)
+    ]
+    assert named[0].digest == named[1].digest == old.digest
+    assert len({one.digest for one in named}) == 5
+
+
+def test_the_file_that_names_what_is_copied_is_read_from_the_target() -> None:
+    """It is shown with the rules, and a change of it has to be confirmed like any other."""
+
+    async def story(world: World) -> None:
+        world.agent_does("one", meanwhile({".worktreeinclude": "# mine\n.env\n"}, writes({"one.txt": "x\n"})))
+        await world.submit("one")
+        ask = await world.ask("one")
+        assert (ask.kind, ask.detail) == (AskKind.POLICY, "+ workspace.include: .env")
+        await world.answer(ask, "confirm")
+        await world.until(landed("one"))
+
+    play(story)
 
 
 def test_rules_that_change_again_are_shown_again_before_they_hold() -> None:

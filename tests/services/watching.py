@@ -8,6 +8,7 @@ from bandstand.domain.check import CheckCommand, CommandResult
 from bandstand.domain.errors import Broken, Unavailable
 from bandstand.domain.events import Event
 from bandstand.domain.ids import CommitId, RepositoryId, RunId, TaskId
+from bandstand.domain.inclusion import NOTHING, Inclusion
 from bandstand.ports.hosts import Host, Launch, RunState
 from bandstand.ports.log import Recorded
 from bandstand.testing.checks import Script, ScriptedChecks
@@ -101,12 +102,18 @@ class PatientChecks(ScriptedChecks):
         return self.held[name]
 
     async def run(
-        self, name: str, commit: CommitId, commands: Sequence[CheckCommand], environment: Mapping[str, str]
+        self,
+        name: str,
+        commit: CommitId,
+        commands: Sequence[CheckCommand],
+        environment: Mapping[str, str],
+        *,
+        inclusion: Inclusion = NOTHING,
     ) -> tuple[CommandResult, ...]:
         """What the script says, in its time."""
         if name in self.held:
             await self.held[name].wait()
-        return await super().run(name, commit, commands, environment)
+        return await super().run(name, commit, commands, environment, inclusion=inclusion)
 
 
 class CrowdedHost(MemoryHost):

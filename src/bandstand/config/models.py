@@ -31,6 +31,7 @@ from bandstand.config.fields import (
 from bandstand.config.machine_tables import MemoryTable, RemoteTable, RetentionTable, SandboxTable
 from bandstand.config.table import Table
 from bandstand.domain.agent import ToolKind
+from bandstand.domain.inclusion import MEGABYTES
 from bandstand.domain.policy import Authorship, LandingMethod, Permission, Push, ReviewMode
 from bandstand.domain.task import Role
 
@@ -251,6 +252,23 @@ class CommitsTable(Table):
     )
 
 
+class WorkspaceTable(Table):
+    """What a fresh workspace has beside the files of its commit."""
+
+    called = "`[workspace]`"
+    where = "workspace"
+
+    include: Annotated[tuple[Line, ...], Field(max_length=500)] = Field(
+        default=(),
+        description="Files that git ignores, `.env` say, and that are copied from your checkout into every fresh "
+        "workspace: patterns as in a `.gitignore`. Those of the file `.worktreeinclude` come before them. What is "
+        "copied is never taken into git from there, nor kept when the workspace goes.",
+    )
+    include_megabytes: Annotated[StrictInt, Field(ge=1, le=10_000)] = Field(
+        default=MEGABYTES, description="How much may be copied into one workspace, in megabytes."
+    )
+
+
 class RepositorySettings(Table):
     """The rules of a repository: `bandstand.toml` at the top of the target branch.
 
@@ -286,6 +304,9 @@ class RepositorySettings(Table):
     commits: CommitsTable = Field(default_factory=CommitsTable, description="How commits are signed with names.")
     budget: BudgetTable = Field(
         default_factory=BudgetTable, description="How much a task may use that does not say it itself."
+    )
+    workspace: WorkspaceTable = Field(
+        default_factory=WorkspaceTable, description="What a fresh workspace has beside the files of its commit."
     )
     agents: dict[Agent, AgentTable] = Field(default_factory=dict, description="Agents of this repository, by name.")
 

@@ -28,6 +28,7 @@ from bandstand.config.models import (
     TaskFile,
     TaskItem,
     UserSettings,
+    WorkspaceTable,
 )
 from bandstand.config.table import Table
 from bandstand.config.validation import choices, model_in
@@ -110,6 +111,10 @@ other = "ask"
 [landing]
 method = "merge"            # or squash
 push = "never"              # or after-landing
+
+[workspace]
+include = [".env", "config/*.local.yml"]    # ignored by git, copied into workspaces
+include_megabytes = 64
 
 [commits]
 author = "agent"            # or user
@@ -200,6 +205,7 @@ def settings_reference() -> str:
         *_section("`[rounds]`", RoundsTable),
         *_section("`[permissions]`", PermissionsTable),
         *_section("`[landing]`", LandingTable),
+        *_section("`[workspace]`", WorkspaceTable),
         *_section("`[commits]`", CommitsTable),
         *_section("`[budget]`", BudgetTable),
         *_section("`[memory]`", MemoryTable),

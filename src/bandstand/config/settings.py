@@ -13,23 +13,33 @@ from typing import Any
 from bandstand.config.documents import Document, read_toml
 from bandstand.config.findings import Finding, did_you_mean, quoted, refusal
 from bandstand.config.known_agents import KNOWN_AGENTS
-from bandstand.config.models import AgentTable, CheckTable, PermissionsTable, RepositorySettings, UserSettings
+from bandstand.config.models import (
+    AgentTable,
+    CheckTable,
+    PermissionsTable,
+    RepositorySettings,
+    UserSettings,
+    WorkspaceTable,
+)
 from bandstand.config.table import Table
 from bandstand.config.tasks import with_budget
 from bandstand.config.validation import validated
 from bandstand.domain.agent import AgentProfile, ToolKind
 from bandstand.domain.check import CheckCommand
 from bandstand.domain.ids import AgentName
+from bandstand.domain.inclusion import MEGABYTES, Inclusion, patterns_of
 from bandstand.domain.policy import Permission, Policy, Push, ReviewMode, Rounds
 from bandstand.domain.remains import Keep, Retention
 from bandstand.domain.task import Budget
 
 REPOSITORY_FILE = "bandstand.toml"
 USER_FILE = "config.toml"
+INCLUDE_FILE = ".worktreeinclude"
 DEFAULT = "default"
 
 _STRICTNESS = (Permission.ALLOW, Permission.ASK, Permission.DENY)
 _CHECK_NAME_LENGTH = 40
+_MOST_PATTERNS = 500
 _START_SECONDS = AgentProfile(name=AgentName(""), command=()).start_seconds
 
 
@@ -87,10 +97,12 @@ def repository_policy(
     detected_from: str,
     user: UserSettings,
     others: Collection[str] = (),
+    include: bytes | None = None,
 ) -> Policy:
     """The rules of a repository, from the text of its file as it stands at the tip of `target`; `None` without a file.
 
-    `detected` are the checks that hold when the file does not say, `others` agents that no file defines. When the file
+    `detected` are the checks that hold when the file does not say, `others` agents that no file defines, `include` the
+    text of `.worktreeinclude` there. When the file
     names another target, the policy has that one, and its rules must be read again from there.
     Raises `Refused` with the line of the first mistake.
     """
@@ -111,7 +123,20 @@ def repository_policy(
         default_agent=AgentName(default) if default else None,
         ask_hours=settings.ask_hours,
         push=_push(settings.landing.push, user.remote.push),
+        inclusion=_inclusion(settings.workspace, include),
     )
+
+
+def _inclusion(table: WorkspaceTable, include: bytes | None) -> Inclusion:
+    """What is copied into fresh workspaces. Raises `Refused` if the file is no text, or too long to be shown."""
+    try:
+        listed = patterns_of((include or b"").decode())
+    except UnicodeDecodeError:
+        raise refusal(INCLUDE_FILE, [Finding(line=1, sentence="It is not text in UTF-8.")]) from None
+    if len(listed) > _MOST_PATTERNS or any(not line.isprintable() for line in listed):
+        sentence = f"It has more than {_MOST_PATTERNS} patterns, or one with characters that cannot be shown."
+        raise refusal(INCLUDE_FILE, [Finding(line=1, sentence=sentence)])
+    return Inclusion(patterns=(*listed, *table.include), megabytes=table.include_megabytes)
 
 
 def _push(*said: Push | None) -> Push:
@@ -169,6 +194,8 @@ def explain(
     def source(key: str, value: str) -> str:
         if key == "checks":
             return policy.checks_from
+        if key == "workspace.include" and repository is not None and value not in repository.workspace.include:
+            return INCLUDE_FILE
         if repository is not None and _says(repository, key, value):
             return name
         if user is not None and _says(user, key, value):
@@ -192,6 +219,7 @@ def _rules(policy: Policy) -> Iterator[tuple[str, str]]:
     yield "landing.method", policy.landing.value
     if policy.push is not Push.NEVER:
         yield "landing.push", policy.push.value
+    yield from _workspace_rules(policy.inclusion)
     yield "commits.author", policy.authorship.value
     for cause in ("check", "review", "conflict", "queue"):
         yield f"rounds.{cause}", str(getattr(policy.rounds, cause))
@@ -199,6 +227,13 @@ def _rules(policy: Policy) -> Iterator[tuple[str, str]]:
         yield f"permissions.{kind.value}", permission.value
     for profile in policy.agents:
         yield from _agent_rules(profile)
+
+
+def _workspace_rules(inclusion: Inclusion) -> Iterator[tuple[str, str]]:
+    for pattern in inclusion.patterns:
+        yield "workspace.include", pattern
+    if inclusion.patterns and inclusion.megabytes != MEGABYTES:
+        yield "workspace.include_megabytes", str(inclusion.megabytes)
 
 
 def _agent_rules(profile: AgentProfile) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from bandstand.domain.agent import AgentProfile, ToolKind
 from bandstand.domain.check import CheckCommand
 from bandstand.domain.ids import AgentName
+from bandstand.domain.inclusion import NOTHING, Inclusion
 
 
 class ReviewMode(StrEnum):
@@ -105,12 +106,14 @@ class Policy:
     default_agent: AgentName | None = None
     ask_hours: int = 24
     push: Push = field(default=Push.NEVER, repr=False)
+    inclusion: Inclusion = field(default=NOTHING, repr=False)
 
     @property
     def digest(self) -> str:
         """A name for exactly these rules. Two policies with the same digest say the same."""
         # What came later counts where it is said: the rules of those who never heard of it have the name they had.
         later = f" push={self.push.value}" if self.push is not Push.NEVER else ""
+        later += f" inclusion={self.inclusion!r}" if self.inclusion.patterns else ""
         return hashlib.sha256((repr(self) + later).encode()).hexdigest()[:16]
 
     def permission(self, kind: ToolKind, *, walled: bool) -> Permission:

@@ -51,6 +51,7 @@ class Task:
     `position` is its place in the merge queue, if it ever was in it. The first `voided` of `reviews` count no more.
     While it is `paused` nothing is started for it. Main was to be moved to `approved`, and may have been, with the very
     change that it has still.
+    Into its workspace were copied the `included` files, and `left_out` says which were not.
     `doubtful` tells that facts were lost since a human last said to go on, which may have been about this task.
     """
 
@@ -94,6 +95,8 @@ class Task:
     paused: Paused | None = None
     approved: Candidate | None = None
     doubtful: bool = False
+    included: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -123,7 +126,7 @@ def task_after(task: Task, event: e.Event, *, at: datetime) -> Task:  # noqa: C9
         case e.RunStarted() | e.SessionOpened() | e.RunStopRequested() | e.RunEnded():
             return _run_changed(task, event)
         case e.WorkspacePrepared():
-            return replace(task, base=event.base, failures=0)
+            return replace(task, base=event.base, included=event.included, left_out=event.left_out, failures=0)
         case e.TaskBlocked():
             return _blocked(task, event)
         case e.TaskResumed():

@@ -152,6 +152,11 @@ def _work(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911, 
             return Line(mark=Mark.WORKING, task=task, text=words)
         case e.RunStarted(run=run) if run.part is Part.REVIEWER:
             return Line(mark=Mark.REVIEW, task=run.task, text=f"{run.agent} reviews the change")
+        case e.WorkspacePrepared(task=task) if event.left_out:
+            return Line(mark=Mark.WORKING, task=task, text=" ".join(event.left_out))
+        case e.WorkspacePrepared(task=task) if event.included:
+            text = f"copied into its workspace: {', '.join(event.included)}"
+            return Line(mark=Mark.WORKING, task=task, text=text, quiet=True)
         case e.SessionOpened(task=task, run=run_id):
             return Line(mark=Mark.WORKING, task=task, text=f"the agent is ready ({run_id})", quiet=True)
         case e.TurnEnded(task=task, change=change):

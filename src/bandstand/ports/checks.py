@@ -5,15 +5,25 @@ from typing import Protocol
 
 from bandstand.domain.check import CheckCommand, CommandResult
 from bandstand.domain.ids import CommitId
+from bandstand.domain.inclusion import NOTHING, Inclusion
 
 
 class CheckRunner(Protocol):
     """Runs check commands on a commit: in a clean checkout, behind the walls of an agent, without its secrets."""
 
     async def run(
-        self, name: str, commit: CommitId, commands: Sequence[CheckCommand], environment: Mapping[str, str]
+        self,
+        name: str,
+        commit: CommitId,
+        commands: Sequence[CheckCommand],
+        environment: Mapping[str, str],
+        *,
+        inclusion: Inclusion = NOTHING,
     ) -> tuple[CommandResult, ...]:
-        """Run the commands in order until one does not succeed. The output is kept under `name`. May be repeated."""
+        """Run the commands in order until one does not succeed. The output is kept under `name`. May be repeated.
+
+        The checkout has what `inclusion` names, too.
+        """
         ...
 
     async def output(self, name: str) -> str:

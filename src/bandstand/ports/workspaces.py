@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bandstand.domain.ids import CommitId, TaskId, TreeId
+from bandstand.domain.inclusion import NOTHING, Inclusion
 from bandstand.ports.git import Signature
 
 
@@ -16,6 +17,8 @@ class Workspace:
     folder: Path
     home: Path
     objects: tuple[Path, ...]  # object stores that its git reads, and nothing may write
+    included: tuple[str, ...] = ()  # files that git ignores, copied from the user's checkout
+    left_out: tuple[str, ...] = ()  # in sentences, what was to be copied and was not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,17 +32,27 @@ class Snapshot:
     tree: TreeId
     uncommitted: tuple[str, ...]  # paths that differ between both trees
     contents: tuple[str, ...]  # for each of these a name of what is there now, the same for the same; "" for nothing
+    withheld: bool = False  # later commits of the agent hold what was copied in, and are left out
 
 
 class Workspaces(Protocol):
     """The checkouts that agents and checks work in. Whatever git does in one of them happens inside its sandbox."""
 
     async def prepare(
-        self, name: str, *, base: CommitId, target: str, author: Signature, committer: Signature
+        self,
+        name: str,
+        *,
+        base: CommitId,
+        target: str,
+        author: Signature,
+        committer: Signature,
+        inclusion: Inclusion = NOTHING,
     ) -> Workspace:
         """A workspace with `base` checked out on branch `band/<name>`; the one that is there already, if it is.
 
-        `base` is pinned in the user's repository first, and `refs/remotes/origin/<target>` shows it inside.
+        `base` is pinned in the user's repository first, and `refs/remotes/origin/<target>` shows it inside. A new one
+        is given the files of the user's checkout that `inclusion` names. Nothing ever takes these from it, whatever
+        they are called by then. Raises `Refused` if they are too much.
         """
         ...
 

@@ -34,7 +34,9 @@ class Checks:
         variables = base_environment(await self.environment.load())
         gates = await self._gates(activity, policy)
         fault("check.run.before")
-        results = await self.runner.run(activity.name, activity.commit, policy.checks, variables)
+        results = await self.runner.run(
+            activity.name, activity.commit, policy.checks, variables, inclusion=policy.inclusion
+        )
         fault("check.run.after")
         outcome = CheckOutcome(
             name=activity.name,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from bandstand.config.models import RepositorySettings, UserSettings
 from bandstand.config.settings import (
+    INCLUDE_FILE,
     REPOSITORY_FILE,
     explain,
     profiles,
@@ -87,6 +88,7 @@ class Policies:
             detected_from=detected.source,
             user=user,
             others=(REHEARSAL,),
+            include=await self.repository.read(tip, INCLUDE_FILE) if INCLUDE_FILE in files else None,
         )
         return replace(policy, target=target)
 

@@ -37,7 +37,7 @@ class Proposing:
         own_head = snapshot.head
         fresh = _left(snapshot).items() - dict(zip(task.leftovers, task.leftover_contents, strict=False)).items()
         left_before = task.committed or own_head in (task.own_head or task.base, task.base)
-        committed = bool(fresh) and left_before
+        committed = bool(fresh) and (left_before or snapshot.withheld)
         if committed:
             snapshot = await self._commit(task, snapshot, author)
         await self.workspaces.publish(task.spec.id, snapshot.head)
@@ -59,7 +59,10 @@ class Proposing:
         )
 
     async def _commit(self, task: Task, snapshot: Snapshot, author: Signature) -> Snapshot:
-        message = f"{task.spec.title}\n\n{task.spec.agent} left these edits without a commit.\n"
+        why = "left these edits without a commit"
+        if snapshot.withheld:
+            why = "made these edits in commits that also hold files which were copied into its workspace"
+        message = f"{task.spec.title}\n\n{task.spec.agent} {why}.\n"
         return await self.workspaces.commit_leftovers(task.spec.id, snapshot, message=message, author=author)
 
     async def _change(self, state: State, task: Task, head: CommitId, policy: Policy) -> Change | None:

@@ -12,6 +12,7 @@ from bandstand.domain.activities import Reviewing
 from bandstand.domain.agent import AgentProfile, TurnResult
 from bandstand.domain.errors import Broken, Refused, Unavailable
 from bandstand.domain.ids import CommitId
+from bandstand.domain.policy import Policy
 from bandstand.domain.prompt import review_prompt, shown_patch, verdict_again
 from bandstand.domain.review import Review, UnreadableVerdict, parse_verdict
 from bandstand.domain.run import EndReason, Run
@@ -62,7 +63,7 @@ class Reviewers:
         policy = confirmed(self.fleet.state)
         profile = find_profile(await self.policies.profiles(policy), run.agent)
         people = await self.launching.people(run.agent, policy)
-        workspace = await self._workspace(task, run, commit, target=policy.target, people=people)
+        workspace = await self._workspace(task, run, commit, policy, people)
         try:
             if state is RunState.ABSENT:
                 await self.host.start(run.id, await self.launching.launch(profile, workspace, people))
@@ -92,15 +93,20 @@ class Reviewers:
         """How a turn of a run that is over ended, by its journal."""
         return await self.protocol.turn_result(self.host.journal(run.id), turn=turn)
 
-    async def _workspace(self, task: Task, run: Run, commit: CommitId, *, target: str, people: People) -> Workspace:
+    async def _workspace(self, task: Task, run: Run, commit: CommitId, policy: Policy, people: People) -> Workspace:
         """A checkout of the change, in which the target's name shows what the change is based on."""
         if task.change is None:
             raise Broken(f"{task.spec.id} is under review without a change.")
         name = workspace_name(run)
         workspace = await self.workspaces.prepare(
-            name, base=commit, target=target, author=people.author, committer=people.committer
+            name,
+            base=commit,
+            target=policy.target,
+            author=people.author,
+            committer=people.committer,
+            inclusion=policy.inclusion,
         )
-        ref = f"refs/remotes/origin/{target}"
+        ref = f"refs/remotes/origin/{policy.target}"
         await self.workspaces.show_commit(name, ref=ref, commit=task.change.base)
         return workspace
 

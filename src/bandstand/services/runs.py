@@ -108,10 +108,18 @@ class Authors:
     async def _workspace(self, task: Task, policy: Policy, people: People) -> Workspace:
         base = task.base or await self.proposing.base(self.fleet.state, task, policy)
         workspace = await self.workspaces.prepare(
-            task.spec.id, base=base, target=policy.target, author=people.author, committer=people.committer
+            task.spec.id,
+            base=base,
+            target=policy.target,
+            author=people.author,
+            committer=people.committer,
+            inclusion=policy.inclusion,
         )
         if task.base is None:
-            await self.fleet.record(lambda _: [e.WorkspacePrepared(task=task.spec.id, base=base)])
+            prepared = e.WorkspacePrepared(
+                task=task.spec.id, base=base, included=workspace.included, left_out=workspace.left_out
+            )
+            await self.fleet.record(lambda _: [prepared])
         return workspace
 
     async def _converse(self, run: Run, profile: AgentProfile, workspace: Workspace) -> None:

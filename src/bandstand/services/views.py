@@ -122,6 +122,8 @@ class TaskView:
     landed: str | None
     rescue: str | None
     trouble: str = field(default="")
+    included: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,6 +341,8 @@ def _task_view(state: State, task: Task, row: TaskRow) -> TaskView:
         landed=commit,
         rescue=task.rescue,
         trouble=task.last_end.detail if task.last_end is not None and task.crashes else "",
+        included=task.included,
+        left_out=task.left_out,
     )
 
 

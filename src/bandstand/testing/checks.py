@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bandstand.domain.check import CheckCommand, CommandResult, Conclusion
 from bandstand.domain.ids import CommitId
+from bandstand.domain.inclusion import NOTHING, Inclusion
 
 Script = Callable[[CommitId, CheckCommand], Conclusion | CommandResult]
 """What a command says of a commit: only its conclusion, or the whole result."""
@@ -25,7 +26,13 @@ class ScriptedChecks:
         self.ran: list[tuple[str, CommitId]] = []
 
     async def run(
-        self, name: str, commit: CommitId, commands: Sequence[CheckCommand], environment: Mapping[str, str]
+        self,
+        name: str,
+        commit: CommitId,
+        commands: Sequence[CheckCommand],
+        environment: Mapping[str, str],
+        *,
+        inclusion: Inclusion = NOTHING,
     ) -> tuple[CommandResult, ...]:
         """What the script says, until one is not green."""
         self.ran.append((name, commit))

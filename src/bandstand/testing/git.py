@@ -4,19 +4,20 @@ A test plays the user with `MemoryRepository.commit` and `edit`, and the agent w
 `commit`. Every commit is known to everybody at once, as if vault, repository and workspaces shared one object store.
 """
 
-import difflib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
 
-from bandstand.domain.change import Change, FileChange, Foreign
+from bandstand.domain.change import Change, Foreign
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import CommitId, RepositoryId, TaskId, TreeId
+from bandstand.domain.inclusion import NOTHING, Inclusion
 from bandstand.ports.git import CheckoutInTheWay, Conflicted, Merged, MergeOrder, Signature, TargetMoved
 from bandstand.ports.workspaces import Snapshot, Workspace
+from bandstand.testing.patches import file_change, patch
 
 ADA = Signature(name="Ada Example", email="ada@example.org")
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -135,7 +136,7 @@ class MemoryRepository:
         """What lies between the merge base of both and `head`."""
         start = _merge_base(self, base, head) or base
         old, new = self.at(start).files, self.at(head).files
-        files = tuple(_file_change(path, old.get(path), new.get(path)) for path in _changed(old, new))
+        files = tuple(file_change(path, old.get(path), new.get(path)) for path in _changed(old, new))
         count = len(self.history(head) - self.history(base))
         return Change(base=start, head=head, tree=self.at(head).tree, files=files, commits=count)
 
@@ -147,7 +148,7 @@ class MemoryRepository:
     async def diff(self, *, base: CommitId, head: CommitId) -> str:
         """The same as a unified patch."""
         old, new = self.at(_merge_base(self, base, head) or base).files, self.at(head).files
-        return "".join(line for path in _changed(old, new) for line in _patch(path, old.get(path), new.get(path)))
+        return "".join(line for path in _changed(old, new) for line in patch(path, old.get(path), new.get(path)))
 
     async def contains(self, branch: str, commit: CommitId) -> bool:
         """Whether a branch's history holds a commit."""
@@ -238,16 +239,25 @@ class MemoryWorkspaces:
         self.held[name].broken = True
 
     async def prepare(
-        self, name: str, *, base: CommitId, target: str, author: Signature, committer: Signature
+        self,
+        name: str,
+        *,
+        base: CommitId,
+        target: str,
+        author: Signature,
+        committer: Signature,
+        inclusion: Inclusion = NOTHING,
     ) -> Workspace:
         """A workspace with `base` checked out; the one that is there already, if it is."""
         if name not in self.held:
+            given = _included(self.repository.checkout, inclusion, files := dict(self.repository.at(base).files))
             folder = Path("/memory/workspaces") / name
+            plain = Workspace(name=name, folder=folder / "tree", home=folder / "home", objects=())
             self.held[name] = MemoryWorkspace(
-                workspace=Workspace(name=name, folder=folder / "tree", home=folder / "home", objects=()),
+                workspace=replace(plain, included=tuple(sorted(given))),
                 base=base,
                 head=base,
-                files=dict(self.repository.at(base).files),
+                files=files | given,
                 refs={f"refs/heads/band/{name}": base, f"refs/remotes/origin/{target}": base},
                 author=author,
             )
@@ -294,7 +304,8 @@ class MemoryWorkspaces:
             return f"{place}{number}" if number and not landed else None
         held = self.held[name]
         last = self._keep(name, held.base if held.broken else held.head)
-        ignored = {path: held.files[path] for path in held.files.keys() - _tracked(held.files).keys()}
+        given = held.workspace.included
+        ignored = {path: held.files[path] for path in held.files.keys() - _tracked(held.files).keys() - {*given}}
         if ignored:
             self.archived[name] = ignored
         del self.held[name]
@@ -370,6 +381,12 @@ def _tracked(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {path: data for path, data in files.items() if not any(fnmatch(path, pattern) for pattern in patterns)}
 
 
+def _included(checkout: Mapping[str, bytes], inclusion: Inclusion, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What of a checkout is to be copied beside the files of a commit."""
+    ignored = checkout.keys() - _tracked(checkout).keys() - files.keys()
+    return {path: checkout[path] for path in ignored if any(fnmatch(path, one) for one in inclusion.patterns)}
+
+
 def _edited(files: Mapping[str, bytes], edits: Mapping[str, bytes | None]) -> dict[str, bytes]:
     whole: dict[str, bytes | None] = {**files, **edits}
     return {path: data for path, data in whole.items() if data is not None}
@@ -377,22 +394,6 @@ def _edited(files: Mapping[str, bytes], edits: Mapping[str, bytes | None]) -> di
 
 def _changed(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> tuple[str, ...]:
     return tuple(sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path)))
-
-
-def _file_change(path: str, old: bytes | None, new: bytes | None) -> FileChange:
-    status = "A" if old is None else "D" if new is None else "M"
-    lines = list(difflib.ndiff(_lines(old), _lines(new)))
-    added, deleted = (sum(line.startswith(sign) for line in lines) for sign in ("+ ", "- "))
-    return FileChange(path=path, status=status, added=added, deleted=deleted)
-
-
-def _patch(path: str, old: bytes | None, new: bytes | None) -> Iterable[str]:
-    before, after = ("/dev/null" if data is None else f"{side}/{path}" for side, data in (("a", old), ("b", new)))
-    return difflib.unified_diff(_lines(old), _lines(new), before, after)
-
-
-def _lines(data: bytes | None) -> list[str]:
-    return (data or b"").decode(errors="replace").splitlines(keepends=True)
 
 
 def _digest(*parts: object) -> str:

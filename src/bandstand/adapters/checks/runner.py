@@ -20,6 +20,7 @@ from bandstand.adapters.checks.processes import MARK, run_to_end, sweep
 from bandstand.domain.check import CheckCommand, CommandResult, Conclusion
 from bandstand.domain.errors import BandstandError, Refused, Unavailable
 from bandstand.domain.ids import CommitId
+from bandstand.domain.inclusion import NOTHING, Inclusion
 from bandstand.faults import fault
 from bandstand.ports.git import Signature
 from bandstand.ports.sandbox import Confinement, Mount, Sandbox
@@ -55,7 +56,13 @@ class SandboxedChecks:
         self._most_output = most_output
 
     async def run(
-        self, name: str, commit: CommitId, commands: Sequence[CheckCommand], environment: Mapping[str, str]
+        self,
+        name: str,
+        commit: CommitId,
+        commands: Sequence[CheckCommand],
+        environment: Mapping[str, str],
+        *,
+        inclusion: Inclusion = NOTHING,
     ) -> tuple[CommandResult, ...]:
         """Run the commands in order until one is not green. Raises `Refused` for a name that cannot name a file."""
         path = self._path(name)
@@ -66,7 +73,7 @@ class SandboxedChecks:
             try:
                 # One of ours may have been killed without having ended what it started.
                 await sweep(mark)
-                workspace = await self._prepare(checkout, commit)
+                workspace = await self._prepare(checkout, commit, inclusion)
                 return await self._run_all(workspace, commands, environment, output, mark=mark)
             except BandstandError as error:
                 return (_not_run(commands[0], error, output),)
@@ -103,10 +110,12 @@ class SandboxedChecks:
         """
         return hashlib.sha256(f"{self._root.absolute()}\0{name}".encode(errors="surrogateescape")).hexdigest()
 
-    async def _prepare(self, checkout: str, commit: CommitId) -> Workspace:
+    async def _prepare(self, checkout: str, commit: CommitId, inclusion: Inclusion) -> Workspace:
         """A checkout in which nothing has run: what an interrupted check left is not built upon."""
         await self._workspaces.discard(checkout)
-        return await self._workspaces.prepare(checkout, base=commit, target=_TARGET, author=_NOBODY, committer=_NOBODY)
+        return await self._workspaces.prepare(
+            checkout, base=commit, target=_TARGET, author=_NOBODY, committer=_NOBODY, inclusion=inclusion
+        )
 
     async def _remove(self, checkout: str, output: KeptOutput) -> None:
         try:

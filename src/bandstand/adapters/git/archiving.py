@@ -49,8 +49,10 @@ class Archives:
         return await self._make(capture, name, names, without=REBUILT)
 
     async def keep_all(self, capture: Capture, name: str) -> Path:
-        """Archive a whole workspace, its git dir too and nothing left out. Otherwise as above."""
-        return await self._make(capture, name, b".\0", without=())
+        """Archive a whole workspace, its git dir too; only what was copied in is left out. Otherwise as above."""
+        whole = await capture.withholding.for_archive((".",), rebuilt=())
+        names = b".\0" if whole == (".",) else b"".join(os.fsencode(f"./{one}") + b"\0" for one in whole)
+        return await self._make(capture, name, names, without=())
 
     async def _make(self, capture: Capture, name: str, names: bytes, *, without: Collection[str]) -> Path:
         await asyncio.to_thread(self._folder.mkdir, mode=0o700, exist_ok=True)

@@ -12,9 +12,11 @@ from dataclasses import replace
 from bandstand.adapters.git.claims import LOOK_SECONDS, Agents, Claims
 from bandstand.adapters.git.command import Output
 from bandstand.adapters.git.confined import ConfinedGit, bounded, run
+from bandstand.adapters.git.including import Included
 from bandstand.adapters.git.layout import Layout
 from bandstand.adapters.git.store import is_object_id, object_id
 from bandstand.adapters.git.vault import MOST_BYTES
+from bandstand.adapters.git.withholding import Withholding
 from bandstand.domain.errors import Broken
 from bandstand.domain.ids import TreeId
 from bandstand.ports.hosts import Launch
@@ -67,6 +69,7 @@ class Capture:
     def __init__(self, git: ConfinedGit, layout: Layout, *, patience_seconds: float = LOOK_SECONDS) -> None:
         self._git = git
         self._layout = layout
+        self.withholding = Withholding(git, Included.read(layout.included))
         self.claims = Claims(git, patience_seconds=patience_seconds)
 
     async def files(self, agents: Agents | None) -> TreeId:
@@ -136,6 +139,7 @@ class Capture:
             linked = await self._keep_links(agents, closed, raw=raw)
             tracked = await self._track_as(known, ours, raw=raw)
             tree = b"" if linked or tracked else tree
+        tree = b"" if await self.withholding.leave_out(raw=raw) else tree
         if not is_object_id(os.fsdecode(tree)):
             tree = (await run(self._git.capture("git", "write-tree", raw=raw))).out.rstrip(b"\n")
         return TreeId(object_id(os.fsdecode(tree)))

@@ -3,6 +3,7 @@
 <root>/vault.git             checkpoints of all workspaces of one repository
 <root>/archive.d/            files that git ignored, of workspaces that are gone
 <root>/<name>/workspace.json what Bandstand remembers; a workspace without it is not whole
+<root>/<name>/included.json  what was copied into it of what git ignores
 <root>/<name>/tree           the checkout with a git dir of its own: all of it is the agent's to change
 <root>/<name>/home           the private home: the agent's too
 <root>/<name>/capture/git    a git dir without refs or settings, for snapshots; never writable in any sandbox
@@ -80,6 +81,11 @@ class Layout:
     def facts(self) -> Path:
         """What Bandstand remembers."""
         return self.folder / "workspace.json"
+
+    @property
+    def included(self) -> Path:
+        """What was copied into it."""
+        return self.folder / "included.json"
 
     @property
     def tree(self) -> Path:

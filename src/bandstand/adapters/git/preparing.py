@@ -7,10 +7,12 @@ from pathlib import Path
 
 from bandstand.adapters.git.alternates import lines
 from bandstand.adapters.git.command import expect
+from bandstand.adapters.git.including import Found, copy, find, tracked
 from bandstand.adapters.git.layout import Facts, Layout
 from bandstand.adapters.git.neutral import fill
 from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.submodules import furnish_submodules
+from bandstand.domain.inclusion import NOTHING, Inclusion
 from bandstand.faults import fault
 from bandstand.ports.git import Signature
 
@@ -21,17 +23,27 @@ _SEVERAL = ("-c", "checkout.workers=0", "-c", "checkout.thresholdForParallelism=
 _AS_IT_IS = b"* -text -ident !eol !filter !working-tree-encoding\n"
 
 
-async def furnish(repository: GitRepository, layout: Layout, facts: Facts) -> None:
-    """Make all that a workspace has in a folder that is not there yet. Its base must be pinned."""
+async def furnish(repository: GitRepository, layout: Layout, facts: Facts, *, inclusion: Inclusion = NOTHING) -> None:
+    """Make all that a workspace has in a folder that is not there yet. Its base must be pinned.
+
+    Raises `Refused` if too much is to be copied into it.
+    """
+    found = await repository.joined.ask(("include", inclusion), lambda: find(repository, inclusion))
     layout.folder.mkdir(mode=0o700)
     layout.home.mkdir(mode=0o700)
     everywhere = await repository.joined.ask("excludes", lambda: repository.git.excludes(at=repository.path))
-    excludes = everywhere + _read(repository.git_dir / "info" / "exclude")
+    excludes = everywhere + _read(repository.git_dir / "info" / "exclude") + found.excludes
     fault("workspace.furnish.before")
     await _furnish_tree(repository, layout, facts, excludes)
     lent = await furnish_submodules(
         repository.git, repository.store, facts.base, checkout=repository.path, tree=layout.tree
     )
+    if found != Found():
+        contents = await tracked(repository, facts.base) if found.paths else b""
+        included = await asyncio.to_thread(
+            copy, repository.path, found, layout.tree, algorithm=repository.object_format, tracked=contents
+        )
+        included.write(layout.included)
     fault("workspace.furnish.after")
     settings, shallow = await repository.settings(), repository.store.shallow()
     await asyncio.to_thread(_furnish_capture, layout, settings, shallow, excludes)

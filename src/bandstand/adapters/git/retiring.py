@@ -13,7 +13,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from bandstand.adapters.git.archiving import Archives
+from bandstand.adapters.git.archiving import REBUILT, Archives
 from bandstand.adapters.git.capture import Capture
 from bandstand.adapters.git.command import OutOfTime, TooMuch, execute
 from bandstand.adapters.git.layout import Facts, Layout
@@ -55,9 +55,12 @@ class Retirement:
             last, strays = await self._last(capture, layout, facts, landed=landed)
         except (Refused, Broken, OutOfTime):
             return await self._save_whole(capture, facts)
-        others = await capture.others(await self._links(last.tree))
+        found = await capture.others(await self._links(last.tree))
+        others = await capture.withholding.for_archive(found, rebuilt=REBUILT)
         # A repository that gave us nothing may still hold commits for who can mend it.
-        also = (".git",) if strays is None and await capture.has_git_dir() else ()
+        also: tuple[str, ...] = ()
+        if strays is None and await capture.has_git_dir():
+            also = await capture.withholding.for_archive((".git",), rebuilt=())
         await self._archives.keep(capture, _archive_name(facts, last), (*others, *also))
         if await self._is_kept(last, facts, strays or (), landed=landed):
             return None
@@ -82,6 +85,7 @@ class Retirement:
         """The last checkpoint of a workspace, and its stray commits: `None` where its repository gives nothing."""
         try:
             agents, strays = await capture.claims.everything(reflogs=not landed)
+            agents, strays = await self._snapshots.clean(capture, facts, agents, strays)
         except Refused:
             return await self._snapshots.take(layout, facts, None), None
         for also in dict.fromkeys((strays, ())):

@@ -1,5 +1,8 @@
 """Snapshots: from the files and commits of a workspace to a checkpoint in the vault."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from bandstand.adapters.git.capture import Capture
 from bandstand.adapters.git.claims import Agents
 from bandstand.adapters.git.command import TooMuch
@@ -38,12 +41,23 @@ class Snapshots:
         """The commits of the user's repository that a workspace was given: its base, and what it was shown."""
         return [facts.base, *(await self._repository.store.refs(shown_place(facts.name))).values()]
 
+    async def clean(
+        self, capture: Capture, facts: Facts, agents: Agents, strays: Sequence[CommitId] = ()
+    ) -> tuple[Agents, tuple[CommitId, ...]]:
+        """What the agent's git says, but for commits that hold what was copied into the workspace."""
+        if not capture.withholding:
+            return agents, tuple(strays)
+        known = await self.known(facts)
+        kept = await capture.withholding.without(strays, objects=agents.objects, known=known)
+        head, _ = await capture.withholding.clean(agents.head, objects=agents.objects, known=known)
+        return replace(agents, head=head), kept
+
     async def take(
         self, layout: Layout, facts: Facts, agents: Agents | None, *, strays: tuple[CommitId, ...] = ()
     ) -> Checkpoint:
         """Take what a workspace holds into the vault, `strays` too. Without `agents`, its files on top of its base.
 
-        Raises `Refused` if its repository is not sound.
+        Raises `Refused` if its repository is not sound, or what it has of history holds what was copied into it.
         """
         try:
             return await self._take(layout, facts, agents, strays)
@@ -75,6 +89,8 @@ class Snapshots:
         head = agents.head if agents else facts.base
         tree = await capture.files(agents)
         commits = await self.known(facts)
+        if agents and await capture.withholding.holds((head, *strays), objects=agents.objects, known=commits):
+            raise Refused(f"Commits of workspace {facts.name} hold files that were copied into it.")
         # The trees too: against a commit git compares commits only, and would pack all files of a tree of ours.
         known = [*commits, *[await self._repository.tree(one) for one in commits]]
         async with self._vault.taking():

@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
+from bandstand.adapters.git.including import Included
 from bandstand.adapters.git.layout import VAULT, Facts, Layout, require_name
 from bandstand.adapters.git.preparing import furnish
 from bandstand.adapters.git.repository import GitRepository
@@ -18,6 +19,7 @@ from bandstand.adapters.git.store import NewCommit
 from bandstand.adapters.git.vault import Vault
 from bandstand.domain.errors import Refused, Unavailable, Unknown
 from bandstand.domain.ids import CommitId, TaskId
+from bandstand.domain.inclusion import NOTHING, Inclusion
 from bandstand.faults import fault
 from bandstand.ports.git import CheckoutInTheWay, Signature
 from bandstand.ports.sandbox import Sandbox
@@ -40,7 +42,14 @@ class GitWorkspaces:
         return self._locks[name]
 
     async def prepare(
-        self, name: str, *, base: CommitId, target: str, author: Signature, committer: Signature
+        self,
+        name: str,
+        *,
+        base: CommitId,
+        target: str,
+        author: Signature,
+        committer: Signature,
+        inclusion: Inclusion = NOTHING,
     ) -> Workspace:
         """A workspace with `base` checked out on branch `band/<name>`; the one that is there already, if it is."""
         layout = self._layout(name)
@@ -54,7 +63,7 @@ class GitWorkspaces:
                 await store.point(pin(name), base, why="pin")
                 fault("workspace.pin.after")
                 facts = Facts(name=name, base=base, target=target, author=author, committer=committer)
-                await self._make(layout, facts)
+                await self._make(layout, facts, inclusion)
             return self._workspace(layout)
 
     async def find(self, name: str) -> Workspace | None:
@@ -67,8 +76,11 @@ class GitWorkspaces:
         async with self.lock(name):
             layout, facts = self._present(name)
             await self.vault.open()
-            agents = await self._snapshots.capture(layout).claims.agents()
-            return await self._snapshots.shown(await self._snapshots.take(layout, facts, agents))
+            capture = self._snapshots.capture(layout)
+            agents = await capture.claims.agents()
+            clean, _ = await self._snapshots.clean(capture, facts, agents)
+            shown = await self._snapshots.shown(await self._snapshots.take(layout, facts, clean))
+            return replace(shown, withheld=clean.head != agents.head)
 
     async def publish(self, task: TaskId, commit: CommitId) -> None:
         """Point branch `band/<task>` of the user's repository at a commit that the vault has. May be repeated.
@@ -169,10 +181,10 @@ class GitWorkspaces:
         await self._repository.store.drop(pin(name), *await self._repository.store.refs(shown_place(name)))
         fault("workspace.unpin.after")
 
-    async def _make(self, layout: Layout, facts: Facts) -> None:
+    async def _make(self, layout: Layout, facts: Facts, inclusion: Inclusion) -> None:
         new = Layout(folder=_new(layout))
         await destroy(new.folder)
-        await furnish(self._repository, new, facts)
+        await furnish(self._repository, new, facts, inclusion=inclusion)
         fault("workspace.make.before")
         new.folder.rename(layout.folder)
         fault("workspace.make.after")
@@ -190,7 +202,15 @@ class GitWorkspaces:
     def _workspace(self, layout: Layout) -> Workspace:
         facts = Facts.read(layout.facts)
         objects = (*self._repository.store.objects(), *(facts.lenders if facts is not None else ()))
-        return Workspace(name=layout.folder.name, folder=layout.tree, home=layout.home, objects=objects)
+        included = Included.read(layout.included)
+        return Workspace(
+            name=layout.folder.name,
+            folder=layout.tree,
+            home=layout.home,
+            objects=objects,
+            included=tuple(one.path for one in included.files),
+            left_out=included.left_out,
+        )
 
 
 def pin(name: str) -> str:

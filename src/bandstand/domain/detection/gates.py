@@ -42,6 +42,7 @@ def _whole(why: str, *patterns: str, tools: Iterable[str] = ()) -> _Whole:
 
 _WHOLE = (
     _whole("the policy of this repository", r"bandstand\.toml"),
+    _whole("which says what of your checkout is copied for agents", r"\.worktreeinclude"),
     _whole(
         "which continuous integration runs",
         r"\.github(?:/(?:workflows|actions)(?:/.*)?)?",

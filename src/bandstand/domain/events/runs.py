@@ -34,10 +34,15 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspacePrepared:
-    """The task has a workspace, which began at commit `base`."""
+    """The task has a workspace, which began at commit `base`.
+
+    `included` are files that git ignores, copied from the user's checkout; `left_out` says what was not, and why.
+    """
 
     task: TaskId
     base: CommitId
+    included: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,6 +106,9 @@ def rule_lines(planned: Json, paint: Paint) -> list[str]:
     lines.append(f"{'review':<10}{planned['review']}")
     if planned["push"] != "never":
         lines.append(f"{'push':<10}{planned['push']}: {_line(planned['target'])} goes to its remote")
+    included = [one["value"] for one in planned["rules"] if one["key"] == "workspace.include"]
+    if included:
+        lines.append(f"{'copies':<10}{paint.bold(_line(', '.join(included)))}, where git ignores it, into workspaces")
     for agent in planned["agents"]:
         reads = f" (may read {', '.join(agent['reads'])})" if agent["reads"] else ""
         lines.append(f"{'agent':<10}{_line(agent['name'] + ': ' + ' '.join(agent['command']) + reads)}")

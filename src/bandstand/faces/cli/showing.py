@@ -66,6 +66,9 @@ def _facts(task: Json) -> list[tuple[str, str]]:
     facts += [("gate", gate) for gate in task["gates"]]
     if task["leftovers"]:
         facts.append(("not committed", ", ".join(task["leftovers"][:5])))
+    if task["included"]:
+        facts.append(("copied in", ", ".join(task["included"][:10])))
+    facts += [("not copied", words) for words in task["left_out"][:10]]
     if task["trouble"]:
         facts.append(("trouble", task["trouble"].strip().splitlines()[-1]))
     return facts

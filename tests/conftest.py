@@ -111,7 +111,7 @@ def _ours(places: tuple[str, ...]) -> dict[int, str]:
 
 def _started(folder: Path) -> int:
     """When the process began, in clock ticks since the machine did."""
-    return int((folder / "stat").read_text().rpartition(")")[2].split()[19])
+    return int((folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[19])
 
 
 def _end(pid: int) -> None:

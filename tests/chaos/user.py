@@ -274,5 +274,5 @@ def sensible(ask: Json) -> Json:
 def stands_still(pid: int) -> bool:
     """Whether a process was stopped."""
     with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] == "T"
     return False

@@ -19,7 +19,7 @@ def living_below(root: Path) -> dict[int, str]:
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             pid = int(folder.name)
-            parents[pid] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            parents[pid] = int((folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
             commands[pid] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
             if _names(folder, commands[pid], str(root)):
                 found.add(pid)
@@ -34,7 +34,7 @@ def children(parent: int) -> dict[int, str]:
     below: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            above = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            above = int((folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
             below.setdefault(above, []).append(int(folder.name))
     found: list[int] = []
     ahead = [parent]

@@ -31,6 +31,7 @@ from bandstand.adapters.hosts.networks import ProcNetworks
 from bandstand.adapters.hosts.stuck import held_up, stuck
 from bandstand.adapters.hosts.upkeep import Upkeep
 from bandstand.adapters.hosts.waking import Waking
+from bandstand.adapters.leases import FileLeases
 from bandstand.adapters.machine import LinuxMachine
 from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
 from bandstand.adapters.sandbox.editables import editables, refusal, warning
@@ -43,7 +44,7 @@ from bandstand.adapters.surroundings import FileEnvironment
 from bandstand.config.machine_tables import Fetch
 from bandstand.config.models import UserSettings
 from bandstand.config.places import Places
-from bandstand.config.settings import retention, user_settings
+from bandstand.config.settings import blocks, retention, user_settings
 from bandstand.config.stops import StopNote
 from bandstand.domain.admission import MEGABYTE, Capacity
 from bandstand.domain.errors import BandstandError
@@ -236,6 +237,21 @@ class Bandstand:
     def _fleet(self, name: RepositoryId, heard: Hearing) -> Fleet:
         return Fleet(name, log=self._log, clock=self._clock, heard=heard, measures=self.measures)
 
+    def _policies(self, repository: GitRepository, fleet: Fleet, environment: FileEnvironment) -> Policies:
+        """The rules of a repository."""
+        return Policies(
+            fleet=fleet, repository=repository, user=self.settings, which=lambda name: which(name, environment)
+        )
+
+    def _leases(self, name: RepositoryId) -> FileLeases:
+        """What the workspaces of a repository have of the machine for themselves."""
+        return FileLeases(
+            self.places.state / "leases",
+            repository=name,
+            root=lambda other: self._root(RepositoryId(other)) / "workspaces",
+            blocks=lambda: blocks(self.settings()),
+        )
+
     def _copies(self) -> Remains:
         """Copies of the log. None goes while there is a repository that whoever wrote one could perhaps read."""
         return remains.backups(
@@ -252,9 +268,7 @@ class Bandstand:
         self.redaction.learn(environment.kept())
         host = LocalHost(root / "runs", sys.executable, waking=self._waking(), upkeep=_upkeep(self.settings()))
         protocol = AcpProtocol()
-        policies = Policies(
-            fleet=fleet, repository=repository, user=self.settings, which=lambda name: which(name, environment)
-        )
+        policies = self._policies(repository, fleet, environment)
         workspaces = GitWorkspaces(repository, root / "workspaces", sandbox)
         housekeeping = Housekeeping(
             fleet=fleet,
@@ -263,16 +277,18 @@ class Bandstand:
             retention=lambda: retention(self.settings()),
         )
         rescuing = Rescuing(fleet=fleet, repository=repository, rescues=GitRescues(repository, workspaces.root))
-        remote = GitRemote(repository, self._environment)
-        upstreams = _upstreams(fleet, repository, remote, self.settings)
+        leases = self._leases(repository.id)
+        upstreams = _upstreams(fleet, repository, GitRemote(repository, self._environment), self.settings)
         performers = Performers.of(
             fleet,
             host=host,
             protocol=protocol,
             workspaces=workspaces,
-            launching=Launching(sandbox=sandbox, environment=environment, repository=repository, home=self.home),
+            launching=Launching(
+                sandbox=sandbox, environment=environment, repository=repository, home=self.home, leases=leases
+            ),
             policies=policies,
-            runner=SandboxedChecks(workspaces, sandbox=sandbox, root=root / "checks"),
+            runner=SandboxedChecks(workspaces, sandbox=sandbox, root=root / "checks", leases=leases),
             housekeeping=housekeeping,
             upstreams=upstreams,
         )
@@ -290,7 +306,7 @@ class Bandstand:
             housekeeping=housekeeping,
             upstreams=upstreams,
             checkpointing=Checkpointing(fleet=fleet, checkpoints=GitCheckpoints(workspaces)),
-            listening=Listening(fleet=fleet, networks=ProcNetworks(root / "runs")),
+            listening=Listening(fleet=fleet, networks=ProcNetworks(root / "runs"), leases=leases),
             rescuing=rescuing,
             purging=Purging(fleet=fleet, remains=housekeeping.remains, rescuing=rescuing),
         )

@@ -21,6 +21,7 @@ from bandstand.domain.check import CheckCommand, CommandResult, Conclusion
 from bandstand.domain.errors import Refused
 from bandstand.domain.ids import CommitId
 from bandstand.ports.sandbox import Sandbox
+from bandstand.testing.leases import MemoryLeases
 from tests.adapters.folder_workspaces import FolderWorkspaces
 
 COMMIT = CommitId("c" * 40)
@@ -33,7 +34,9 @@ class Bench:
     def __init__(self, root: Path, sandbox: Sandbox, *, most_output: int = 1 << 20) -> None:
         self.outputs = root / "outputs"
         self.workspaces = FolderWorkspaces(root / "workspaces", {COMMIT: {"data": "of the commit\n", "dir/file": ""}})
-        self.checks = SandboxedChecks(self.workspaces, sandbox=sandbox, root=self.outputs, most_output=most_output)
+        self.checks = SandboxedChecks(
+            self.workspaces, sandbox=sandbox, root=self.outputs, leases=MemoryLeases(), most_output=most_output
+        )
 
     async def all(self, *commands: str, limit: int = 60, name: str = "x") -> Sequence[CommandResult]:
         """The results of some commands, with nothing of the checkout left."""
@@ -122,7 +125,8 @@ def test_a_command_sees_its_own_environment_only(bench: Bench) -> None:
     script = "env; cat; echo $HOME; ls -A ~; git --version >/dev/null"
     result = bench.one(script)
     names = {line.partition("=")[0] for line in result.tail.splitlines() if "=" in line}
-    assert names == {"PATH", "GREETING", "HOME", "PWD", "CI", "LANG", "TERM", "BANDSTAND_CHECK"}
+    leased = {"BAND_PORT_BASE", "BAND_PORT_COUNT", "BAND_DATABASE", "COMPOSE_PROJECT_NAME"}
+    assert names == {"PATH", "GREETING", "HOME", "PWD", "CI", "LANG", "TERM", "BANDSTAND_CHECK", *leased}
     assert result.tail.endswith("/home/agent\n")
 
 

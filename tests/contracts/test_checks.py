@@ -13,6 +13,7 @@ from bandstand.domain.check import CheckCommand, CommandResult, Conclusion
 from bandstand.domain.ids import CommitId
 from bandstand.ports.checks import CheckRunner
 from bandstand.testing.checks import ScriptedChecks
+from bandstand.testing.leases import MemoryLeases
 from tests.adapters.folder_workspaces import FolderWorkspaces
 
 GOOD, BAD, MISSING = CommitId("a" * 40), CommitId("b" * 40), CommitId("c" * 40)
@@ -52,6 +53,7 @@ def sandboxed(tmp_path: Path) -> CheckRunner:
         FolderWorkspaces(tmp_path / "workspaces", commits),
         sandbox=BubblewrapSandbox("bwrap", tmp_path, (), uid=ordinary_user()),
         root=tmp_path / "outputs",
+        leases=MemoryLeases(),
     )
 
 

@@ -72,3 +72,25 @@ def test_what_cannot_be_opened_is_refused_with_what_to_do(stage: Stage) -> None:
     assert "no task 'third'" in stage.band("open", "third", "--port", "3000", ends=2).err
     for words in (("--port", "0"), ("--port", "70000"), ("--port", "3000", "--local-port", "-1")):
         assert "is no port" in stage.band("open", "first", *words, ends=2).err
+
+
+def test_each_workspace_has_ports_and_names_of_its_own(stage: Stage) -> None:
+    """Its agent and its checks find them in their environment, no two that live have the same, and they stay."""
+    stage.repository(rules='review = "none"\n\n[checks]\ncommands = ["printenv BAND_PORT_BASE BAND_DATABASE"]\n')
+    writing = "run: printenv BAND_PORT_BASE BAND_PORT_COUNT COMPOSE_PROJECT_NAME BAND_DATABASE > $BAND_DATABASE.txt"
+    score = f"parts:\n  - steps:\n      - {writing}\n      - {HOLD}\n      - commit: Names\n"
+    stage.submit("tasks:\n  - {id: docs, goal: g}\n  - {id: api, goal: g}\n", score)
+    stage.begun("docs", "api")
+    told = {name: fits("Ports", stage.band_json("ports", name)) for name in ("docs", "api")}
+    for name, found in told.items():
+        written = (stage.workspace(name) / f"{found['database']}.txt").read_text().split()
+        assert written == [str(found["base"]), str(found["count"]), found["project"], found["database"]]
+        assert found["project"].startswith(f"band-{name}-")
+    assert abs(told["docs"]["base"] - told["api"]["base"]) >= told["docs"]["count"]
+    assert f"Its own: ports {told['docs']['base']} to" in stage.band("ports", "docs").out
+    stage.band("down")
+    assert stage.band_json("ports", "docs")["base"] == told["docs"]["base"]
+    stage.go_on("docs", "api")
+    for name in told:
+        stage.landed(name)
+        assert stage.band_json("ports", name)["base"] == 0

@@ -97,7 +97,7 @@ def _desk(world: World) -> Desk:
         housekeeping=daemon.performers.housekeeping,
         upstreams=daemon.performers.upstreams,
         checkpointing=Checkpointing(fleet=daemon.fleet, checkpoints=MemoryCheckpoints(world.workspaces)),
-        listening=Listening(fleet=daemon.fleet, networks=world.networks),
+        listening=Listening(fleet=daemon.fleet, networks=world.networks, leases=world.leases),
         rescuing=rescuing,
         purging=Purging(fleet=daemon.fleet, remains=daemon.performers.housekeeping.remains, rescuing=rescuing),
         brain=daemon.brain,

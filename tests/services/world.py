@@ -41,6 +41,7 @@ from bandstand.testing.agents import ScriptedAgents
 from bandstand.testing.clock import FakeClock
 from bandstand.testing.environment import MemoryEnvironment
 from bandstand.testing.git import MemoryRepository
+from bandstand.testing.leases import MemoryLeases
 from bandstand.testing.listening import MemoryNetworks
 from bandstand.testing.machine import FakeMachine
 from bandstand.testing.remains import MemoryRemains
@@ -124,6 +125,7 @@ class World:
         self.environment = MemoryEnvironment()
         self.walls: OpenSandbox = OpenSandbox()
         self.networks = MemoryNetworks()
+        self.leases = MemoryLeases()
         self.remains = MemoryRemains()
         self.remote = MemoryRemote(self.repository)
         self.slots = slots
@@ -166,7 +168,11 @@ class World:
             protocol=self.agents,
             workspaces=self.workspaces,
             launching=Launching(
-                sandbox=self.walls, environment=self.environment, repository=self.repository, home=Path("/home/ada")
+                sandbox=self.walls,
+                environment=self.environment,
+                repository=self.repository,
+                home=Path("/home/ada"),
+                leases=self.leases,
             ),
             policies=policies,
             runner=self.checks,

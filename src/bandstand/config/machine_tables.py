@@ -7,6 +7,7 @@ from pydantic import Field, StrictInt
 
 from bandstand.config.fields import Agent, Days, Megabytes
 from bandstand.config.table import Table
+from bandstand.domain.lease import Blocks
 from bandstand.domain.policy import Push
 from bandstand.domain.remains import Beyond
 
@@ -71,6 +72,24 @@ class SandboxTable(Table):
     uid: Annotated[StrictInt, Field(ge=1, le=2**31 - 2)] | None = Field(
         default=None,
         description="Whom root becomes before a sandbox begins, as a number. Left out, it is one that has no account.",
+    )
+
+
+class PortsTable(Table):
+    """Blocks of ports: each workspace has one for itself, which its agent and its checks find in `BAND_PORT_BASE`."""
+
+    called = "`[ports]`"
+    where = "ports"
+
+    first: Annotated[StrictInt, Field(ge=1024, le=65535)] = Field(
+        default=Blocks().first, description="The first port that is given away."
+    )
+    last: Annotated[StrictInt, Field(ge=1024, le=65535)] = Field(
+        default=Blocks().last,
+        description="The last one. It should lie below what your system gives to outgoing connections.",
+    )
+    count: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(
+        default=Blocks().count, description="How many ports a workspace has."
     )
 
 

@@ -28,7 +28,7 @@ from bandstand.config.fields import (
     Variable,
     filled,
 )
-from bandstand.config.machine_tables import MemoryTable, RemoteTable, RetentionTable, SandboxTable
+from bandstand.config.machine_tables import MemoryTable, PortsTable, RemoteTable, RetentionTable, SandboxTable
 from bandstand.config.table import Table
 from bandstand.domain.agent import ToolKind
 from bandstand.domain.inclusion import MEGABYTES
@@ -340,6 +340,7 @@ class UserSettings(Table):
         default_factory=RetentionTable, description="How long what nobody needs any more is kept."
     )
     sandbox: SandboxTable = Field(default_factory=SandboxTable, description="How the sandbox is made on this machine.")
+    ports: PortsTable = Field(default_factory=PortsTable, description="Blocks of ports, one for each workspace.")
     agents: dict[Agent, AgentTable] = Field(
         default_factory=dict,
         description="Your agents, by name. One of these wins over the repository's agent of the same name.",

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from bandstand.config.findings import in_words
 from bandstand.config.known_agents import KNOWN_AGENTS
-from bandstand.config.machine_tables import MemoryTable, RemoteTable, RetentionTable, SandboxTable
+from bandstand.config.machine_tables import MemoryTable, PortsTable, RemoteTable, RetentionTable, SandboxTable
 from bandstand.config.models import (
     AgentTable,
     BudgetTable,
@@ -211,6 +211,7 @@ def settings_reference() -> str:
         *_section("`[memory]`", MemoryTable),
         *_section("`[remote]`", RemoteTable),
         *_section("`[retention]`", RetentionTable),
+        *_section("`[ports]`", PortsTable),
         *_section("`[sandbox]`", SandboxTable),
         *_section("`[agents.NAME]`", AgentTable),
         "An agent that Bandstand knows by name is there without any setting once its program is found. Of these names, "

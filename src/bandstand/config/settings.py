@@ -28,6 +28,7 @@ from bandstand.domain.agent import AgentProfile, ToolKind
 from bandstand.domain.check import CheckCommand
 from bandstand.domain.ids import AgentName
 from bandstand.domain.inclusion import MEGABYTES, Inclusion, patterns_of
+from bandstand.domain.lease import Blocks
 from bandstand.domain.policy import Permission, Policy, Push, ReviewMode, Rounds
 from bandstand.domain.remains import Keep, Retention
 from bandstand.domain.task import Budget
@@ -159,6 +160,12 @@ def retention(user: UserSettings) -> Retention:
         checks=Keep(days=table.check_days, bytes=table.check_megabytes * mega),
         backups=Keep(days=table.backup_days, bytes=table.backup_megabytes * mega),
     )
+
+
+def blocks(user: UserSettings) -> Blocks:
+    """Where the ports of workspaces are taken from."""
+    table = user.ports
+    return Blocks(first=table.first, last=table.last, count=table.count)
 
 
 def profiles(

@@ -11,6 +11,7 @@ from bandstand.domain.policy import Authorship, Policy
 from bandstand.ports.environment import CallerEnvironment
 from bandstand.ports.git import Repository, Signature
 from bandstand.ports.hosts import Launch
+from bandstand.ports.leases import Leases
 from bandstand.ports.sandbox import Confinement, Mount, Sandbox
 from bandstand.ports.workspaces import Workspace
 
@@ -37,15 +38,17 @@ class Launching:
     environment: CallerEnvironment
     repository: Repository
     home: Path
+    leases: Leases
 
     async def launch(self, profile: AgentProfile, workspace: Workspace, people: People) -> Launch:
-        """The process of an agent in a workspace."""
+        """The process of an agent in a workspace. Raises `Unavailable` if there is no block of ports for it."""
         variables = await self.environment.load()
         confinement = Confinement(
             argv=profile.command,
             cwd=self.sandbox.inside(workspace.folder, role="workspace"),
             environment={
                 **base_environment(variables),
+                **(await self.leases.take(workspace.name)).environment,
                 **{name: variables[name] for name in profile.passes if name in variables},
                 **dict(profile.environment),
                 **_identity(people),

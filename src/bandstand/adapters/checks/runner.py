@@ -23,6 +23,7 @@ from bandstand.domain.ids import CommitId
 from bandstand.domain.inclusion import NOTHING, Inclusion
 from bandstand.faults import fault
 from bandstand.ports.git import Signature
+from bandstand.ports.leases import Leases
 from bandstand.ports.sandbox import Confinement, Mount, Sandbox
 from bandstand.ports.workspaces import Workspace, Workspaces
 
@@ -49,8 +50,11 @@ class SandboxedChecks:
     One run at a time may have a name; a later one replaces its output.
     """
 
-    def __init__(self, workspaces: Workspaces, *, sandbox: Sandbox, root: Path, most_output: int = MOST_BYTES) -> None:
+    def __init__(
+        self, workspaces: Workspaces, *, sandbox: Sandbox, root: Path, leases: Leases, most_output: int = MOST_BYTES
+    ) -> None:
         self._workspaces = workspaces
+        self._leases = leases
         self._sandbox = sandbox
         self._root = root
         self._most_output = most_output
@@ -74,7 +78,8 @@ class SandboxedChecks:
                 # One of ours may have been killed without having ended what it started.
                 await sweep(mark)
                 workspace = await self._prepare(checkout, commit, inclusion)
-                return await self._run_all(workspace, commands, environment, output, mark=mark)
+                leased = (await self._leases.take(checkout)).environment
+                return await self._run_all(workspace, commands, {**environment, **leased}, output, mark=mark)
             except BandstandError as error:
                 return (_not_run(commands[0], error, output),)
             finally:

@@ -26,6 +26,10 @@ def ports(arguments: argparse.Namespace) -> int:
         return dump(found)
     paint = Paint(sys.stdout)
     task = found["task"]
+    if found["base"]:
+        last = found["base"] + found["count"] - 1
+        names = f"{found['project']} for Docker Compose, {found['database']} for a database"
+        sys.stdout.write(paint.dim(f"Its own: ports {found['base']} to {last}, the names {names}.\n"))
     if not found["run"]:
         words = "has ended, so nothing of it listens" if found["over"] else "has no agent at work, so nothing listens"
         sys.stdout.write(f"{task} {words}.\n")

@@ -31,6 +31,7 @@ _OURS = (
     "down",
     "stopped*",
     "api.token",
+    "leases",
     "scores",
     "repositories",
 )

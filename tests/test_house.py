@@ -34,8 +34,9 @@ BROAD_EXCEPT_MODULES = {
 MAY_PRINT = ("faces/", "rehearsal/")
 STANDARD_LIBRARY_ONLY = {
     "rehearsal/": ("rehearsal/",),
-    "adapters/hosts/holder/": ("adapters/hosts/holder/", "starter/"),
+    "adapters/hosts/holder/": ("adapters/hosts/holder/", "starter/", "egress/"),
     "starter/": ("starter/",),
+    "egress/": ("egress/",),
 }
 """What starts alone, and what of ours it may know."""
 BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "manager", "managers", "misc"}
@@ -45,6 +46,9 @@ LIGHT_MODULES = ["bandstand", "bandstand.__main__"]
 HEAVY_MODULES = ["asyncio", "pydantic", "rich", "sqlite3", "yaml"]
 
 # In two pieces, so that this file does not name them.
+MAY_NAME_REGISTRIES = {"src/bandstand/domain/registries.py", "docs/reference/settings.md"}
+"""What says where packages come from, for whoever may be let there."""
+
 REGISTRY_HOSTS = [
     first + second
     for first, second in [
@@ -277,9 +281,11 @@ def addresses_and_paths() -> Problems:
     """No address of a package index and no path of one machine: each machine has its own configuration."""
     places = [Path(sys.base_prefix), ROOT]
     here = [place for place in places if len(place.parts) > 2 and not place.is_relative_to("/usr")]
-    words = [re.escape(host) for host in REGISTRY_HOSTS] + [rf"(?<![\w.]){re.escape(str(place))}\b" for place in here]
-    pattern = re.compile("|".join(words))
+    paths = [rf"(?<![\w.]){re.escape(str(place))}\b" for place in here]
+    words = [*(re.escape(host) for host in REGISTRY_HOSTS), *paths]
     for path in repository_files():
+        lists = path.relative_to(ROOT).as_posix() in MAY_NAME_REGISTRIES
+        pattern = re.compile("|".join(paths if lists else words) or r"(?!)")
         text = path.read_text(encoding="utf-8", errors="replace")
         for found in pattern.finditer(text):
             yield f"{shown(path)}:{text.count(chr(10), 0, found.start()) + 1} names {found.group()}"

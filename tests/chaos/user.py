@@ -16,7 +16,7 @@ from typing import Any, assert_never
 
 import yaml
 
-from bandstand.domain.ask import APPROVE, CONFIRM, REQUEST_CHANGES, RETRY, AskKind
+from bandstand.domain.ask import ALLOW_FOR_TASK, APPROVE, CONFIRM, REQUEST_CHANGES, RETRY, AskKind
 from bandstand.domain.errors import BandstandError, Unavailable
 from bandstand.faces.wire import Client, Json, raise_error
 from bandstand.faults import VARIABLE
@@ -265,6 +265,8 @@ def sensible(ask: Json) -> Json:
             return {"choice": APPROVE.id}
         case AskKind.POLICY:
             return {"choice": CONFIRM.id}
+        case AskKind.NETWORK:
+            return {"choice": ALLOW_FOR_TASK.id}
         case AskKind.BLOCKED | AskKind.LEFT_BEHIND:
             return {"choice": RETRY.id}
         case kind:

@@ -307,12 +307,15 @@ def test_every_rule_is_shown_with_its_source() -> None:
         checks.commands = ["make test"]
         permissions = { fetch = "ask", execute = "allow" }
         rounds.check = 3
+        network = { policy = "open", checks = "off", allow = ["LOCALHOST:5432", "*.example.org."] }
         [agents.house]
         command = ["house", "a b"]
         environment = { A = "b c" }
         passes = ["KEY", "TOKEN"]
     """
-    user = user_settings('agent = "codex"\nreview = "none"\npermissions.execute = "deny"\n')
+    user = user_settings(
+        'agent = "codex"\nreview = "none"\npermissions.execute = "deny"\nnetwork.policy = "allow-list"\n'
+    )
     rules = repository_policy(text, target="main", detected=[], detected_from="", user=user)
     shown = explain(rules, repository=repository_settings(text), user=user)
     assert [(line.key, line.value, line.source) for line in shown] == [
@@ -330,6 +333,10 @@ def test_every_rule_is_shown_with_its_source() -> None:
         ("rounds.queue", "2", "default"),
         ("permissions.execute", "deny", "your config.toml"),
         ("permissions.fetch", "ask", "bandstand.toml"),
+        ("network.policy", "allow-list", "your config.toml"),
+        ("network.checks", "off", "bandstand.toml"),
+        ("network.allow", "localhost:5432", "bandstand.toml"),
+        ("network.allow", "*.example.org", "bandstand.toml"),
         ("agents.house.command", "house 'a b'", "bandstand.toml"),
         ("agents.house.environment", "A='b c'", "bandstand.toml"),
         ("agents.house.passes", "KEY, TOKEN", "bandstand.toml"),

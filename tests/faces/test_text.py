@@ -12,11 +12,13 @@ from bandstand.domain.agent import (
     AgentProfile,
     AgentUpdate,
     Choice,
+    HostRefused,
     PermissionRequested,
     Planned,
     PlanStep,
     Prompted,
     QuestionAsked,
+    Refusal,
     Said,
     StopReason,
     Thought,
@@ -28,6 +30,7 @@ from bandstand.domain.ask import Answer, Ask, AskKind
 from bandstand.domain.change import Change, FileChange
 from bandstand.domain.check import CheckOutcome, CommandResult, Conclusion
 from bandstand.domain.ids import AgentName, AskId, CommitId, RunId, SessionId, TaskId, TreeId
+from bandstand.domain.network import HostRule
 from bandstand.domain.policy import Policy
 from bandstand.domain.review import LineComment, Review, Reviewer, Verdict
 from bandstand.domain.run import Cause, EndReason, Part, Run, Turn
@@ -102,6 +105,9 @@ FACTS: list[e.Event] = [
     e.AgentConfigured(profile=AgentProfile(name=AgentName("a"), command=("a",)), by="ada"),
     e.PolicyConfirmed(policy=POLICY, by="ada"),
     e.PolicyFound(policy=POLICY),
+    e.HostAllowed(host=HostRule(host="a.example"), by="ada"),
+    e.HostAllowed(host=HostRule(host="db.example", port=5432, private=True), by="ada", task=T),
+    e.HostRevoked(host=HostRule(host="a.example"), by="ada"),
     e.TaskSubmitted(spec=SPEC, by="ada"),
     e.TaskCancelled(task=T, by="ada"),
     e.TaskCancelled(task=T, by="ada", reason="Enough."),
@@ -181,6 +187,9 @@ TOLD = snapshot(
         "AgentConfigured: -",
         "PolicyConfirmed: -",
         "PolicyFound: -",
+        "HostAllowed: -",
+        "HostAllowed: ● may reach db.example:5432 from now on (quiet)",
+        "HostRevoked: -",
         "TaskSubmitted: ◌ submitted: Write the docs",
         "TaskCancelled: ■ cancelled",
         "TaskCancelled: ■ cancelled: Enough.",
@@ -224,6 +233,7 @@ TOLD = snapshot(
         "AskRaised: ▲ asks for your review (a1)",
         "AskRaised: ▲ asks (a1): Fetch it?",
         "AskRaised: ▲ asks (a1): Fetch it?",
+        "AskRaised: ▲ fetch it? Allow it? (a1)",
         "AskRaised: ▲ asks (a1): Fetch it?",
         "AskAnswered: ● a1 answered by ada: Yes, once",
         "AskAnswered: ● a1 answered by ada: Use UTC.",
@@ -362,7 +372,24 @@ Now.\
     )
 
 
+REFUSED: list[AgentUpdate] = [
+    HostRefused(host="a.example", port=443, why=Refusal.NOT_LISTED),
+    HostRefused(host="::1", port=80, why=Refusal.PRIVATE),
+    HostRefused(host="", port=0, why=Refusal.NOT_LISTED),
+]
+
+
+def test_what_an_agent_may_not_reach_in_words() -> None:
+    """The same where one looks at it live and in its transcript."""
+    assert [(doing(update), transcribed(update)[0]) for update in REFUSED] == [
+        ("tried a.example:443, and was refused: no rule names it", "network"),
+        ("tried [::1]:80, and was refused: it is in the network of this machine", "network"),
+        ("tried more hosts than are told", "network"),
+    ]
+    assert [transcribed(update)[1] for update in REFUSED] == [doing(update) for update in REFUSED]
+
+
 @pytest.mark.parametrize("kind", typing.get_args(AgentUpdate))
 def test_every_kind_of_update_is_in_the_table(kind: type[AgentUpdate]) -> None:
     """A new one needs its words."""
-    assert any(isinstance(update, kind) for update in UPDATES)
+    assert any(isinstance(update, kind) for update in (*UPDATES, *REFUSED))

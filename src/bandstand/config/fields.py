@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictInt
 from bandstand.config.findings import Unfit, quoted
 from bandstand.domain import ids
 from bandstand.domain.errors import Refused
+from bandstand.domain.network import host_rule
 
 LONGEST_TITLE = 120
 
@@ -101,6 +102,14 @@ def outside_path(value: str) -> str:
     return value
 
 
+def host(value: str) -> str:
+    """`value`, if it names a host that may be reached, with or without a port."""
+    try:
+        return host_rule(value).text
+    except Refused as error:
+        raise Unfit(f"must name hosts, and {quoted(value)} is none", hint=error.hint) from None
+
+
 def branch(value: str) -> str:
     """`value`, if it can be the short name of a branch that changes land on."""
     if _NOT_IN_A_BRANCH.search(value) or value == "@":
@@ -140,6 +149,8 @@ Id = Annotated[str, AfterValidator(task_id)]
 Agent = Annotated[str, AfterValidator(agent_name)]
 Variable = Annotated[str, AfterValidator(variable)]
 OutsidePath = Annotated[Line, AfterValidator(outside_path)]
+Host = Annotated[Line, AfterValidator(host)]
+Hosts = Annotated[tuple[Host, ...], BeforeValidator(_listed), Field(max_length=500)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
 Scope = Annotated[tuple[Annotated[Line, AfterValidator(scope_pattern)], ...], BeforeValidator(_listed)]
 Ids = Annotated[tuple[Id, ...], BeforeValidator(_listed), Field(max_length=200)]

@@ -16,7 +16,8 @@ class KnownAgent:
     """An agent that speaks the Agent Client Protocol.
 
     `home` are the files below the home folder that hold its login and settings, `passes` the environment variables that
-    may hold them instead.
+    may hold them instead. `hosts` are those of its maker's models and logins, as the maker names them; an agent that
+    speaks with many makers has those that it asks first. Hosts of telemetry are left out.
     """
 
     name: AgentName
@@ -28,6 +29,7 @@ class KnownAgent:
     environment: Mapping[str, str] = field(default_factory=dict)
     mode: str = ""
     start_seconds: int = 60
+    hosts: tuple[str, ...] = ()
 
     def profile(self) -> AgentProfile:
         """The agent as it is started when nobody says otherwise."""
@@ -40,6 +42,7 @@ class KnownAgent:
             reads=tuple(f"~/{path}" for path in self.home),
             mode=self.mode,
             start_seconds=self.start_seconds,
+            hosts=self.hosts,
         )
 
 
@@ -53,6 +56,7 @@ _ALL = (
         passes=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_OAUTH_TOKEN"),
         environment={"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"},
         mode="default",
+        hosts=("api.anthropic.com", "claude.ai", "platform.claude.com", "console.anthropic.com"),
     ),
     KnownAgent(
         name=AgentName("codex"),
@@ -63,6 +67,7 @@ _ALL = (
         passes=("OPENAI_API_KEY", "CODEX_API_KEY", "MODEL_PROVIDER"),
         environment={"NO_BROWSER": "1"},
         mode="read-only",
+        hosts=("api.openai.com", "chatgpt.com", "auth.openai.com"),
     ),
     KnownAgent(
         name=AgentName("gemini"),
@@ -71,6 +76,7 @@ _ALL = (
         install="npm install -g @google/gemini-cli@0.61.0",
         home=(".gemini/oauth_creds.json", ".gemini/google_accounts.json", ".gemini/settings.json"),
         passes=("GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL"),
+        hosts=("generativelanguage.googleapis.com", "cloudcode-pa.googleapis.com", "oauth2.googleapis.com"),
     ),
     KnownAgent(
         name=AgentName("opencode"),
@@ -79,6 +85,7 @@ _ALL = (
         install="npm install -g opencode-ai@1.18.33",
         home=(".config/opencode", ".local/share/opencode/auth.json"),
         environment={"OPENCODE_DISABLE_AUTOUPDATE": "1"},
+        hosts=("models.dev", "opencode.ai", "api.anthropic.com", "api.openai.com"),
     ),
     KnownAgent(
         name=AgentName("copilot"),
@@ -96,6 +103,7 @@ _ALL = (
             "COPILOT_OFFLINE",
         ),
         environment={"COPILOT_AUTO_UPDATE": "false"},
+        hosts=("api.github.com", "*.githubcopilot.com", "copilot-proxy.githubusercontent.com"),
     ),
     KnownAgent(
         name=AgentName("cline"),
@@ -105,6 +113,7 @@ _ALL = (
         home=(".cline/data/settings",),
         passes=("CLINE_API_KEY", "CLINE_PROVIDER", "CLINE_MODEL"),
         environment={"CLINE_TELEMETRY_DISABLED": "1"},
+        hosts=("api.cline.bot",),
     ),
     KnownAgent(
         name=AgentName("qwen"),
@@ -114,6 +123,7 @@ _ALL = (
         install="npm install -g @qwen-code/qwen-code@0.24.4 (with Node.js 22 or newer)",
         home=(".qwen/oauth_creds.json", ".qwen/settings.json"),
         passes=("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"),
+        hosts=("chat.qwen.ai", "portal.qwen.ai", "dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com"),
     ),
     KnownAgent(
         name=AgentName("vibe"),
@@ -122,6 +132,7 @@ _ALL = (
         install="pip install mistral-vibe==3.0.2 (with Python 3.12 or newer)",
         home=(".vibe/config.toml", ".vibe/.env"),
         passes=("MISTRAL_API_KEY",),
+        hosts=("api.mistral.ai", "chat.mistral.ai"),
     ),
 )
 

@@ -13,6 +13,7 @@ from bandstand.config.fields import (
     Command,
     Content,
     Count,
+    Hosts,
     Id,
     Ids,
     Line,
@@ -29,9 +30,11 @@ from bandstand.config.fields import (
     filled,
 )
 from bandstand.config.machine_tables import MemoryTable, PortsTable, RemoteTable, RetentionTable, SandboxTable
+from bandstand.config.network_table import NetworkTable
 from bandstand.config.table import Table
 from bandstand.domain.agent import ToolKind
 from bandstand.domain.inclusion import MEGABYTES
+from bandstand.domain.network import NetworkPolicy
 from bandstand.domain.policy import Authorship, LandingMethod, Permission, Push, ReviewMode
 from bandstand.domain.task import Role
 
@@ -60,6 +63,7 @@ class TaskDefaults(Table):
     role: Role = Field(default=Role.CODER, description="The part that the agent plays.")
     agent: Agent | None = Field(default=None, description="The agent that does a task.")
     priority: Priority = Field(default=0, description="Tasks with more start earlier.")
+    network: NetworkPolicy | None = Field(default=None, description="What a task's agent may reach over the network.")
     budget: BudgetTable = Field(
         default_factory=BudgetTable, description="How much a task may use before a human is asked."
     )
@@ -101,6 +105,11 @@ class TaskItem(Table):
     )
     agent: Agent | None = Field(default=None, description="The agent that does it. Left out, it is the default agent.")
     priority: Priority = Field(default=0, description="Tasks with more start earlier.")
+    network: NetworkPolicy | None = Field(
+        default=None,
+        description="What its agent may reach over the network. Left out, it is what the rules say; your own settings "
+        "bound it. Of reviewers and checks it counts where it is stricter than their own rules.",
+    )
     budget: BudgetTable = Field(default_factory=BudgetTable, description="How much it may use before a human is asked.")
 
 
@@ -142,6 +151,11 @@ class AgentTable(Table):
     reads: tuple[OutsidePath, ...] = Field(
         default=(),
         description="Files and folders outside the workspace that it must be able to read, absolute or below `~/`.",
+    )
+    hosts: Hosts = Field(
+        default=(),
+        description="Where it finds its model: hosts, with a port if that is not one of the web's. The address in a "
+        "variable that it gets counts too, if its name ends in `BASE_URL`, `API_BASE`, `API_URL` or `ENDPOINT`.",
     )
     mode: Content = Field(
         default="", description="The session mode to set before the first prompt. Left out, it is the agent's own."
@@ -300,6 +314,9 @@ class RepositorySettings(Table):
     checks: ChecksTable = Field(default_factory=ChecksTable, description="What a change must pass before it lands.")
     rounds: RoundsTable = Field(default_factory=RoundsTable, description="How often a change goes back to its agent.")
     permissions: PermissionsTable = Field(default_factory=PermissionsTable, description="What an agent may do unasked.")
+    network: NetworkTable = Field(
+        default_factory=NetworkTable, description="What agents and checks may reach over the network."
+    )
     landing: LandingTable = Field(default_factory=LandingTable, description="How a change becomes part of the target.")
     commits: CommitsTable = Field(default_factory=CommitsTable, description="How commits are signed with names.")
     budget: BudgetTable = Field(
@@ -335,6 +352,9 @@ class UserSettings(Table):
         default=(), description="Files and folders that every run may read, absolute or below `~/`: a tool chain, say."
     )
     permissions: PermissionsTable = Field(default_factory=PermissionsTable, description="What an agent may do unasked.")
+    network: NetworkTable = Field(
+        default_factory=NetworkTable, description="What agents and checks may reach over the network, at most."
+    )
     remote: RemoteTable = Field(default_factory=RemoteTable, description="The remote that the target branch follows.")
     retention: RetentionTable = Field(
         default_factory=RetentionTable, description="How long what nobody needs any more is kept."

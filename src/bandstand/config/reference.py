@@ -4,7 +4,7 @@ The same models always give the same text, so the pages under `docs/reference` c
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from inspect import cleandoc
 from types import NoneType
 from typing import Any, get_args, get_origin
@@ -30,8 +30,10 @@ from bandstand.config.models import (
     UserSettings,
     WorkspaceTable,
 )
+from bandstand.config.network_table import NetworkTable
 from bandstand.config.table import Table
 from bandstand.config.validation import choices, model_in
+from bandstand.domain.registries import REGISTRIES
 
 GENERATED = "<!-- Written by scripts/reference.py from the models in src/bandstand/config. Change those. -->"
 
@@ -44,6 +46,7 @@ defaults:
   scope: []                 # anywhere
   acceptance:
     - All tests pass.
+  network: allow-list       # or off, model-only, open
   budget:
     minutes: 45             # for one prompt turn
     turns: 12               # in all
@@ -67,6 +70,7 @@ tasks:
     stacked_on: theme-store # begins on that task's branch before it has landed
     agent: codex
     priority: 10            # starts before others
+    network: model-only     # needs no packages
     budget:
       minutes: 90
 
@@ -108,6 +112,15 @@ think = "allow"
 switch_mode = "deny"
 other = "ask"
 
+[network]                   # off, model-only, allow-list or open
+policy = "allow-list"       # for whoever is not named below
+coder = "allow-list"
+tester = "allow-list"
+documenter = "model-only"
+reviewer = "model-only"
+checks = "off"
+allow = ["docs.example.org", "*.example.net", "localhost:5432"]
+
 [landing]
 method = "merge"            # or squash
 push = "never"              # or after-landing
@@ -132,6 +145,7 @@ command = "house-agent --acp"
 environment = { HOUSE_AGENT_COLOUR = "never" }
 passes = ["HOUSE_AGENT_KEY"]  # the name; the value stays in your shell
 reads = ["/opt/house-agent"]
+hosts = ["models.example.org"]
 mode = "ask"
 start_seconds = 90
 """
@@ -148,6 +162,10 @@ agents_mb = { claude = 1500 }  # what one run is expected to need
 
 [permissions]               # with the repository's, the stricter one holds
 fetch = "deny"
+
+[network]                   # with the repository's, the stricter one holds
+policy = "allow-list"       # no task and no repository gets more
+allow = ["mirror.example.org"]
 
 [remote]
 fetch = "before-run"        # or never
@@ -196,14 +214,16 @@ def settings_reference() -> str:
         GENERATED,
         "Two files hold settings, both in TOML, and neither has to be there. An order on the command line wins over "
         "the repository, the repository over you, and you over what is built in. With two exceptions, for it is your "
-        "machine: of two permissions the stricter one holds, and your own agent wins over the repository's of the same "
-        "name.",
+        "machine: of two permissions, and of two network policies, the stricter one holds, and your own agent wins "
+        "over the repository's of the same name.",
         *_section("`bandstand.toml`", RepositorySettings, example=REPOSITORY_EXAMPLE),
         *_section("`config.toml`", UserSettings, example=USER_EXAMPLE),
         *_section("`[checks]`", ChecksTable),
         *_section("`checks.commands`", CheckTable),
         *_section("`[rounds]`", RoundsTable),
         *_section("`[permissions]`", PermissionsTable),
+        *_section("`[network]`", NetworkTable),
+        _registries(),
         *_section("`[landing]`", LandingTable),
         *_section("`[workspace]`", WorkspaceTable),
         *_section("`[commits]`", CommitsTable),
@@ -282,7 +302,16 @@ def _default(field: FieldInfo) -> str:
 def _known_agents() -> str:
     rows = [
         f"| `{agent.name}` | {agent.title} | `{' '.join(agent.command)}` | `{agent.install}` | "
-        f"{', '.join(f'`{name}`' for name in agent.passes)} |"
+        f"{_names(agent.passes)} | {_names(agent.hosts)} |"
         for agent in KNOWN_AGENTS.values()
     ]
-    return "\n".join(["| name | agent | command | to install | passes |", "|---|---|---|---|---|", *rows])
+    return "\n".join(["| name | agent | command | to install | passes | hosts |", "|---|---|---|---|---|---|", *rows])
+
+
+def _registries() -> str:
+    hosts = _names(rule.text for rule in REGISTRIES)
+    return f"The package registries that `allow-list` holds, on the ports of the web: {hosts}."
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

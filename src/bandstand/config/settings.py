@@ -1,8 +1,8 @@
 """Settings: what `bandstand.toml` and the user's own `config.toml` say, and the policy and agents that follow.
 
 Who wins: an order on the command line (not here), then the repository, then the user, then what is built in. With two
-exceptions, for it is the user's machine: of two permissions the stricter one holds, and the user's own agent wins over
-the repository's of the same name.
+exceptions, for it is the user's machine: of two permissions, and of two network policies, the stricter one holds, and
+the user's own agent wins over the repository's of the same name.
 """
 
 import shlex
@@ -21,6 +21,7 @@ from bandstand.config.models import (
     UserSettings,
     WorkspaceTable,
 )
+from bandstand.config.network_table import NetworkTable, network_rules
 from bandstand.config.table import Table
 from bandstand.config.tasks import with_budget
 from bandstand.config.validation import validated
@@ -29,6 +30,7 @@ from bandstand.domain.check import CheckCommand
 from bandstand.domain.ids import AgentName
 from bandstand.domain.inclusion import MEGABYTES, Inclusion, patterns_of
 from bandstand.domain.lease import Blocks
+from bandstand.domain.network import NetworkRole, NetworkRules
 from bandstand.domain.policy import Permission, Policy, Push, ReviewMode, Rounds
 from bandstand.domain.remains import Keep, Retention
 from bandstand.domain.task import Budget
@@ -123,6 +125,7 @@ def repository_policy(
         agents=tuple(_profile(agent, table) for agent, table in settings.agents.items()),
         default_agent=AgentName(default) if default else None,
         ask_hours=settings.ask_hours,
+        network=network_rules(settings.network, user.network),
         push=_push(settings.landing.push, user.remote.push),
         inclusion=_inclusion(settings.workspace, include),
     )
@@ -232,6 +235,7 @@ def _rules(policy: Policy) -> Iterator[tuple[str, str]]:
         yield f"rounds.{cause}", str(getattr(policy.rounds, cause))
     for kind, permission in policy.permissions:
         yield f"permissions.{kind.value}", permission.value
+    yield from _network_rules(policy.network)
     for profile in policy.agents:
         yield from _agent_rules(profile)
 
@@ -243,6 +247,18 @@ def _workspace_rules(inclusion: Inclusion) -> Iterator[tuple[str, str]]:
         yield "workspace.include_megabytes", str(inclusion.megabytes)
 
 
+def _network_rules(network: NetworkRules) -> Iterator[tuple[str, str]]:
+    """The policy of most, and of each that has another one."""
+    found = {role: network.policy(role) for role in NetworkRole}
+    usual = found[NetworkRole.CODER]
+    yield "network.policy", usual.value
+    for role, policy in found.items():
+        if policy is not usual:
+            yield f"network.{role.value}", policy.value
+    for rule in network.allow:
+        yield "network.allow", rule.text
+
+
 def _agent_rules(profile: AgentProfile) -> Iterator[tuple[str, str]]:
     values = {
         "title": profile.title,
@@ -250,6 +266,7 @@ def _agent_rules(profile: AgentProfile) -> Iterator[tuple[str, str]]:
         "environment": " ".join(f"{key}={shlex.quote(value)}" for key, value in profile.environment),
         "passes": ", ".join(profile.passes),
         "reads": ", ".join(profile.reads),
+        "hosts": ", ".join(profile.hosts),
         "mode": profile.mode,
         "model": profile.model,
         "start_seconds": str(profile.start_seconds) if profile.start_seconds != _START_SECONDS else "",
@@ -265,6 +282,8 @@ def _says(settings: Table, key: str, value: str) -> bool:
     if first not in settings.model_fields_set:
         return False
     table = getattr(settings, first)
+    if isinstance(table, NetworkTable) and rest != "allow":
+        return table.said(NetworkRole.CODER if rest == "policy" else NetworkRole(rest)) == value
     if isinstance(table, PermissionsTable):
         # Of two rules the stricter one holds, and only that one is the source.
         return bool(getattr(table, rest) == value)

@@ -15,6 +15,7 @@ from bandstand.config.toml_lines import Path
 from bandstand.config.validation import validated
 from bandstand.domain.errors import Refused
 from bandstand.domain.ids import AgentName, TaskId, slug, task_id, unused
+from bandstand.domain.network import NetworkPolicy
 from bandstand.domain.task import Budget, Problem, Role, TaskSpec, problems
 
 TITLE_LENGTH = 60
@@ -71,6 +72,7 @@ def single_task(
     stacked_on: TaskId | None = None,
     priority: int = 0,
     budget: Budget | None = None,
+    network: NetworkPolicy | None = None,
 ) -> TaskSpec:
     """The task of one goal. Without an id of its own it gets a new one from its first words. Raises `Refused`."""
     taken = frozenset(known)
@@ -91,6 +93,7 @@ def single_task(
         role=role,
         priority=priority,
         budget=budget or Budget(),
+        network=network,
     )
     for problem in problems([spec], known=taken):
         raise Refused(problem.message, hint=problem.hint)
@@ -150,6 +153,7 @@ def _spec(item: TaskItem, defaults: TaskDefaults, *, id: TaskId, agent: AgentNam
         role=(item if "role" in said else defaults).role,
         priority=(item if "priority" in said else defaults).priority,
         budget=with_budget(with_budget(budget, defaults.budget), item.budget),
+        network=(item if "network" in said else defaults).network,
     )
 
 

@@ -22,8 +22,9 @@ from bandstand.domain.ask import Ask
 from bandstand.domain.ids import AskId, TaskId
 from bandstand.domain.line import Line
 from bandstand.domain.merge_queue import foremost
+from bandstand.domain.open_asks import ask_facts
 from bandstand.domain.past import subject
-from bandstand.domain.scheduling import Rank, answer_facts, ask_facts, concerned, rank, shown, task_facts
+from bandstand.domain.scheduling import Rank, answer_facts, concerned, rank, shown, task_facts
 from bandstand.domain.slots import Limits, Room, holds_slot
 from bandstand.domain.stage import InQueue
 from bandstand.domain.state import State, Task, fold

@@ -1,7 +1,7 @@
 """What an agent says and does during a prompt turn, in our own words.
 
 Protocols differ and change; these values do not. An adapter translates to them and leaves out what it does not know.
-Everything here is a *claim* by the agent: commits, exit codes and journals are the facts.
+Everything here is a *claim* by the agent, but where it says otherwise: commits, exit codes and journals are the facts.
 """
 
 from collections.abc import Iterable
@@ -132,6 +132,25 @@ class QuestionAsked:
     choices: tuple[Choice, ...] = ()
 
 
+class Refusal(StrEnum):
+    """Why the way to a host was refused: no rule names it, or it is in the machine's own network."""
+
+    NOT_LISTED = "not-listed"
+    PRIVATE = "private"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRefused:
+    """The agent, or what it started, tried to reach a host that it may not. No claim: the proxy says so.
+
+    `host` is empty where there are more of them than are told.
+    """
+
+    host: str
+    port: int
+    why: Refusal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Tokens and money that the agent reports, as it reports them."""
@@ -141,7 +160,9 @@ class Usage:
     cost_usd: float = 0.0
 
 
-AgentUpdate = Said | Thought | Prompted | ToolCalled | ToolEnded | Planned | PermissionRequested | QuestionAsked
+AgentUpdate = (
+    Said | Thought | Prompted | ToolCalled | ToolEnded | Planned | PermissionRequested | QuestionAsked | HostRefused
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +181,7 @@ class AgentProfile:
     `command` is the program and its arguments. `environment` is set for it; `passes` names variables handed on from the
     caller's environment, and holds names only. `reads` are paths outside the system that it must be able to read.
     `mode` is the session mode to set, or empty to leave the agent's own. `start_seconds` is how long its first answer
-    may take: agents that unpack themselves on a first start are slow.
+    may take: agents that unpack themselves on a first start are slow. `hosts` are those where it finds its model.
     """
 
     name: AgentName
@@ -172,3 +193,4 @@ class AgentProfile:
     mode: str = ""
     model: str = ""
     start_seconds: int = 60
+    hosts: tuple[str, ...] = field(default=(), repr=False)

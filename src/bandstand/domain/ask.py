@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from bandstand.domain.agent import Choice
 from bandstand.domain.ids import AskId, CommitId, RunId, TaskId
+from bandstand.domain.network import HostRule
 
 
 class AskKind(StrEnum):
@@ -16,6 +17,7 @@ class AskKind(StrEnum):
     REVIEW = "review"
     BLOCKED = "blocked"
     POLICY = "policy"
+    NETWORK = "network"
     LEFT_BEHIND = "left behind"
 
 
@@ -25,6 +27,9 @@ RETRY = Choice(id="retry", label="Try again", grants=True)
 CONFIRM = Choice(id="confirm", label="Confirm the new rules", grants=True)
 LEAVE = Choice(id="leave", label="I push it myself", grants=False)
 CANCEL = Choice(id="cancel", label="Cancel the task", grants=False)
+ALLOW_FOR_TASK = Choice(id="allow", label="Allow for this task", grants=True)
+ALLOW_FOR_REPOSITORY = Choice(id="always", label="Always allow in this repository", grants=True, lasting=True)
+REFUSE = Choice(id="refuse", label="Refuse", grants=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,9 @@ class Ask:
 
     For a permission or a question, `run` and `request` name what the agent waits for, and after `deadline` it is
     answered with `otherwise`. It holds no slot meanwhile; the answer is `released` to it when there is one.
+
+    Nobody waits for an answer about a host that was refused: whoever tried it goes on without. After `deadline` it is
+    refused for the task, and `host` is what an answer allows.
 
     Any other ask stays open as long as it takes: nothing is approved, confirmed or given up by silence, and each
     `deadline` is only when the human is reminded.
@@ -65,6 +73,7 @@ class Ask:
     policy: str = ""
     answer: Answer | None = None
     released: bool = False
+    host: HostRule | None = None
 
     @property
     def open(self) -> bool:

@@ -6,7 +6,19 @@ from typing import assert_never
 
 from bandstand.domain import events as e
 from bandstand.domain.agent import Choice, PermissionRequested, QuestionAsked, least
-from bandstand.domain.ask import APPROVE, CANCEL, CONFIRM, LEAVE, REQUEST_CHANGES, RETRY, Answer, Ask, AskKind
+from bandstand.domain.ask import (
+    ALLOW_FOR_REPOSITORY,
+    APPROVE,
+    CANCEL,
+    CONFIRM,
+    LEAVE,
+    REFUSE,
+    REQUEST_CHANGES,
+    RETRY,
+    Answer,
+    Ask,
+    AskKind,
+)
 from bandstand.domain.errors import Refused, Stale
 from bandstand.domain.ids import AskId, CommitId, RunId
 from bandstand.domain.policy import Policy
@@ -35,7 +47,8 @@ def ask_id(number: int) -> AskId:
     return AskId(f"a{number}")
 
 
-def _deadline(state: State, now: datetime) -> datetime:
+def answer_by(state: State, now: datetime) -> datetime:
+    """When what is asked now is overdue."""
     hours = state.policy.ask_hours if state.policy is not None else 24
     return now + timedelta(hours=hours)
 
@@ -50,7 +63,7 @@ def _put(state: State, task: Task, kind: AskKind, reason: Reason, choices: tuple
         detail=reason.detail,
         choices=choices,
         raised=now,
-        deadline=_deadline(state, now),
+        deadline=answer_by(state, now),
     )
 
 
@@ -134,7 +147,7 @@ def ask_for_agent(
             detail="" if detail == title else detail,
             choices=update.choices,
             raised=now,
-            deadline=_deadline(state, now),
+            deadline=answer_by(state, now),
             otherwise=refusal.id if permission and refusal is not None else "",
             run=run,
             request=update.request,
@@ -174,12 +187,22 @@ def _followed(state: State, ask: Ask, settled: Answer) -> list[e.Event]:
         case AskKind.LEFT_BEHIND:
             left = settled.choice == LEAVE.id
             return [(e.PushGivenUp if left else e.StepRetried)(task=ask.task, by=settled.by)]
+        case AskKind.NETWORK:
+            return _network(ask, settled)
         case AskKind.REVIEW:
             return [human_review(state.tasks[ask.task], settled, seen=ask.commit)]
         case AskKind.PERMISSION | AskKind.QUESTION:
             return []
         case _:
             assert_never(ask.kind)
+
+
+def _network(ask: Ask, given: Answer) -> list[e.Event]:
+    """The host may be reached from the next connection on, by whom the answer says."""
+    if ask.host is None or given.choice == REFUSE.id:
+        return []
+    task = None if given.choice == ALLOW_FOR_REPOSITORY.id else ask.task
+    return [e.HostAllowed(host=ask.host, by=given.by, task=task)]
 
 
 def _policy(state: State, ask: Ask, given: Answer) -> list[e.Event]:

@@ -74,6 +74,7 @@ def subject(event: e.Event) -> TaskId | None:
             e.RepositoryOpened()
             | e.SandboxChosen()
             | e.AgentConfigured()
+            | e.HostRevoked()
             | e.PolicyConfirmed()
             | e.PolicyFound()
             | e.OrderTaken()

@@ -12,6 +12,7 @@ from bandstand.domain.agent import AgentProfile, ToolKind
 from bandstand.domain.check import CheckCommand
 from bandstand.domain.ids import AgentName
 from bandstand.domain.inclusion import NOTHING, Inclusion
+from bandstand.domain.network import NetworkRules
 
 
 class ReviewMode(StrEnum):
@@ -107,6 +108,7 @@ class Policy:
     ask_hours: int = 24
     push: Push = field(default=Push.NEVER, repr=False)
     inclusion: Inclusion = field(default=NOTHING, repr=False)
+    network: NetworkRules = field(default_factory=NetworkRules, repr=False)
 
     @property
     def digest(self) -> str:
@@ -114,6 +116,8 @@ class Policy:
         # What came later counts where it is said: the rules of those who never heard of it have the name they had.
         later = f" push={self.push.value}" if self.push is not Push.NEVER else ""
         later += f" inclusion={self.inclusion!r}" if self.inclusion.patterns else ""
+        later += f" network={self.network!r}" if self.network != NetworkRules() else ""
+        later += "".join(f" hosts={profile.name}:{profile.hosts!r}" for profile in self.agents if profile.hosts)
         return hashlib.sha256((repr(self) + later).encode()).hexdigest()[:16]
 
     def permission(self, kind: ToolKind, *, walled: bool) -> Permission:

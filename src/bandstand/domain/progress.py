@@ -12,6 +12,7 @@ from bandstand.domain import events as e
 from bandstand.domain.change import Change
 from bandstand.domain.check import CheckOutcome, Conclusion
 from bandstand.domain.ids import CommitId, RunId, SessionId, TaskId, TreeId
+from bandstand.domain.network import HostRule
 from bandstand.domain.pause import Paused
 from bandstand.domain.review import Review
 from bandstand.domain.run import Cause, EndReason, Part, Run
@@ -52,6 +53,7 @@ class Task:
     While it is `paused` nothing is started for it. Main was to be moved to `approved`, and may have been, with the very
     change that it has still.
     Into its workspace were copied the `included` files, and `left_out` says which were not.
+    `allowed` are hosts that a human lets it reach beside what the rules name.
     `doubtful` tells that facts were lost since a human last said to go on, which may have been about this task.
     """
 
@@ -97,6 +99,7 @@ class Task:
     doubtful: bool = False
     included: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    allowed: tuple[HostRule, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -112,6 +115,8 @@ class Task:
 def task_after(task: Task, event: e.Event, *, at: datetime) -> Task:  # noqa: C901, PLR0911, PLR0912 - one match over a sum type
     """The task after a fact that speaks of it."""
     match event:
+        case e.HostAllowed():
+            return replace(task, allowed=tuple(dict.fromkeys((*task.allowed, event.host))))
         case e.MessageSent():
             return replace(task, messages=(*task.messages, event.text))
         case e.TurnQueued():

@@ -13,13 +13,14 @@ from typing import assert_never
 from bandstand.domain import asking
 from bandstand.domain import events as e
 from bandstand.domain.agent import StopReason
-from bandstand.domain.ask import Answer, Ask, AskKind
-from bandstand.domain.asking import DEADLINE, Reason
+from bandstand.domain.ask import Ask
+from bandstand.domain.asking import Reason
 from bandstand.domain.check import CheckOutcome, Conclusion
 from bandstand.domain.gates import ReviewNeed, may_land, review_standing
 from bandstand.domain.ids import TaskId
 from bandstand.domain.left_behind import failure, left_behind, stuck
 from bandstand.domain.merge_queue import next_to_land
+from bandstand.domain.open_asks import ask_facts
 from bandstand.domain.policy import Policy
 from bandstand.domain.repairs import FAILURES, changes_requested, evidence, repair
 from bandstand.domain.run import Cause, EndReason, Part, Run, Turn, run_id
@@ -81,31 +82,6 @@ def concerned(task: Task) -> bool:
 def rank(task: Task) -> Rank:
     """The order of tasks: those first that are nearest to their end, then by priority, then as they were submitted."""
     return (not task.landing, task.runs == 0, -task.spec.priority, task.number)
-
-
-def ask_facts(state: State, ask: Ask, *, now: datetime) -> tuple[e.Event, ...]:
-    """What follows for an open ask: from where its task stands, the time, and the rules."""
-    stage = state.tasks[ask.task].stage
-    match ask.kind:
-        case AskKind.PERMISSION | AskKind.QUESTION:
-            wanted = isinstance(stage, AgentReview) or (isinstance(stage, Working) and stage.started)
-        case AskKind.REVIEW:
-            wanted = isinstance(stage, HumanReview) and stage.ask == ask.id
-        case AskKind.LEFT_BEHIND:
-            wanted = stuck(state.tasks[ask.task])
-        case AskKind.BLOCKED | AskKind.POLICY:
-            wanted = isinstance(stage, Blocked) and stage.ask == ask.id
-        case _:
-            assert_never(ask.kind)
-    if not wanted:
-        return (e.AskWithdrawn(ask=ask.id, reason="The task went on without it.", task=ask.task),)
-    if now < ask.deadline:
-        return ()
-    if ask.run is not None:
-        unanswered = Answer(choice=ask.otherwise, text="", by=DEADLINE)
-        return (e.AskAnswered(ask=ask.id, answer=unanswered, task=ask.task),)
-    hours = state.policy.ask_hours if state.policy is not None else 24
-    return (e.AskReminded(ask=ask.id, deadline=now + timedelta(hours=hours), task=ask.task),)
 
 
 def answer_facts(state: State, ask: Ask, *, room: Room) -> tuple[e.Event, ...]:

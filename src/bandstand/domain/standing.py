@@ -10,7 +10,7 @@ from typing import assert_never
 
 from bandstand.domain.activities import STEP_LIMIT, not_before
 from bandstand.domain.admission import Wait
-from bandstand.domain.ask import Ask
+from bandstand.domain.ask import Ask, AskKind
 from bandstand.domain.gates import ReviewNeed, review_standing
 from bandstand.domain.ids import CommitId
 from bandstand.domain.left_behind import stuck
@@ -90,10 +90,23 @@ _ANY_SLOT = Wait()
 
 
 def standing(state: State, task: Task, *, waits: Wait = _ANY_SLOT) -> Standing:
-    """Where a task stands in the fleet, in which a start waits for what `waits` says."""
+    """Where a task stands in the fleet, in which a start waits for what `waits` says.
+
+    What it tried to reach and may not is said beside that: nothing waits for the answer.
+    """
+    at = _standing(state, task, waits)
+    tried = [ask for ask in state.open_asks() if ask.task == task.spec.id and ask.kind is AskKind.NETWORK]
+    if not tried or task.ended:
+        return at
+    more = f" and {len(tried) - 1} more" if len(tried) > 1 else ""
+    return replace(at, words=f"{at.words}; {tried[0].id}: {tried[0].title.removesuffix('.')}{more}")
+
+
+def _standing(state: State, task: Task, waits: Wait) -> Standing:
     if task.paused is not None and not task.ended and not isinstance(task.stage, Moving):
         return _paused(state, task, task.paused)
-    asks = [ask for ask in state.open_asks() if ask.task == task.spec.id]
+    own = [ask for ask in state.open_asks() if ask.task == task.spec.id]
+    asks = [ask for ask in own if ask.kind is not AskKind.NETWORK]
     if asks and not task.ended:
         return _needs_you(asks[0])
     retry = not_before(task)

@@ -11,6 +11,7 @@ from bandstand.domain import events as e
 from bandstand.domain.agent import AgentProfile
 from bandstand.domain.ask import Answer, Ask, AskKind
 from bandstand.domain.ids import AgentName, AskId, RunId, TaskId
+from bandstand.domain.network import HostRule
 from bandstand.domain.past import Totals, counted
 from bandstand.domain.policy import Policy
 from bandstand.domain.progress import Task, doubted, task_after
@@ -26,7 +27,8 @@ class State:
     `policy` are the rules that were confirmed; `found` are those on the target branch, where they are others.
     `agents` are those that orders brought along. `tasks` are those that are not over; of each in `past`, which is, and
     whose workspace is gone, only whether it landed is kept here. `totals` number what comes next. `opened` is when the
-    repository was first seen, `collected` when remains were last cleared away.
+    repository was first seen, `collected` when remains were last cleared away. `allowed` are hosts that a human lets
+    all tasks reach beside what the rules name.
     """
 
     version: int = 0
@@ -41,6 +43,7 @@ class State:
     agents: Mapping[AgentName, AgentProfile] = field(default_factory=dict)
     opened: datetime | None = None
     collected: datetime | None = None
+    allowed: tuple[HostRule, ...] = ()
 
     def open_asks(self) -> tuple[Ask, ...]:
         """Asks that still want an answer, in the order in which they were raised."""
@@ -88,6 +91,12 @@ def _apply(state: State, event: e.Event, at: datetime) -> State:  # noqa: C901, 
             return replace(state, sandbox=name)
         case e.AgentConfigured(profile=profile):
             return replace(state, agents={**state.agents, profile.name: profile})
+        case e.HostAllowed(host=host, task=task_id):
+            if task_id is not None:
+                return _on_task(state, task_id, event, at)
+            return replace(state, allowed=tuple(dict.fromkeys((*state.allowed, host))))
+        case e.HostRevoked(host=host):
+            return _revoked(state, host)
         case e.PolicyConfirmed():
             return replace(state, policy=event.policy, found=None)
         case e.PolicyFound():
@@ -153,6 +162,16 @@ def _time_anew(state: State, ask: Ask, at: datetime) -> State:
     if task is not None and ask.run is not None and isinstance(task.stage, Working | AgentReview):
         return _with_task(state, replace(task, since=at))
     return state
+
+
+def _revoked(state: State, host: HostRule) -> State:
+    """Without what was allowed under this name, for the repository or any task."""
+    tasks = {name: replace(task, allowed=_without(task.allowed, host)) for name, task in state.tasks.items()}
+    return replace(state, tasks=tasks, allowed=_without(state.allowed, host))
+
+
+def _without(rules: tuple[HostRule, ...], host: HostRule) -> tuple[HostRule, ...]:
+    return tuple(rule for rule in rules if rule.text != host.text)
 
 
 def _with_task(state: State, task: Task) -> State:

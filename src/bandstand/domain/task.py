@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bandstand.domain.ids import AgentName, TaskId
+from bandstand.domain.network import NetworkPolicy
 
 
 class Role(StrEnum):
@@ -29,7 +30,7 @@ class TaskSpec:
 
     `scope` are the paths it is meant to touch, as git path patterns; empty means anywhere. It starts when
     everything in `depends_on` has landed. With `stacked_on` it begins on that task's branch before that one has landed,
-    and lands after it.
+    and lands after it. `network` is what it says of the network, where it says anything.
     """
 
     id: TaskId
@@ -43,6 +44,7 @@ class TaskSpec:
     role: Role = Role.CODER
     priority: int = 0
     budget: Budget = field(default_factory=Budget)
+    network: NetworkPolicy | None = None
 
     @property
     def needs(self) -> tuple[TaskId, ...]:

@@ -6,20 +6,23 @@ from typing import assert_never
 from bandstand.domain import events as e
 from bandstand.domain.agent import (
     AgentUpdate,
+    HostRefused,
     PermissionRequested,
     Planned,
     Prompted,
     QuestionAsked,
+    Refusal,
     Said,
     Thought,
     ToolCalled,
     ToolEnded,
     ToolKind,
 )
-from bandstand.domain.ask import AskKind
+from bandstand.domain.ask import Ask, AskKind
 from bandstand.domain.change import Change
 from bandstand.domain.check import Conclusion
 from bandstand.domain.ids import TaskId
+from bandstand.domain.network import HostRule
 from bandstand.domain.review import Review, Verdict
 from bandstand.domain.run import Cause, EndReason, Part
 from bandstand.domain.standing import Mark
@@ -73,7 +76,7 @@ def size(change: Change) -> str:
     return f"{files}, +{change.added} -{change.deleted}"
 
 
-def told(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911 - one match over a sum type
+def told(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911, PLR0912 - one match over a sum type
     """What a fact says to a person; nothing for facts that only the program needs. `state` is the one after it."""
     match event:
         case e.TaskSubmitted(spec=spec):
@@ -85,15 +88,11 @@ def told(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911 - 
         case e.MessageSent(task=task):
             return Line(mark=Mark.WAITING, task=task, text="your message waits for its turn", quiet=True)
         case e.AskRaised(ask=ask):
-            what = {
-                AskKind.PERMISSION: "asks for permission",
-                AskKind.QUESTION: "asks a question",
-                AskKind.REVIEW: "asks for your review",
-            }
-            title = f" ({ask.id}): {ask.title}" if ask.kind is not AskKind.REVIEW else f" ({ask.id})"
-            return Line(mark=Mark.NEEDS_YOU, task=ask.task, text=what.get(ask.kind, "asks") + title)
+            return _asked(ask)
         case e.TaskBlocked(task=task, ask=ask):
             return Line(mark=Mark.NEEDS_YOU, task=task, text=f"needs you ({ask.id}): {ask.title}")
+        case e.HostAllowed() | e.HostRevoked():
+            return _hosts(event)
         case e.AskAnswered(ask=ask_id, answer=answer):
             asked = state.asks.get(ask_id)
             if asked is None:
@@ -112,6 +111,20 @@ def told(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911 - 
             return _work(event, state)
 
 
+def _asked(ask: Ask) -> Line:
+    what = {
+        AskKind.PERMISSION: "asks for permission",
+        AskKind.QUESTION: "asks a question",
+        AskKind.REVIEW: "asks for your review",
+    }
+    words = what.get(ask.kind, "asks") + f" ({ask.id}): {ask.title}"
+    if ask.kind is AskKind.REVIEW:
+        words = f"asks for your review ({ask.id})"
+    elif ask.kind is AskKind.NETWORK:
+        words = f"{ask.title[:1].lower()}{ask.title[1:]} Allow it? ({ask.id})"
+    return Line(mark=Mark.NEEDS_YOU, task=ask.task, text=words)
+
+
 def _steered(event: e.TaskPaused | e.TaskUnpaused | e.StepRetried) -> Line:
     match event:
         case e.TaskPaused(task=task, reason=reason, fleet=fleet):
@@ -123,6 +136,13 @@ def _steered(event: e.TaskPaused | e.TaskUnpaused | e.StepRetried) -> Line:
             return Line(mark=Mark.WAITING, task=task, text="is tried again at once", quiet=True)
         case _:
             assert_never(event)
+
+
+def _hosts(event: e.HostAllowed | e.HostRevoked) -> Line | None:
+    """What is told of hosts beside their task; what is about the whole repository is on no task's line."""
+    if isinstance(event, e.HostRevoked) or event.task is None:
+        return None
+    return Line(mark=Mark.WORKING, task=event.task, text=f"may reach {event.host.text} from now on", quiet=True)
 
 
 def _landing(
@@ -218,7 +238,7 @@ def worth_saying(update: AgentUpdate) -> bool:
     match update:
         case Said(text=text):
             return "```json" not in text and not text.isspace() and text != ""
-        case ToolCalled() | ToolEnded(failed=True):
+        case ToolCalled() | ToolEnded(failed=True) | HostRefused():
             return True
         case _:
             return False
@@ -235,6 +255,8 @@ def doing(update: AgentUpdate) -> str | None:
             return _one_line(title)
         case Said(text=text):
             return f"“{_one_line(text)}”"
+        case HostRefused():
+            return refused(update)
         case _:
             return "that did not work"
 
@@ -258,8 +280,19 @@ def transcribed(update: AgentUpdate) -> tuple[str, str]:  # noqa: C901, PLR0911 
             return "permission", title
         case QuestionAsked(question=question):
             return "question", question
+        case HostRefused():
+            return "network", refused(update)
         case _:
             assert_never(update)
+
+
+def refused(update: HostRefused) -> str:
+    """Which host was tried, and why it was not reached."""
+    if not update.host:
+        return "tried more hosts than are told"
+    where = HostRule(host=update.host, port=update.port).text
+    why = {Refusal.NOT_LISTED: "no rule names it", Refusal.PRIVATE: "it is in the network of this machine"}
+    return f"tried {where}, and was refused: {why[update.why]}"
 
 
 def _one_line(text: str) -> str:

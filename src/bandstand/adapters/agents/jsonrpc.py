@@ -22,6 +22,7 @@ from bandstand.adapters.agents.messages import (
     Decoder,
     Event,
     Failure,
+    Noted,
     Replied,
     Reply,
     Sent,
@@ -194,7 +195,7 @@ class Connection:
 
     def _take(self, event: Event) -> None:  # noqa: C901 - one match over every event, and what follows from it
         match event:
-            case Told():
+            case Told() | Noted():
                 pass
             case Sent():
                 self._sent[event.key] = event

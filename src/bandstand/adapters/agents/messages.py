@@ -71,7 +71,15 @@ class Told:
     params: object
 
 
-Event = Sent | Replied | Answered | Asked | Told
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """The holder noted something of its own, which the agent did not say."""
+
+    name: str
+    facts: dict[str, object]
+
+
+Event = Sent | Replied | Answered | Asked | Told | Noted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +144,7 @@ class Decoder:
             case RecordKind.TO_AGENT:
                 return self._to_agent(record)
             case RecordKind.NOTE:
-                pass
+                return [Noted(name=text(note.get("note")), facts=note) for note in messages(record.payload)]
         return ()
 
     def _keep(self, piece: bytes) -> None:

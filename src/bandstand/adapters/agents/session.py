@@ -15,12 +15,14 @@ from typing import Final
 
 from bandstand.adapters.agents import questions
 from bandstand.adapters.agents.jsonrpc import Connection
-from bandstand.adapters.agents.messages import Answered, Asked, Event, Failure, Replied, Reply, Sent, Told
+from bandstand.adapters.agents.messages import Answered, Asked, Event, Failure, Noted, Replied, Reply, Sent, Told
+from bandstand.adapters.agents.notes import host_refused
 from bandstand.adapters.agents.questions import Question
 from bandstand.adapters.agents.shapes import content_text, table
 from bandstand.adapters.agents.translate import Passage, Permission, Translator, stop_reason, usage, words
 from bandstand.domain.agent import (
     AgentUpdate,
+    HostRefused,
     PermissionRequested,
     Prompted,
     QuestionAsked,
@@ -115,9 +117,10 @@ class Dialogue:
     turns: dict[str, Turn] = field(default_factory=dict)
     open: dict[str, Open] = field(default_factory=dict)
     turn: Turn | None = None
+    refused: list[HostRefused] = field(default_factory=list)
     _loading: str = ""
 
-    def hear(self, event: Event) -> list[Passage]:
+    def hear(self, event: Event) -> list[Passage]:  # noqa: C901 - one match over every event
         """Take in an event; what it says in our words."""
         match event:
             case Told(method="session/update"):
@@ -132,9 +135,18 @@ class Dialogue:
                 self.open.pop(event.request, None)
             case Told(method="$/cancel_request"):
                 self._withdrawn(table(event.params).get("requestId"))
+            case Noted():
+                return self._noted(event)
             case Told():
                 pass
         return []
+
+    def _noted(self, event: Noted) -> list[Passage]:
+        refused = host_refused(event)
+        if refused is None:
+            return []
+        self.refused.append(refused)
+        return [Passage(update=refused)]
 
     def _sent(self, event: Sent) -> list[Passage]:
         if event.method == "session/load":
@@ -208,8 +220,13 @@ class Feed:
         return self._settlements()
 
     def caught_up(self) -> Sequence[Reply]:
-        """Queue the requests that are open; from now on everything is new."""
+        """Queue the requests that are open, and what was refused: somebody may have to be asked about it.
+
+        From now on everything is new.
+        """
         self._caught_up = True
+        for refused in self.dialogue.refused:
+            self._queue(refused)
         for request in self.dialogue.open.values():
             self._queue(request.asked.update)
         return self._settlements()

@@ -31,6 +31,8 @@ from bandstand.domain.events.quality import (
 )
 from bandstand.domain.events.rules import (
     AgentConfigured,
+    HostAllowed,
+    HostRevoked,
     OrderTaken,
     PolicyConfirmed,
     PolicyFound,
@@ -81,6 +83,8 @@ __all__ = [
     "CheckStarted",
     "Event",
     "FactsLost",
+    "HostAllowed",
+    "HostRevoked",
     "LandingApproved",
     "LandingRestarted",
     "LandingReturned",
@@ -121,6 +125,8 @@ Event = (
     RepositoryOpened
     | SandboxChosen
     | AgentConfigured
+    | HostAllowed
+    | HostRevoked
     | PolicyConfirmed
     | PolicyFound
     | TaskSubmitted

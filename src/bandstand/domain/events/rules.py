@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from bandstand.domain.agent import AgentProfile
-from bandstand.domain.ids import CommitId
+from bandstand.domain.ids import CommitId, TaskId
+from bandstand.domain.network import HostRule
 from bandstand.domain.policy import Policy
 
 
@@ -43,6 +44,23 @@ class PolicyFound:
     """The target branch has other rules than those that were confirmed."""
 
     policy: Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostAllowed:
+    """A host may be reached from now on beside what the rules name: by one task, or else by all of the repository."""
+
+    host: HostRule
+    by: str
+    task: TaskId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRevoked:
+    """A host that was allowed for the repository, or for any task of it that lives, is so no more."""
+
+    host: HostRule
+    by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ class Town:
         self._listener = listener
         self.port = listener.getsockname()[1]
         account = Account(lambda *one: self.refused.append(one), str(self.traffic))
-        reaching = Reaching(Rules(str(self.reach)), find=self._find, connect_seconds=limits.pop("connect_seconds", 5.0))
+        reaching = Reaching(Rules(str(folder)), find=self._find, connect_seconds=limits.pop("connect_seconds", 5.0))
         proxy = Proxy(reaching, account, **limits)  # type: ignore[arg-type]
         threading.Thread(target=proxy.serve, args=(listener,), daemon=True).start()
 

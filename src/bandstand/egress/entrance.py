@@ -5,17 +5,27 @@ come back, so it is one that is forked for this alone, and it sends the socket h
 accepts on it from outside is, to whoever connects inside, a neighbour on the loopback address.
 """
 
-import array
+from __future__ import annotations
+
 import contextlib
-import ctypes
 import errno
 import fcntl
 import os
 import socket
 import time
 
+from bandstand.egress import PORT
+from bandstand.egress.files import read_rules
+
+TYPE_CHECKING = False  # `typing` alone would be a part of the start of a process that every run starts
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Entrance = tuple[socket.socket, list[tuple[str, int, socket.socket]]]
+
 NS_GET_USERNS = 0xB701
 _LOOPBACK = "127.0.0.1"
+_HOME = ("localhost", _LOOPBACK, "::1")
 _BACKLOG = 128
 _UP_SECONDS = 5.0
 
@@ -24,35 +34,47 @@ class NoEntrance(OSError):
     """The namespace cannot be entered, or has no loopback device that is up."""
 
 
-def listen(pid: int, port: int) -> socket.socket:
-    """A socket that listens on the loopback address of the namespace of process `pid`. Raises `NoEntrance`.
+def enter(pid: int, folder: str) -> Entrance:
+    """The socket of the proxy inside, and the doors: what the rules name on this machine's own loopback address.
 
-    To be called by a process of a single thread, because only such a one may change its user namespace.
+    Each of these is on its own port inside. Raises `NoEntrance`.
+    """
+    named = {port: host for host, port, private in read_rules(folder) if private and port and host in _HOME}
+    named.pop(PORT, None)
+    proxy, *others = listen(pid, [PORT, *named])
+    return proxy, [(host, port, door) for (port, host), door in zip(named.items(), others, strict=True)]
+
+
+def listen(pid: int, ports: Sequence[int]) -> list[socket.socket]:
+    """Sockets that listen on these ports of the loopback address in the namespace of process `pid`.
+
+    It forks, for only a process of a single thread may change its user namespace. Raises `NoEntrance`.
     """
     home, away = socket.socketpair()
     with home, away:
         child = os.fork()
         if child == 0:
-            os._exit(_send_listener(away, pid, port))
+            os._exit(_send_listeners(away, pid, ports))
         away.close()
         try:
-            word, sent, _, _ = home.recvmsg(16, socket.CMSG_SPACE(array.array("i").itemsize))
+            word, files, _, _ = socket.recv_fds(home, 16, len(ports))
         finally:
-            _, status = os.waitpid(child, 0)
-    if not sent:
-        number = int(word or b"0") or errno.EIO
-        raise NoEntrance(number, f"no socket in the namespace of the sandbox: {os.strerror(number)} ({status})")
-    files = array.array("i")
-    files.frombytes(sent[0][2][: files.itemsize])
-    return socket.socket(fileno=files[0])
+            os.waitpid(child, 0)
+    listeners = [socket.socket(fileno=file) for file in files]
+    if len(listeners) != len(ports):
+        for listener in listeners:
+            listener.close()
+        number = int(word) if word.isdigit() and word != b"0" else errno.EIO
+        raise NoEntrance(number, f"No socket can be made in the network of the sandbox: {os.strerror(number)}.")
+    return listeners
 
 
-def _send_listener(home: socket.socket, pid: int, port: int) -> int:
-    """In the child: enter, listen, and send the socket; the number of the error where that is not possible."""
+def _send_listeners(home: socket.socket, pid: int, ports: Sequence[int]) -> int:
+    """In the child: enter, listen, and send the sockets; where that is not possible, the number of the error."""
     try:
         _enter(pid)
-        with _listener(port) as listener:
-            home.sendmsg([b"0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [listener.fileno()]))])
+        listeners = [_listener(port) for port in ports]
+        socket.send_fds(home, [b"0"], [listener.fileno() for listener in listeners])
     except OSError as error:
         with contextlib.suppress(OSError):
             home.send(str(error.errno or errno.EIO).encode())
@@ -72,6 +94,8 @@ def _enter(pid: int) -> None:
 
 
 def _set_namespace(number: int) -> None:
+    import ctypes
+
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.setns(number, 0):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -83,7 +83,7 @@ class Client:
 
 
 class Proxy:
-    """Serves the connections of a listening socket, until that is closed."""
+    """Serves the connections of a listening socket, until that is closed; those of a `door` all lead to one host."""
 
     def __init__(
         self,
@@ -93,8 +93,9 @@ class Proxy:
         most: int = MOST_CONNECTIONS,
         head_seconds: float = HEAD_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
+        door: tuple[str, int] | None = None,
     ) -> None:
-        self._reaching, self._account = reaching, account
+        self._reaching, self._account, self._door = reaching, account, door
         self._head_seconds, self._idle_seconds = head_seconds, idle_seconds
         # Who comes when all places are taken waits in the queue of the socket.
         self._places = threading.BoundedSemaphore(most)
@@ -126,6 +127,8 @@ class Proxy:
         try:
             with connection, contextlib.suppress(OSError):
                 client = Client(connection, self._head_seconds)
+                if self._door:
+                    return self._lead(client, *self._door)
                 first = client.peek()
                 if first == socks.VERSION:
                     self._socks(client)
@@ -133,6 +136,11 @@ class Proxy:
                     self._http(client)
         finally:
             self._places.release()
+
+    def _lead(self, client: Client, host: str, port: int) -> None:
+        """Whoever comes here wants to go there."""
+        with contextlib.suppress(Failed), self._connect(host, port) as server:
+            self._tunnel(client, server, host)
 
     def _socks(self, client: Client) -> None:
         client.exactly(1)

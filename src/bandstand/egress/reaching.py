@@ -50,6 +50,11 @@ def own(address: str) -> bool:
         return False  # there is no way to it at all
 
 
+def _plainly_private(host: str) -> bool:
+    """Whether a host is in one's own network without a look: whoever is asked about it is to know."""
+    return not public(host) if literal(host) else host == "localhost" or host.endswith(".localhost")
+
+
 class Reaching:
     """Connects to what the rules allow. `find` resolves names."""
 
@@ -61,7 +66,7 @@ class Reaching:
         host = canonical(asked)
         rule = self._rules.rule(host, port)
         if rule is None:
-            raise Denied(host, port, NOT_LISTED)
+            raise Denied(host, port, PRIVATE if _plainly_private(host) else NOT_LISTED)
         found = [host] if literal(host) else self._addresses(host, port)
         allowed = [address for address in found if rule[2] or (public(address) and not own(address))]
         if not allowed:

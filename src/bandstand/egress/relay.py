@@ -1,29 +1,34 @@
 """Bytes both ways between two connections, until both have come to their end."""
 
+from __future__ import annotations
+
 import contextlib
 import select
 import socket
-from typing import Protocol
 
 from bandstand.egress.framing import Malformed
+
+TYPE_CHECKING = False  # `typing` alone would be a part of the start of a process that every run starts
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Passing(Protocol):
+        """What of a stream is passed on; once it is `over`, nothing more."""
+
+        @property
+        def over(self) -> bool:
+            """Whether nothing more is passed on."""
+            ...
+
+        def feed(self, data: bytes) -> bytes:
+            """What of the next bytes is passed on; none are the end. Raises `Malformed`."""
+            ...
+
 
 CHUNK = 64 << 10
 HALF_SECONDS = 60.0  # how long a client may be silent whose server has nothing more to say
 
 IDLE, BROKEN, ENDED = "idle", "broken", "ended"
-
-
-class Passing(Protocol):
-    """What of a stream is passed on; once it is `over`, nothing more."""
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more is passed on."""
-        ...
-
-    def feed(self, data: bytes) -> bytes:
-        """What of the next bytes is passed on; none are the end. Raises `Malformed`."""
-        ...
 
 
 class Way:

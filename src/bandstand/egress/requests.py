@@ -4,7 +4,6 @@ Nothing is passed on that two readers could read in two ways: such a request is 
 """
 
 import re
-from dataclasses import dataclass
 
 from bandstand.egress.framing import Chunked, Length
 
@@ -29,14 +28,11 @@ class Unfit(Exception):
         self.status = status
 
 
-@dataclass(frozen=True)
 class Request:
     """What a client wants: a tunnel to a host, or its one request passed on, whose head is `head`."""
 
-    host: str
-    port: int
-    head: bytes = b""
-    body: "Length | Chunked | None" = None
+    def __init__(self, host: str, port: int, head: bytes = b"", body: Length | Chunked | None = None) -> None:
+        self.host, self.port, self.head, self.body = host, port, head, body
 
     @property
     def tunnel(self) -> bool:

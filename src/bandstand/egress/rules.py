@@ -1,8 +1,9 @@
 """What may be reached: by the name that was asked for, and by the address that it turns out to have."""
 
 import ipaddress
-import json
 import os
+
+from bandstand.egress.files import REACH, Rule, read_rules
 
 WEB_PORTS = (80, 443)
 
@@ -39,8 +40,6 @@ _REFUSED = [
 ]
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
-Rule = tuple[str, int | None, bool]
-
 
 def canonical(host: str) -> str:
     """A name or an address in the one form that rules and requests share."""
@@ -75,10 +74,10 @@ def public(address: str) -> bool:
 
 
 class Rules:
-    """The rules of one file, as it is now. A file that is not there, or cannot be understood, names nothing."""
+    """The rules in a folder, as they are now."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
         self._seen: tuple[int, ...] = ()
         self._rules: list[Rule] = []
 
@@ -90,22 +89,13 @@ class Rules:
 
     def _look(self) -> None:
         try:
-            found = os.stat(self._path)
+            found = os.stat(os.path.join(self._folder, REACH))
             seen = (found.st_ino, found.st_mtime_ns, found.st_size)
             if seen != self._seen:
-                with open(self._path, encoding="utf-8") as file:
-                    self._rules = [_rule(entry) for entry in json.load(file)["rules"]]
+                self._rules = [(canonical(host), port, private) for host, port, private in read_rules(self._folder)]
                 self._seen = seen
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except OSError:
             self._rules, self._seen = [], ()
-
-
-def _rule(entry: dict[str, object]) -> Rule:
-    host, port = entry["host"], entry.get("port")
-    if not isinstance(host, str) or not (port is None or isinstance(port, int)):
-        raise TypeError(entry)
-    exact = port is not None and not host.startswith("*")
-    return canonical(host), port, exact and entry.get("private") is True
 
 
 def _names(rule: Rule, host: str, port: int) -> bool:

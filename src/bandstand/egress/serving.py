@@ -1,24 +1,30 @@
-"""The proxy of one sandbox, with its files in one folder.
+"""The proxy of one sandbox at work: its own socket, and the doors beside it."""
 
-folder/  reach    what may be reached: written by whoever decides that, read here
-         traffic  how much went where
-"""
+from __future__ import annotations
 
 import os
-import socket
 import threading
 
-from bandstand.egress.account import Account, Tell
+from bandstand.egress.account import Account
+from bandstand.egress.files import TRAFFIC
 from bandstand.egress.proxy import Proxy
 from bandstand.egress.reaching import Reaching
 from bandstand.egress.rules import Rules
 
-REACH, TRAFFIC = "reach", "traffic"
+TYPE_CHECKING = False  # `typing` alone would be a part of the start of a process that every run starts
+if TYPE_CHECKING:
+    from bandstand.egress.account import Tell
+    from bandstand.egress.entrance import Entrance
+
 _STACK = 512 << 10  # bytes for a thread: enough for whatever resolves names
 
 
-def serve(listener: socket.socket, folder: str, tell: Tell) -> None:
-    """Serve the connections of a socket until it is closed; `tell` hears what is refused."""
+def serve(entrance: Entrance, folder: str, tell: Tell) -> None:
+    """Serve by these sockets, in threads that last as long as the process; `tell` hears what is refused."""
     threading.stack_size(_STACK)
-    rules = Rules(os.path.join(folder, REACH))
-    Proxy(Reaching(rules), Account(tell, os.path.join(folder, TRAFFIC))).serve(listener)
+    reaching, account = Reaching(Rules(folder)), Account(tell, os.path.join(folder, TRAFFIC))
+    listener, doors = entrance
+    proxies = [(Proxy(reaching, account), listener)]
+    proxies += [(Proxy(reaching, account, door=(host, port)), door) for host, port, door in doors]
+    for proxy, socket in proxies:
+        threading.Thread(target=proxy.serve, args=(socket,), daemon=True).start()

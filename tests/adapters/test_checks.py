@@ -20,12 +20,14 @@ from bandstand.adapters.sandbox.ordinary import ordinary_user
 from bandstand.domain.check import CheckCommand, CommandResult, Conclusion
 from bandstand.domain.errors import Refused
 from bandstand.domain.ids import CommitId
+from bandstand.domain.network import NetworkPolicy, Reach
 from bandstand.ports.sandbox import Sandbox
 from bandstand.testing.leases import MemoryLeases
 from tests.adapters.folder_workspaces import FolderWorkspaces
 
 COMMIT = CommitId("c" * 40)
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "GREETING": "hello", "TERM": "xterm", "LANG": "de_DE", "CI": ""}
+OPEN = Reach(policy=NetworkPolicy.OPEN)
 
 
 class Bench:
@@ -44,7 +46,7 @@ class Bench:
             CheckCommand(name=f"c{number}", command=command, limit_seconds=limit)
             for number, command in enumerate(commands)
         ]
-        results = await self.checks.run(name, COMMIT, asked, ENVIRONMENT)
+        results = await self.checks.run(name, COMMIT, asked, ENVIRONMENT, reach=OPEN)
         assert f"check.{name}" not in self.workspaces.held
         return results
 
@@ -152,7 +154,7 @@ def test_a_checkout_that_cannot_be_made_is_no_verdict(bench: Bench) -> None:
 
     async def main() -> None:
         commands = [CheckCommand(name="tests", command="true"), CheckCommand(name="lint", command="true")]
-        (result,) = await bench.checks.run("x", CommitId("d" * 40), commands, ENVIRONMENT)
+        (result,) = await bench.checks.run("x", CommitId("d" * 40), commands, ENVIRONMENT, reach=OPEN)
         assert (result.name, result.conclusion, result.code) == ("tests", Conclusion.COULD_NOT_RUN, None)
         assert "There is no commit" in result.tail
         assert "There is no commit" in await bench.checks.output("x")
@@ -332,7 +334,7 @@ def test_endless_output_is_capped(tmp_path: Path) -> None:
 def test_a_name_that_is_a_path_is_refused(bench: Bench, name: str) -> None:
     """Output is kept below its folder only."""
     with pytest.raises(Refused, match="cannot name a check"):
-        asyncio.run(bench.checks.run(name, COMMIT, [], ENVIRONMENT))
+        asyncio.run(bench.checks.run(name, COMMIT, [], ENVIRONMENT, reach=OPEN))
     with pytest.raises(Refused, match="cannot name a check"):
         asyncio.run(bench.checks.output(name))
 

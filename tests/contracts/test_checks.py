@@ -11,6 +11,7 @@ from bandstand.adapters.sandbox.bubblewrap import BubblewrapSandbox
 from bandstand.adapters.sandbox.ordinary import ordinary_user
 from bandstand.domain.check import CheckCommand, CommandResult, Conclusion
 from bandstand.domain.ids import CommitId
+from bandstand.domain.network import NetworkPolicy, Reach
 from bandstand.ports.checks import CheckRunner
 from bandstand.testing.checks import ScriptedChecks
 from bandstand.testing.leases import MemoryLeases
@@ -21,6 +22,7 @@ TESTS = CheckCommand(name="tests", command="grep good state")
 LINT = CheckCommand(name="lint", command="echo looks fine")
 SLOW = CheckCommand(name="slow", command="sleep 600", limit_seconds=1)
 ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
+OPEN = Reach(policy=NetworkPolicy.OPEN)
 
 
 def scripted(tmp_path: Path) -> CheckRunner:
@@ -66,7 +68,7 @@ def runner(request: pytest.FixtureRequest, tmp_path: Path) -> CheckRunner:
 
 def run(runner: CheckRunner, commit: CommitId, *commands: CheckCommand) -> tuple[CommandResult, ...]:
     """The results of a check named `x`."""
-    return asyncio.run(runner.run("x", commit, commands, ENVIRONMENT))
+    return asyncio.run(runner.run("x", commit, commands, ENVIRONMENT, reach=OPEN))
 
 
 def test_all_commands_run_in_order_while_they_are_green(runner: CheckRunner) -> None:

@@ -13,6 +13,7 @@ from bandstand.domain.check import CheckCommand
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import AgentName, TaskId
 from bandstand.domain.inclusion import Inclusion
+from bandstand.domain.network import HostRule, NetworkRules
 from bandstand.domain.policy import Authorship, LandingMethod, Permission, Policy, Push, ReviewMode, Rounds
 from bandstand.domain.stage import Blocked, Checking, HumanReview
 from bandstand.services.policies import differences
@@ -60,6 +61,7 @@ def test_every_rule_that_is_another_is_shown() -> None:
         mode="yolo",
         model="m",
         start_seconds=90,
+        hosts=("models.example",),
     )
     checks = (CheckCommand(name="test", command="true", limit_seconds=60), CheckCommand(name="t", command="true"))
     changes: dict[str, tuple[Any, str]] = {
@@ -75,6 +77,7 @@ def test_every_rule_that_is_another_is_shown() -> None:
         "default_agent": (AgentName("b"), "- agent: the first that is found\n+ agent: b"),
         "ask_hours": (1, "- ask_hours: 24\n+ ask_hours: 1"),
         "inclusion": (Inclusion(patterns=(".env",)), "+ workspace.include: .env"),
+        "network": (NetworkRules(allow=(HostRule(host="a.example"),)), "+ network.allow: a.example"),
     }
     for name, (value, words) in changes.items():
         assert differences(old, replace(old, **{name: value})) == words

@@ -9,6 +9,7 @@ from bandstand.domain.errors import Broken, Unavailable
 from bandstand.domain.events import Event
 from bandstand.domain.ids import CommitId, RepositoryId, RunId, TaskId
 from bandstand.domain.inclusion import NOTHING, Inclusion
+from bandstand.domain.network import Reach
 from bandstand.ports.hosts import Host, Launch, RunState
 from bandstand.ports.log import Recorded
 from bandstand.testing.checks import Script, ScriptedChecks
@@ -108,12 +109,13 @@ class PatientChecks(ScriptedChecks):
         commands: Sequence[CheckCommand],
         environment: Mapping[str, str],
         *,
+        reach: Reach,
         inclusion: Inclusion = NOTHING,
     ) -> tuple[CommandResult, ...]:
         """What the script says, in its time."""
         if name in self.held:
             await self.held[name].wait()
-        return await super().run(name, commit, commands, environment, inclusion=inclusion)
+        return await super().run(name, commit, commands, environment, reach=reach, inclusion=inclusion)
 
 
 class CrowdedHost(MemoryHost):

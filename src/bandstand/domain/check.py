@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bandstand.domain.agent import HostRefused
 from bandstand.domain.ids import CommitId, TreeId
 
 
@@ -28,7 +29,8 @@ class CheckCommand:
 class CommandResult:
     """What one command did. `code` is `None` when it was never started or did not end by itself.
 
-    `tail` is the end of its output, enough for a person or an agent to act on. `seconds` is wall time.
+    `tail` is the end of its output, enough for a person or an agent to act on. `seconds` is wall time. `refused` are
+    hosts that it tried to reach and may not.
     """
 
     name: str
@@ -37,6 +39,7 @@ class CommandResult:
     code: int | None
     seconds: float
     tail: str
+    refused: tuple[HostRefused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

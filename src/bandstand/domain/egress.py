@@ -7,6 +7,7 @@ from bandstand.domain import events as e
 from bandstand.domain.agent import HostRefused, Refusal
 from bandstand.domain.ask import ALLOW_FOR_REPOSITORY, ALLOW_FOR_TASK, REFUSE, Ask, AskKind
 from bandstand.domain.asking import answer_by, ask_id
+from bandstand.domain.ids import TaskId
 from bandstand.domain.network import (
     WEB_PORTS,
     Allowances,
@@ -19,7 +20,7 @@ from bandstand.domain.network import (
 )
 from bandstand.domain.registries import REGISTRIES
 from bandstand.domain.run import Part
-from bandstand.domain.state import State, Task
+from bandstand.domain.state import State, Task, fold
 
 MOST_OPEN = 10
 """How many hosts may be asked about for one task at a time. More were tried by nobody who needs them all."""
@@ -80,6 +81,19 @@ def ask_about_host(
         host=rule,
     )
     return () if _covered(state, ask) else (e.AskRaised(ask=ask),)
+
+
+def ask_about_hosts(
+    state: State, name: TaskId, refused: Iterable[HostRefused], role: NetworkRole, *, now: datetime
+) -> list[e.Event]:
+    """The same for several hosts at once. Of a task that is over nothing is asked."""
+    found: list[e.Event] = []
+    for host in refused:
+        if name in state.tasks:
+            facts = ask_about_host(state, state.tasks[name], host, role, now=now)
+            state = fold(state, ((now, fact) for fact in facts))
+            found.extend(facts)
+    return found
 
 
 def _why(rule: HostRule, policy: NetworkPolicy) -> str:

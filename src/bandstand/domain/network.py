@@ -137,7 +137,7 @@ class Reach:
 
     @property
     def proxied(self) -> bool:
-        """Whether a proxy stands between the command and the network. With no rule there is nothing to stand there."""
+        """Whether a proxy stands between the command and the network. One without rules still tells what it refuses."""
         return self.policy not in (NetworkPolicy.OFF, NetworkPolicy.OPEN)
 
     def covers(self, host: str, port: int) -> bool:

@@ -25,10 +25,11 @@ MESSAGE = 1 << 12  # bytes
 class Gate:
     """The proxy for the sandbox whose process is `pid`; its files are in the folder in which it is opened.
 
-    What it says comes on the socket `says`. Raises `OSError` if it cannot be opened.
+    What it says comes on the socket `says`, until it is `over`. Raises `OSError` if it cannot be opened.
     """
 
     def __init__(self, pid: int) -> None:
+        self.over = False
         self.says, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         sys.stdout.flush()
         with theirs:
@@ -46,8 +47,11 @@ class Gate:
         """The next message; nothing if there is none now, and at the end."""
         try:
             data = self.says.recv(MESSAGE)
-        except OSError:
+        except BlockingIOError:
             return None
+        except OSError:
+            data = b""
+        self.over = not data
         return dict(json.loads(data)) if data else None
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from typing import Protocol
 from bandstand.domain.check import CheckCommand, CommandResult
 from bandstand.domain.ids import CommitId
 from bandstand.domain.inclusion import NOTHING, Inclusion
+from bandstand.domain.network import Reach
 
 
 class CheckRunner(Protocol):
@@ -18,11 +19,12 @@ class CheckRunner(Protocol):
         commands: Sequence[CheckCommand],
         environment: Mapping[str, str],
         *,
+        reach: Reach,
         inclusion: Inclusion = NOTHING,
     ) -> tuple[CommandResult, ...]:
         """Run the commands in order until one does not succeed. The output is kept under `name`. May be repeated.
 
-        The checkout has what `inclusion` names, too.
+        They reach no more than `reach` says, where the walls are real. The checkout has what `inclusion` names, too.
         """
         ...
 

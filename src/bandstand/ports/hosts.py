@@ -1,12 +1,13 @@
 """Where agent processes live: holders, their journals, and channels to them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
 from bandstand.domain.ids import RunId
+from bandstand.domain.network import HostRule
 from bandstand.ports.walls import NO_LIMITS, Limits, Network, OrdinaryUser
 
 
@@ -129,6 +130,14 @@ class Host(Protocol):
         """Have a holder start the process of `run`. A run is started once: for one that ever was, nothing happens.
 
         Raises `Refused` if the program cannot be executed, `Unavailable` if the machine has no room for it.
+        """
+        ...
+
+    async def let_reach(self, run: RunId, rules: Sequence[HostRule]) -> None:
+        """Let what is behind the proxy of a run reach these hosts from now on, and no others. May be repeated.
+
+        It may come before the start, and holds from the next connection on, whoever attends to the run by then.
+        Raises `Unavailable` if it cannot be written now.
         """
         ...
 

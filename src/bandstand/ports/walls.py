@@ -12,6 +12,8 @@ class Gap(StrEnum):
     CALLS = "calls"  # every system call can be made
     NESTED = "nested"  # namespaces can be made inside
 
+from bandstand.domain.network import NetworkPolicy, Reach
+
 
 class Network(StrEnum):
     """What a process reaches over the network. The values are written in orders to holders."""
@@ -19,6 +21,13 @@ class Network(StrEnum):
     HOST = "host"  # all that this machine reaches, and what listens on it
     PROXIED = "proxied"  # a loopback of its own, and there the egress proxy
     NONE = "none"  # a loopback of its own, and nothing else
+
+
+def network(reach: Reach) -> Network:
+    """The network in which no more than this is reached."""
+    if reach.proxied:
+        return Network.PROXIED
+    return Network.HOST if reach.policy is NetworkPolicy.OPEN else Network.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

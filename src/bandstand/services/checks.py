@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from bandstand.domain import events as e
 from bandstand.domain.activities import RunChecks
 from bandstand.domain.check import CheckOutcome
+from bandstand.domain.egress import ask_about_hosts
+from bandstand.domain.ids import TaskId
+from bandstand.domain.network import NetworkRole
 from bandstand.domain.policy import Policy
 from bandstand.domain.stage import Checking, Testing
 from bandstand.domain.state import State
 from bandstand.faults import fault
 from bandstand.ports.checks import CheckRunner
 from bandstand.ports.environment import CallerEnvironment
+from bandstand.services.egress import Egress
 from bandstand.services.fleet import Fleet
 from bandstand.services.launching import base_environment
 from bandstand.services.policies import Policies
@@ -25,6 +29,7 @@ class Checks:
     runner: CheckRunner
     policies: Policies
     environment: CallerEnvironment
+    egress: Egress
 
     async def perform(self, activity: RunChecks) -> None:
         """Check a commit by the confirmed rules and record the verdict. Rules that changed are asked about first."""
@@ -34,8 +39,9 @@ class Checks:
         variables = base_environment(await self.environment.load())
         gates = await self._gates(activity, policy)
         fault("check.run.before")
+        reach = self.egress.of_checks(activity.task)
         results = await self.runner.run(
-            activity.name, activity.commit, policy.checks, variables, inclusion=policy.inclusion
+            activity.name, activity.commit, policy.checks, variables, reach=reach, inclusion=policy.inclusion
         )
         fault("check.run.after")
         outcome = CheckOutcome(
@@ -48,10 +54,16 @@ class Checks:
 
         def conclude(state: State) -> list[e.Event]:
             if _waits_for(state, activity):
-                return [e.CheckConcluded(task=activity.task, outcome=outcome, gates=gates)]
+                concluded = e.CheckConcluded(task=activity.task, outcome=outcome, gates=gates)
+                return [concluded, *self._asked(state, activity.task, outcome)]
             return []
 
         await self.fleet.record(conclude)
+
+    def _asked(self, state: State, task: TaskId, outcome: CheckOutcome) -> list[e.Event]:
+        """Asks about what the commands tried to reach and may not: with these allowed, the next check may be green."""
+        refused = [host for result in outcome.results for host in result.refused]
+        return ask_about_hosts(state, task, refused, NetworkRole.CHECKS, now=self.fleet.clock.now())
 
     async def _gates(self, activity: RunChecks, policy: Policy) -> tuple[str, ...] | None:
         """Where the task's own change touches what it is judged by, now that these are the rules."""

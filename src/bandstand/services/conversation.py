@@ -4,7 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bandstand.domain.agent import AgentUpdate, Choice, PermissionRequested, QuestionAsked, TurnResult, least
+from bandstand.domain.agent import (
+    AgentProfile,
+    AgentUpdate,
+    Choice,
+    HostRefused,
+    PermissionRequested,
+    QuestionAsked,
+    TurnResult,
+    least,
+)
 from bandstand.domain.ask import Ask
 from bandstand.domain.asking import ask_for_agent
 from bandstand.domain.errors import BandstandError
@@ -13,6 +22,7 @@ from bandstand.domain.policy import Permission
 from bandstand.domain.run import Run
 from bandstand.domain.state import State
 from bandstand.ports.agents import Session
+from bandstand.services.egress import Egress
 from bandstand.services.fleet import Fleet, Told
 
 _CANCEL_SECONDS = 5.0
@@ -31,13 +41,17 @@ def wanted(state: State, run: Run) -> bool:
 
 
 class Conversation:
-    """One session of a run. While it is open, requests of the agent are answered by policy or become asks.
+    """One session of a run. While it is open, requests of the agent are answered by policy or become asks, and what it
+    may reach is kept up with the answers.
 
     `over` turns true when the agent has gone.
     """
 
-    def __init__(self, fleet: Fleet, run: Run, session: Session, *, walled: bool) -> None:
+    def __init__(
+        self, fleet: Fleet, run: Run, session: Session, *, walled: bool, egress: Egress, profile: AgentProfile
+    ) -> None:
         self.session = session
+        self._egress, self._profile = egress, profile
         self._fleet = fleet
         self._run = run
         self._walled = walled
@@ -51,11 +65,13 @@ class Conversation:
             async with asyncio.TaskGroup() as group:
                 listening = group.create_task(self._listen())
                 answering = group.create_task(self._answer())
+                following = group.create_task(self._egress.follow(self._run, self._profile))
                 try:
                     yield self
                 finally:
                     listening.cancel()
                     answering.cancel()
+                    following.cancel()
                     await self.session.close()
         except BaseExceptionGroup as faults:
             raise _first(faults) from None
@@ -81,6 +97,8 @@ class Conversation:
             self._fleet.tell(Told(task=self._run.task, run=self._run.id, update=update))
             if isinstance(update, PermissionRequested | QuestionAsked):
                 await self._requested(update)
+            elif isinstance(update, HostRefused):
+                await self._egress.refused(self._run, update)
         self.over = True
         await self._fleet.ring()
 

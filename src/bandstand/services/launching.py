@@ -7,12 +7,15 @@ from pathlib import Path
 from bandstand.domain.agent import AgentProfile
 from bandstand.domain.errors import Unknown
 from bandstand.domain.ids import AgentName
+from bandstand.domain.network import Reach
 from bandstand.domain.policy import Authorship, Policy
+from bandstand.egress.variables import proxy_variables
 from bandstand.ports.environment import CallerEnvironment
 from bandstand.ports.git import Repository, Signature
 from bandstand.ports.hosts import Launch
 from bandstand.ports.leases import Leases
 from bandstand.ports.sandbox import Confinement, Mount, Sandbox
+from bandstand.ports.walls import network
 from bandstand.ports.workspaces import Workspace
 
 HANDED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "VIRTUAL_ENV")
@@ -40,22 +43,33 @@ class Launching:
     home: Path
     leases: Leases
 
-    async def launch(self, profile: AgentProfile, workspace: Workspace, people: People) -> Launch:
-        """The process of an agent in a workspace. Raises `Unavailable` if there is no block of ports for it."""
+    async def own_variables(self, profile: AgentProfile) -> dict[str, str]:
+        """What an agent gets of the caller's environment beside what all get, and what its profile sets."""
         variables = await self.environment.load()
+        passed = {name: variables[name] for name in profile.passes if name in variables}
+        return {**passed, **dict(profile.environment)}
+
+    async def launch(self, profile: AgentProfile, workspace: Workspace, people: People, reach: Reach) -> Launch:
+        """The process of an agent in a workspace, which reaches no more than that where the walls are real.
+
+        Raises `Unavailable` if there is no block of ports for it.
+        """
+        variables = await self.environment.load()
+        proxied = proxy_variables() if reach.proxied and self.sandbox.enforced else {}
         confinement = Confinement(
             argv=profile.command,
             cwd=self.sandbox.inside(workspace.folder, role="workspace"),
             environment={
                 **base_environment(variables),
                 **(await self.leases.take(workspace.name)).environment,
-                **{name: variables[name] for name in profile.passes if name in variables},
-                **dict(profile.environment),
+                **proxied,
+                **await self.own_variables(profile),
                 **_identity(people),
             },
             home=workspace.home,
             writable=(Mount(host=workspace.folder, inside=self.sandbox.inside(workspace.folder, role="workspace")),),
             readable=(*(_same(path) for path in workspace.objects), *self._reads(profile, workspace)),
+            network=network(reach),
         )
         return self.sandbox.confine(confinement)
 

@@ -11,6 +11,7 @@ from bandstand.ports.checks import CheckRunner
 from bandstand.ports.hosts import Host
 from bandstand.ports.workspaces import Workspaces
 from bandstand.services.checks import Checks
+from bandstand.services.egress import Egress
 from bandstand.services.fleet import Fleet
 from bandstand.services.housekeeping import Housekeeping
 from bandstand.services.landing import Landing
@@ -51,6 +52,7 @@ class Performers:
     ) -> Self:
         """Put together from what they need of the world."""
         repository = launching.repository
+        egress = Egress(fleet=fleet, host=host, launching=launching)
         return cls(
             fleet=fleet,
             workspaces=workspaces,
@@ -64,6 +66,7 @@ class Performers:
                 launching=launching,
                 policies=policies,
                 proposing=Proposing(repository=repository, workspaces=workspaces, policies=policies),
+                egress=egress,
             ),
             reviewers=Reviewers(
                 fleet=fleet,
@@ -73,8 +76,11 @@ class Performers:
                 workspaces=workspaces,
                 launching=launching,
                 policies=policies,
+                egress=egress,
             ),
-            checks=Checks(fleet=fleet, runner=runner, policies=policies, environment=launching.environment),
+            checks=Checks(
+                fleet=fleet, runner=runner, policies=policies, environment=launching.environment, egress=egress
+            ),
             landing=Landing(
                 fleet=fleet, repository=repository, launching=launching, policies=policies, upstreams=upstreams
             ),

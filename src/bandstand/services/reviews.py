@@ -23,6 +23,7 @@ from bandstand.ports.git import Repository
 from bandstand.ports.hosts import Host, RunState, RunStatus
 from bandstand.ports.workspaces import Workspace, Workspaces
 from bandstand.services.conversation import Conversation, live_run, wanted
+from bandstand.services.egress import Egress
 from bandstand.services.fleet import Fleet
 from bandstand.services.launching import Launching, People, find_profile
 from bandstand.services.policies import Policies
@@ -46,6 +47,7 @@ class Reviewers:
     workspaces: Workspaces
     launching: Launching
     policies: Policies
+    egress: Egress
 
     async def perform(self, activity: Reviewing) -> None:
         """Drive a reviewing run until it has ended, and record its verdict and its end."""
@@ -66,7 +68,8 @@ class Reviewers:
         workspace = await self._workspace(task, run, commit, policy, people)
         try:
             if state is RunState.ABSENT:
-                await self.host.start(run.id, await self.launching.launch(profile, workspace, people))
+                reach = await self.egress.prepare(run, profile)
+                await self.host.start(run.id, await self.launching.launch(profile, workspace, people, reach))
             await self._review(run, commit, profile, workspace)
         except Refused as refusal:
             await self._end(run, EndReason.REFUSED, detail=f"{refusal} {refusal.hint}".strip())
@@ -123,7 +126,10 @@ class Reviewers:
             return
         if run.session is None:
             await self.fleet.record(lambda _: [e.SessionOpened(run=run.id, task=run.task, session=session.id)])
-        async with Conversation(self.fleet, run, session, walled=sandbox.enforced).open() as conversation:
+        conversation = Conversation(
+            self.fleet, run, session, walled=sandbox.enforced, egress=self.egress, profile=profile
+        )
+        async with conversation.open():
             review = await self._verdict(run, commit, conversation.prompt)
         if isinstance(review, Review):
             await self._conclude(run, review)

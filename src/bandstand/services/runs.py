@@ -22,6 +22,7 @@ from bandstand.ports.agents import AgentProtocol, PromptFailed, Session
 from bandstand.ports.hosts import Host, RunState, RunStatus
 from bandstand.ports.workspaces import Workspace, Workspaces
 from bandstand.services.conversation import Conversation, live_run, wanted
+from bandstand.services.egress import Egress
 from bandstand.services.fleet import Fleet
 from bandstand.services.launching import Launching, People, find_profile
 from bandstand.services.policies import Policies
@@ -61,6 +62,7 @@ class Authors:
     launching: Launching
     policies: Policies
     proposing: Proposing
+    egress: Egress
 
     async def perform(self, activity: Author) -> None:
         """Drive a run until it has ended, and record that."""
@@ -84,7 +86,8 @@ class Authors:
         workspace = await self._workspace(task, policy, people)
         try:
             if state is RunState.ABSENT:
-                await self.host.start(run.id, await self.launching.launch(profile, workspace, people))
+                reach = await self.egress.prepare(run, profile)
+                await self.host.start(run.id, await self.launching.launch(profile, workspace, people, reach))
             await self._converse(run, profile, workspace)
         except Refused as refusal:
             await self.host.stop(run.id)
@@ -135,7 +138,10 @@ class Authors:
             return
         if run.session is None:
             await self.fleet.record(lambda _: [e.SessionOpened(run=run.id, task=run.task, session=session.id)])
-        async with Conversation(self.fleet, run, session, walled=sandbox.enforced).open() as conversation:
+        conversation = Conversation(
+            self.fleet, run, session, walled=sandbox.enforced, egress=self.egress, profile=profile
+        )
+        async with conversation.open():
             remembers = session.resumed
             while (turn := await self._next_turn(run, conversation)) is not None:
                 await self._take_turn(run, turn, conversation, remembers=remembers)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 
 from bandstand.starter.handing import Start, confined
 
@@ -15,13 +16,15 @@ async def made_ready(start: Start) -> None:
         await asyncio.to_thread(start.make_ready)
 
 
-async def let_in(start: Start) -> int:
+async def let_in(start: Start, prepare: Callable[[int], Awaitable[None]] | None = None) -> int:
     """Have a program that was just started go on, once all is there that it was to wait for: the process inside, or 0.
 
-    Until then nothing runs behind the walls.
+    Until then nothing runs behind the walls; `prepare` is told that process meanwhile, if there is one.
     """
     start.begun()
     inside = await heard(start, seconds=ANNOUNCED)
+    if prepare is not None and inside:
+        await prepare(inside)
     start.go_on()
     return inside
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from bandstand.domain.check import CheckCommand, CommandResult, Conclusion
 from bandstand.domain.ids import CommitId
 from bandstand.domain.inclusion import NOTHING, Inclusion
+from bandstand.domain.network import Reach
 
 Script = Callable[[CommitId, CheckCommand], Conclusion | CommandResult]
 """What a command says of a commit: only its conclusion, or the whole result."""
@@ -32,6 +33,7 @@ class ScriptedChecks:
         commands: Sequence[CheckCommand],
         environment: Mapping[str, str],
         *,
+        reach: Reach,
         inclusion: Inclusion = NOTHING,
     ) -> tuple[CommandResult, ...]:
         """What the script says, until one is not green."""

@@ -7,11 +7,12 @@ which a daemon dies and another one comes. Nothing of it takes time: a grace is 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bandstand.domain.errors import Refused, Unavailable
 from bandstand.domain.ids import RunId
+from bandstand.domain.network import HostRule
 from bandstand.ports.hosts import Launch, Record, RecordKind, RunState, RunStatus
 
 Script = Callable[[AsyncIterator[bytes], Callable[[bytes], None]], Awaitable[int | None]]
@@ -161,6 +162,14 @@ class MemoryHost:
         self._clock = clock
         self._runs: dict[RunId, _Run] = {}
         self._weights: dict[RunId, int] = {}
+        self._reach: dict[RunId, tuple[HostRule, ...]] = {}
+
+    def reaches(self, run: RunId, host: str, port: int) -> bool:
+        """Whether what runs there may reach a host now. One that may not is told of by the holder, as always."""
+        if any(rule.covers(host, port) for rule in self._reach.get(run, ())):
+            return True
+        self._runs[run].note("refused", host=host, port=port, why="not-listed")
+        return False
 
     def weigh(self, run: RunId, size: int) -> None:
         """From now on the process of a run holds so many bytes in memory."""
@@ -195,6 +204,10 @@ class MemoryHost:
         held = self._runs[run] = _Run(launch=launch, clock=self._clock)
         held.note("start", argv=launch.argv, cwd=str(launch.cwd))
         held.task = asyncio.create_task(held.perform(script), name=f"run {run}")
+
+    async def let_reach(self, run: RunId, rules: Sequence[HostRule]) -> None:
+        """From now on these hosts may be reached, and no others."""
+        self._reach[run] = tuple(rules)
 
     async def attach(self, run: RunId) -> MemoryChannel:
         """A channel to a live run; see the port."""

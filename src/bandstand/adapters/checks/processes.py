@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from asyncio.subprocess import Process
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from bandstand.domain.errors import Broken
@@ -30,13 +30,19 @@ _LOOK_AGAIN_SECONDS = 0.02
 
 
 async def run_to_end(
-    launch: Launch, *, mark: str, limit_seconds: float, on_output: Callable[[bytes], None]
+    launch: Launch,
+    *,
+    mark: str,
+    limit_seconds: float,
+    on_output: Callable[[bytes], None],
+    prepare: Callable[[int], Awaitable[None]] | None = None,
 ) -> int | None:
     """Run a command and leave nothing of it: its exit code, or `None` if the limit ended it.
 
     Output of both kinds goes to `on_output` in the order in which it was written; stdin is empty. The environment has
-    to carry `mark` under the name `MARK`. Cancelling it ends all processes too. Raises `OSError` if the program cannot
-    be executed, `Broken` if something of it could not be ended.
+    to carry `mark` under the name `MARK`. `prepare` comes before the first instruction behind the walls. Cancelling it
+    ends all processes too. Raises `OSError` if the program cannot be executed, `Broken` if something of it could not be
+    ended, and what `prepare` raises.
     """
     reading, writing = os.pipe()
     with _closing(reading), Start(launch.argv, launch.orders) as start:
@@ -55,7 +61,7 @@ async def run_to_end(
             )
         ended = _listen(reading, on_output)
         try:
-            await let_in(start)
+            await let_in(start, prepare)
             return await _wait(process, ended, limit_seconds=limit_seconds)
         finally:
             _kill_group(process)

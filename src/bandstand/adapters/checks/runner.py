@@ -15,16 +15,21 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bandstand.adapters.checks.egress import CheckEgress
 from bandstand.adapters.checks.output import MOST_BYTES, KeptOutput, Tail, readable
 from bandstand.adapters.checks.processes import MARK, run_to_end, sweep
+from bandstand.domain.agent import HostRefused
 from bandstand.domain.check import CheckCommand, CommandResult, Conclusion
 from bandstand.domain.errors import BandstandError, Refused, Unavailable
 from bandstand.domain.ids import CommitId
 from bandstand.domain.inclusion import NOTHING, Inclusion
+from bandstand.domain.network import HostRule, Reach
+from bandstand.egress.variables import proxy_variables
 from bandstand.faults import fault
 from bandstand.ports.git import Signature
 from bandstand.ports.leases import Leases
 from bandstand.ports.sandbox import Confinement, Mount, Sandbox
+from bandstand.ports.walls import Network, network
 from bandstand.ports.workspaces import Workspace, Workspaces
 
 # It names a file and, with more in front, a folder and a branch.
@@ -66,6 +71,7 @@ class SandboxedChecks:
         commands: Sequence[CheckCommand],
         environment: Mapping[str, str],
         *,
+        reach: Reach,
         inclusion: Inclusion = NOTHING,
     ) -> tuple[CommandResult, ...]:
         """Run the commands in order until one is not green. Raises `Refused` for a name that cannot name a file."""
@@ -79,7 +85,8 @@ class SandboxedChecks:
                 await sweep(mark)
                 workspace = await self._prepare(checkout, commit, inclusion)
                 leased = (await self._leases.take(checkout)).environment
-                return await self._run_all(workspace, commands, {**environment, **leased}, output, mark=mark)
+                environment = {**environment, **leased}
+                return await self._run_all(workspace, commands, environment, output, mark=mark, reach=reach)
             except BandstandError as error:
                 return (_not_run(commands[0], error, output),)
             finally:
@@ -137,11 +144,12 @@ class SandboxedChecks:
         output: KeptOutput,
         *,
         mark: str,
+        reach: Reach,
     ) -> tuple[CommandResult, ...]:
         results: list[CommandResult] = []
         for command in commands:
             try:
-                result = await self._run_one(workspace, command, environment, output, mark=mark)
+                result = await self._run_one(workspace, command, environment, output, mark=mark, reach=reach)
             except (BandstandError, OSError) as error:
                 result = _not_run(command, error, output)
             results.append(result)
@@ -157,42 +165,48 @@ class SandboxedChecks:
         output: KeptOutput,
         *,
         mark: str,
+        reach: Reach,
     ) -> CommandResult:
         token = secrets.token_hex(16)
         listener = _Listener(token, output)
         output.write(f"$ {command.command}\n".encode())
-        launch = self._sandbox.confine(
-            Confinement(
-                argv=("/bin/sh", "-c", _SCRIPT, token, command.command),
-                cwd=self._sandbox.inside(workspace.folder, role="workspace"),
-                environment={**environment, **_QUIET, MARK: mark},
-                home=workspace.home,
-                writable=(
-                    Mount(host=workspace.folder, inside=self._sandbox.inside(workspace.folder, role="workspace")),
-                ),
-                readable=tuple(Mount(host=objects, inside=objects) for objects in workspace.objects),
-            )
-        )
+        argv = ("/bin/sh", "-c", _SCRIPT, token, command.command)
+        launch = self._sandbox.confine(self._confinement(argv, workspace, environment, mark=mark, reach=reach))
+        egress = None
+        if launch.network is Network.PROXIED:
+            egress = CheckEgress(workspace.folder.parent / "egress", reach, {MARK: mark})
         began = time.monotonic()
         fault("check.command.before")
-        code = await run_to_end(launch, mark=mark, limit_seconds=command.limit_seconds, on_output=listener.write)
+        try:
+            code = await run_to_end(
+                launch,
+                mark=mark,
+                limit_seconds=command.limit_seconds,
+                on_output=listener.write,
+                prepare=egress.open if egress is not None else None,
+            )
+        finally:
+            if egress is not None:
+                await egress.close()
         fault("check.command.after")
         seconds = time.monotonic() - began
         listener.flush()
-        if code is not None and code < 0:
-            code = 128 - code
-        conclusion = _conclusion(command, code) if listener.began else Conclusion.COULD_NOT_RUN
-        if code is None:
-            output.write(f"\n[Ended at its limit of {command.limit_seconds} s.]\n".encode())
-        else:
-            output.write(f"\n[Exit code {code}.]\n".encode())
-        return CommandResult(
-            name=command.name,
-            command=command.command,
-            conclusion=Conclusion.TIMED_OUT if code is None else conclusion,
-            code=code if listener.began else None,
-            seconds=seconds,
-            tail=listener.tail.text() + (f"\n[Not all output was kept: {output.lost}.]" if output.lost else ""),
+        refused = egress.refused if egress is not None else ()
+        return _result(command, code, listener, output, seconds=seconds, refused=refused)
+
+    def _confinement(
+        self, argv: tuple[str, ...], workspace: Workspace, environment: Mapping[str, str], *, mark: str, reach: Reach
+    ) -> Confinement:
+        inside = self._sandbox.inside(workspace.folder, role="workspace")
+        proxied = proxy_variables() if reach.proxied and self._sandbox.enforced else {}
+        return Confinement(
+            argv=argv,
+            cwd=inside,
+            environment={**environment, **proxied, **_QUIET, MARK: mark},
+            home=workspace.home,
+            writable=(Mount(host=workspace.folder, inside=inside),),
+            readable=tuple(Mount(host=objects, inside=objects) for objects in workspace.objects),
+            network=network(reach),
         )
 
 
@@ -226,6 +240,40 @@ class _Listener:
     def _pass_on(self, data: bytes) -> None:
         self._output.write(data)
         self.tail.write(data)
+
+
+def _result(
+    command: CheckCommand,
+    code: int | None,
+    listener: _Listener,
+    output: KeptOutput,
+    *,
+    seconds: float,
+    refused: tuple[HostRefused, ...],
+) -> CommandResult:
+    """What a command that has ended, or was ended, has done."""
+    if code is not None and code < 0:
+        code = 128 - code
+    conclusion = _conclusion(command, code) if listener.began else Conclusion.COULD_NOT_RUN
+    for host in refused:
+        listener.write(f"\n[It tried {_shown(host)}, and was refused by its network policy.]".encode())
+    if code is None:
+        output.write(f"\n[Ended at its limit of {command.limit_seconds} s.]\n".encode())
+    else:
+        output.write(f"\n[Exit code {code}.]\n".encode())
+    return CommandResult(
+        name=command.name,
+        command=command.command,
+        conclusion=Conclusion.TIMED_OUT if code is None else conclusion,
+        code=code if listener.began else None,
+        seconds=seconds,
+        tail=listener.tail.text() + (f"\n[Not all output was kept: {output.lost}.]" if output.lost else ""),
+        refused=refused,
+    )
+
+
+def _shown(host: HostRefused) -> str:
+    return HostRule(host=host.host, port=host.port).text if host.host else "more hosts than are told"
 
 
 def _conclusion(command: CheckCommand, code: int | None) -> Conclusion:

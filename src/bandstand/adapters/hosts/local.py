@@ -38,13 +38,15 @@ from bandstand.adapters.hosts.channel import (
     released,
 )
 from bandstand.adapters.hosts.journal import scan
-from bandstand.adapters.hosts.records import note
+from bandstand.adapters.hosts.sweeping import sweep
 from bandstand.adapters.hosts.tail import Tails
 from bandstand.adapters.hosts.upkeep import Upkeep
 from bandstand.adapters.hosts.waking import BELL, LOCK, Waking, hang, outside, take_down
 from bandstand.adapters.hosts.weighing import weights
 from bandstand.domain.errors import Broken, Refused, Unavailable
 from bandstand.domain.ids import RunId
+from bandstand.domain.network import HostRule
+from bandstand.egress.writing import write_rules
 from bandstand.faults import fault, faults_of_next_holder
 from bandstand.ports.hosts import Launch, Record, RunState, RunStatus
 
@@ -156,37 +158,6 @@ def _readable_end(path: Path) -> str:
     if start:
         data = data.partition(b"\n")[2] or data
     return _UNREADABLE.sub("", data.decode(errors="replace").replace("\r\n", "\n")).strip()
-
-
-def _session(leader: int) -> set[int]:
-    """Every process of the session that this process began."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                fields = (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-                if int(fields[3]) == leader and fields[0] != "Z":
-                    found.add(int(entry.name))
-    return found
-
-
-async def _sweep(folder: Path) -> None:
-    """End what the agent of a killed holder left in its session, where no namespace has done so.
-
-    The kernel ends the agent itself. While a process with its number is alive nothing is touched: it may be a stranger.
-    """
-    journal = folder / "journal"
-    first = next(scan(journal), None)
-    facts = note(first) if first else {}
-    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    if facts.get("tree") != "subreaper" or journal.stat().st_mtime < booted:
-        return
-    deadline = time.monotonic() + 1.0
-    while (left := _session(facts["pid"])) and time.monotonic() < deadline:
-        for pid in left if facts["pid"] not in left else ():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
 
 async def _end(connection: Connection, process: HolderProcess, *, grace: float) -> bool:
@@ -321,6 +292,15 @@ class LocalHost:
         finally:
             await process.wait()
 
+    async def let_reach(self, run: RunId, rules: Sequence[HostRule]) -> None:
+        """Let what is behind the proxy of a run reach these hosts; see the port."""
+        folder = self._folder(run)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_rules(str(folder), ((rule.host, rule.port, rule.private) for rule in rules))
+        except OSError as error:
+            raise Unavailable(f"What run {run} may reach cannot be written: {error}.") from error
+
     async def attach(self, run: RunId) -> LocalChannel:
         """A channel to a live run; see the port."""
         folder = self._folder(run)
@@ -352,7 +332,7 @@ class LocalHost:
         found = _state(folder)
         take_down(folder)
         if found.state is RunState.LOST:
-            await _sweep(folder)
+            await sweep(folder)
         return found
 
     async def stop(self, run: RunId, *, grace_seconds: float = 3.0) -> RunStatus:

@@ -19,6 +19,7 @@ raw bytes behind it, one at a time, answered by a line of JSON; after `tail` a c
     journal    what was said, on disk
     bell       what is heard outside
     tree       the agent and all its offspring
+    egress     the proxy of its sandbox, if it has one
     loop       what is waited for
     faults     where a test can have it die
 """

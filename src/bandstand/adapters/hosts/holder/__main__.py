@@ -16,6 +16,7 @@ sys.path.append(__file__.rpartition("/bandstand/")[0])
 
 from bandstand.adapters.hosts.holder import SEGMENT, VERSION
 from bandstand.adapters.hosts.holder.bell import Bell, say
+from bandstand.adapters.hosts.holder.egress import Egress
 from bandstand.adapters.hosts.holder.faults import arm, fault
 from bandstand.adapters.hosts.holder.holding import Holder
 from bandstand.adapters.hosts.holder.journal import Journal
@@ -35,7 +36,7 @@ def main() -> None:
         os.write(os.open("exit.tmp", os.O_WRONLY | os.O_CREAT, 0o600), b" " * 512)
         adopt_orphans()
         fault("holder.spawn.before")
-        agent, inside = spawn(spec, umask)
+        agent, inside, gate = spawn(spec, umask)
         fault("holder.spawn.after")
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         if journal:
@@ -49,7 +50,9 @@ def main() -> None:
     for standard, path in enumerate((os.devnull, os.devnull, "stderr")):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), standard)
     try:
-        Holder(journal, agent, server, Bell(spec["bell"])).run()
+        holder = Holder(journal, agent, server, Bell(spec["bell"]))
+        egress = Egress(holder.loop, journal, gate, inside) if gate else None
+        holder.run(egress)
     finally:
         kill_tree()
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
     from bandstand.adapters.hosts.holder.clients import Command
+    from bandstand.adapters.hosts.holder.egress import Egress
 
 CHUNK = 1 << 16  # bytes of one read: what a pipe holds
 FEW = CHUNK // 4  # bytes of one read that are worth waiting for more
@@ -51,8 +52,9 @@ class Holder:
         self.told = False  # the exit record is kept
         self.muted = self.deadline = 0.0  # the last is 0 while any of the tree lives
 
-    def run(self) -> None:
+    def run(self, egress: Egress | None = None) -> None:
         """Hold the agent until it and all that it said are at their end."""
+        self.egress = egress
         self.knell, toll = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(toll)
         os.write(toll, b"!")  # a child may be dead already
@@ -214,6 +216,8 @@ class Holder:
                 if dead[0] == self.agent.pid:
                     self.code = self.agent.returncode = os.waitstatus_to_exitcode(dead[1])
                     self.end("exited")
+                elif self.egress and not self.reason:
+                    self.egress.died(dead[0])
         except ChildProcessError:
             self.deadline = self.deadline or time.monotonic() + SETTLE
 

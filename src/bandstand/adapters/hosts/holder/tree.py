@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 
+from bandstand.egress.gate import Gate
 from bandstand.starter.handing import Start
 
 TYPE_CHECKING = False  # see `loop`
@@ -51,8 +52,8 @@ def kill_tree() -> None:
         signal_tree(signal.SIGKILL)
 
 
-def spawn(spec: dict[str, Any], umask: int) -> tuple[subprocess.Popen[bytes], int]:
-    """The agent, started, and the process that its sandbox confined, or 0.
+def spawn(spec: dict[str, Any], umask: int) -> tuple[subprocess.Popen[bytes], int, Gate | None]:
+    """The agent, started, the process that its sandbox confined, or 0, and the proxy of that, if it is to have one.
 
     It inherits nothing: Popen resets SIGPIPE and SIGXFSZ, exec resets what we handle.
     """
@@ -80,5 +81,7 @@ def spawn(spec: dict[str, Any], umask: int) -> tuple[subprocess.Popen[bytes], in
         )  # fmt: skip
         start.begun()
         inside = start.inside(seconds=ANNOUNCED)
+        # What cannot have its proxy does not begin: the error ends us, and all of it with us.
+        gate = Gate(inside) if spec.get("start", {}).get("network") == "proxied" else None
         start.go_on()
-    return agent, inside
+    return agent, inside, gate

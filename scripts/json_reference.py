@@ -56,6 +56,7 @@ OWN: Mapping[str, Json] = {
             "repositories": schemas()["Stopped"]["properties"]["repositories"],
         }
     ),
+    "HostNamed": things({"host": TEXT}),
     "Submitted": things({"tasks": several(TEXT), "target": TEXT}),
     "Taken": things({"task": TEXT}),
     "Up": things({"socket": TEXT, "pid": NUMBER, "api": several(things({"url": TEXT, "token_file": TEXT}))}),
@@ -89,6 +90,7 @@ PRINTS: Mapping[str, Mapping[str, str]] = {
     "diff": {"": "Diff", "--stat": "Change or null"},
     "asks": {"": "AskList"},
     "answer": {"": "Answered"},
+    "network": {"": "Network", "allow": "HostNamed", "revoke": "HostNamed"},
     "review": {"": "Review", "--approve": "Taken", "--request-changes": "Taken"},
     "checkpoints": {"": "Checkpoints"},
     "rescue": {"": "Rescues", "show": "RescueContent", "restore": "Restored", "prune": "Pruned"},

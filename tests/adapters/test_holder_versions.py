@@ -32,10 +32,10 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
 
 def of_another_time(ground: Ground, version: int) -> None:
     """Have runs started by a holder like ours, of another version of the protocol."""
-    # A copy of the package with nothing in it but the holder and the starter: that is all a holder needs of us.
+    # A copy of the package with nothing in it but the holder, the starter and the proxy: all that a holder needs of us.
     ours, copy = Path(bandstand.__file__).parent, ground.root.parent / "bandstand"
     other = copy / "adapters" / "hosts" / "holder"
-    for part in (other.relative_to(copy), "starter"):
+    for part in (other.relative_to(copy), "starter", "egress"):
         shutil.copytree(ours / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
     begin, said = other / "__init__.py", f"\nVERSION = {holder.VERSION}\n"
     text = begin.read_text()

@@ -61,6 +61,7 @@ decide:
   asks         what needs you, the most urgent first
   answer       answer an ask
   review       look at a change with its evidence, or give a verdict
+  network      what agents may reach, and what you let them reach beside the rules
 
 hold back and let go on:
   pause        hold a task where it stands: its agent ends, its work is kept
@@ -234,6 +235,7 @@ def test_what_holds_unless_it_is_said() -> None:
             "goal": "a goal",
             "file": None,
             "agent": None,
+            "network": None,
             "id": None,
             "priority": 0,
             "score": None,

@@ -14,6 +14,7 @@ from bandstand.domain.ask import APPROVE, CANCEL, REQUEST_CHANGES, Answer, Ask
 from bandstand.domain.asking import answer, resume_waiting
 from bandstand.domain.errors import BandstandError, Refused, Stale, Unknown
 from bandstand.domain.ids import AskId, TaskId
+from bandstand.domain.network import HostRule
 from bandstand.domain.policy import Policy
 from bandstand.domain.stage import Candidate, Moving
 from bandstand.domain.state import State, Task, fold
@@ -154,6 +155,34 @@ class Commands:
                     hint="What landed can be reverted.",
                 )
         return seen
+
+    async def allow_host(self, host: HostRule, task_id: TaskId | None, *, by: str) -> None:
+        """Let a task reach a host, or without a task all of the repository, beside what the rules name.
+
+        Agents that run find it from their next connection on. Refused for a host that may be reached so already.
+        """
+
+        def decide(state: State) -> Sequence[e.Event]:
+            allowed = state.allowed if task_id is None else known(state, task_id).allowed
+            if host in allowed:
+                raise Refused(f"{host.text} is allowed already.", hint="`band network` shows what is.")
+            return [e.HostAllowed(host=host, by=by, task=task_id)]
+
+        await self.fleet.record(decide)
+
+    async def revoke_host(self, host: HostRule, *, by: str) -> None:
+        """Take back that a host may be reached beside what the rules name, for the repository and every task."""
+
+        def decide(state: State) -> Sequence[e.Event]:
+            allowed = [*state.allowed, *(rule for task in state.tasks.values() for rule in task.allowed)]
+            if host.text not in [rule.text for rule in allowed]:
+                raise Refused(
+                    f"{host.text} was not allowed beside the rules.",
+                    hint="`band network` shows what is. What the rules name is changed in bandstand.toml.",
+                )
+            return [e.HostRevoked(host=host, by=by)]
+
+        await self.fleet.record(decide)
 
     async def pause(self, task_id: TaskId, *, reason: str, by: str) -> None:
         """Hold a task where it stands. Its agent is ended, with its session, its files and its place kept."""

@@ -55,6 +55,7 @@ def _order(arguments: argparse.Namespace) -> dict[str, Json]:
         "agent": arguments.agent,
         "id": arguments.id,
         "priority": arguments.priority,
+        "network": arguments.network,
         "score": _document(arguments.score),
         "target": arguments.target,
         "sandbox": arguments.sandbox,

@@ -53,8 +53,8 @@ _FITS: Mapping[str, Callable[[Json], bool]] = {
     _VARIABLES: _is_variables,
 }
 _KINDS: Mapping[str, str] = {
-    **dict.fromkeys(("agent", "ask", "branch", "by", "choice", "commit", "digest", "goal", "id"), _TEXT),
-    **dict.fromkeys(("reason", "sandbox", "target", "task", "text"), _TEXT),
+    **dict.fromkeys(("agent", "ask", "branch", "by", "choice", "commit", "digest", "goal", "host", "id"), _TEXT),
+    **dict.fromkeys(("network", "reason", "sandbox", "target", "task", "text"), _TEXT),
     "priority": _WHOLE,
     "score": _DOCUMENT,
     "tasks": _TASKS,

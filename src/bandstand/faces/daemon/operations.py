@@ -10,7 +10,7 @@ from bandstand.bootstrap import Bandstand
 from bandstand.domain.ask import Ask
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import AskId, RunId, TaskId
-from bandstand.faces.daemon import exporting, keeping, rescuing
+from bandstand.faces.daemon import exporting, keeping, networking, rescuing
 from bandstand.faces.daemon.rows import row
 from bandstand.faces.text import transcribed
 from bandstand.faces.wire import Json
@@ -293,6 +293,9 @@ ANSWERING: Mapping[str, Answering] = {
     "purge": _at_desk(keeping.purge),
     "remains": _at_desk(keeping.find),
     "collect": _at_desk(keeping.collect),
+    "network": _at_desk(networking.network),
+    "allow-host": _at_desk(networking.allow),
+    "revoke-host": _at_desk(networking.revoke),
     "checkpoints": _at_desk(keeping.checkpoints),
     "checkpoint-diff": _at_desk(keeping.checkpoint_patch),
     "rescues": _at_desk(rescuing.all_rescues),

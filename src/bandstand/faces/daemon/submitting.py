@@ -9,7 +9,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bandstand import rehearsal
@@ -21,6 +21,7 @@ from bandstand.config.tasks import read_tasks, single_task
 from bandstand.domain.agent import AgentProfile
 from bandstand.domain.errors import Refused, Stale
 from bandstand.domain.ids import AgentName, TaskId
+from bandstand.domain.network import NetworkPolicy
 from bandstand.domain.policy import Policy
 from bandstand.domain.task import Budget, TaskSpec, in_the_way
 from bandstand.faces.wire import Json
@@ -197,8 +198,9 @@ def _specs(
 ) -> tuple[TaskSpec, ...]:
     taken = (*desk.fleet.state.tasks, *desk.fleet.state.past)
     document = args.get("tasks")
+    network = _network(args)
     if document is not None:
-        return read_tasks(
+        found = read_tasks(
             str(document["text"]),
             name=str(document["name"]),
             known=taken,
@@ -206,6 +208,7 @@ def _specs(
             agents=set(profiles),
             budget=budget,
         )
+        return tuple(replace(spec, network=spec.network or network) for spec in found)
     goal = str(args.get("goal") or "").strip()
     if not goal:
         raise Refused("There is nothing to do.", hint='Say it: band run "add dark mode", or give a file with -f.')
@@ -216,7 +219,20 @@ def _specs(
     if id is None:
         # A name that is made up is one whose branch is free.
         taken += tuple(TaskId(branch.split("/")[1]) for branch in branches if "/" in branch)
-    return (single_task(goal, agent=default, known=taken, id=id, priority=priority, budget=budget),)
+    task = single_task(goal, agent=default, known=taken, id=id, priority=priority, budget=budget, network=network)
+    return (task,)
+
+
+def _network(args: Args) -> NetworkPolicy | None:
+    """What the order says of the network. Raises `Refused` for what is no policy, or cannot be kept."""
+    said = args.get("network")
+    if not said:
+        return None
+    if said not in set(NetworkPolicy):
+        raise Refused(f"{said!r} is no network policy.", hint=f"Say one of {', '.join(NetworkPolicy)}.")
+    if args.get("sandbox") == "none" and said != NetworkPolicy.OPEN:
+        raise Refused(f"Without a sandbox nothing keeps an agent to the network policy {said!r}.")
+    return NetworkPolicy(said)
 
 
 def _default_agent(args: Args, policy: Policy, profiles: Mapping[AgentName, AgentProfile]) -> AgentName | None:

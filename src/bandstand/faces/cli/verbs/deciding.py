@@ -22,6 +22,32 @@ _REVIEW = """\
 """
 
 
+_NETWORK = """\
+  band network                    what agents and checks may reach, and what was allowed beside the rules
+  band network allow example.org                    all tasks of this repository may, from now on
+  band network allow localhost:5432 --task docs     one task may reach a database of this machine
+  band network revoke example.org                   take it back
+"""
+_NETWORK_NOTES = """\
+An agent or a check that tries another host is refused, and you are asked: `band asks`. What the rules name is changed
+in bandstand.toml, below [network]. A host in your own machine's network is reached only if it is named with its port.
+"""
+
+
+def _network(parser: "ArgumentParser") -> None:
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=["list", "allow", "revoke"],
+        default="list",
+        metavar="ACTION",
+        help="list, allow or revoke; list if none is said",
+    )
+    parser.add_argument("host", nargs="?", metavar="HOST", help="a host, *.HOST, or HOST:PORT")
+    parser.add_argument("--task", metavar="TASK", help="with allow: for this task alone")
+    json_option(parser)
+
+
 def _answer(parser: "ArgumentParser") -> None:
     parser.add_argument("ask", metavar="ASK")
     parser.add_argument("choice", nargs="?", default="", metavar="CHOICE", help="its number, id or first letters")
@@ -60,5 +86,13 @@ VERBS = (
         does="bandstand.faces.cli.orders:review",
         options=_review,
         examples=_REVIEW,
+    ),
+    Verb(
+        "network",
+        "what agents may reach, and what you let them reach beside the rules",
+        does="bandstand.faces.cli.networking:network",
+        options=_network,
+        examples=_NETWORK,
+        notes=_NETWORK_NOTES,
     ),
 )

@@ -10,6 +10,7 @@ _RUN = """\
   band run "add dark mode"
   band run "fix the login test" --agent codex --detach
   band run -f tasks.yaml
+  band run "update the parser" --network model-only
   band run "try it" --agent rehearsal --score score.yaml
 """
 _RUN_NOTES = """\
@@ -31,6 +32,11 @@ def _run(parser: "ArgumentParser") -> None:
     parser.add_argument("--agent", metavar="AGENT", help="the agent for tasks that name none")
     parser.add_argument("--id", metavar="ID", help="the id of the task, for a single goal")
     parser.add_argument("--priority", type=int, default=0, metavar="N", help="higher goes first, for a single goal")
+    parser.add_argument(
+        "--network",
+        choices=["off", "model-only", "allow-list", "open"],
+        help="what agents of tasks that do not say may reach; by default what the rules say",
+    )
     parser.add_argument("--score", metavar="FILE", help="what the rehearsal agent plays")
     parser.add_argument("--target", metavar="BRANCH", help="the branch to land on; by default the main branch")
     parser.add_argument(

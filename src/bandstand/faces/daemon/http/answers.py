@@ -80,6 +80,8 @@ ORDERS: Mapping[str, Ordered] = {
     "resumeTask": ("resume", _given),
     "retryTask": ("retry", _given),
     "answerAsk": ("answer", _given),
+    "allowHost": ("allow-host", _given),
+    "revokeHost": ("revoke-host", _given),
 }
 """Each order by its id in the table: the daemon's operation, and what makes its arguments."""
 
@@ -248,6 +250,7 @@ QUESTIONS: Mapping[str, Answer] = {
     "collectRemains": _asking("collect"),
     "listCheckpoints": _asking("checkpoints"),
     "showCheckpoint": _asking("checkpoint-diff"),
+    "showNetwork": _asking("network"),
     "listRescues": _asking("rescues"),
     "showRescue": _asking("rescue"),
     "restoreRescue": _asking("restore-rescue"),

@@ -19,9 +19,10 @@ from bandstand.domain.ids import RepositoryId, RunId, TaskId
 from bandstand.faces.daemon.http import answers, requests
 from bandstand.faces.daemon.http.document import document
 from bandstand.faces.daemon.http.feed import Feed, Wanted, look_up
+from bandstand.faces.daemon.http.fields import Operation
 from bandstand.faces.daemon.http.metrics import CONTENT_TYPE, exposition
 from bandstand.faces.daemon.http.requests import OtherType, TooLong
-from bandstand.faces.daemon.http.table import OPERATIONS, PREFIX, Operation
+from bandstand.faces.daemon.http.table import OPERATIONS, PREFIX
 from bandstand.faces.daemon.redacting import shown
 from bandstand.faces.wire import Json, encode, error_message
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from bandstand import __version__
+from bandstand.faces.daemon.http.fields import Field, Operation
 from bandstand.faces.daemon.http.shapes import schemas
-from bandstand.faces.daemon.http.table import OPERATIONS, PREFIX, Field, Operation
+from bandstand.faces.daemon.http.table import OPERATIONS, PREFIX
 from bandstand.faces.wire import Json
 
 _PART = re.compile(r"\{(\w+)\}")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from bandstand.domain.errors import Refused
-from bandstand.faces.daemon.http.table import Field, Operation
+from bandstand.faces.daemon.http.fields import Field, Operation
 from bandstand.faces.wire import Json
 
 LONGEST_BODY = 16 * 2**20

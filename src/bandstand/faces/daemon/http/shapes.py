@@ -16,6 +16,7 @@ from bandstand.ports.rescues import RescueRef
 from bandstand.services.checkpoints import CheckpointList
 from bandstand.services.fleets import Steered
 from bandstand.services.listening import PortsView
+from bandstand.services.networks import NetworkView
 from bandstand.services.repositories import RepositoryView
 from bandstand.services.rescues import GivenUp, RescueView
 from bandstand.services.views import FleetView, QueueView, TaskRow, TaskView
@@ -107,6 +108,7 @@ def schemas() -> Mapping[str, Json]:
         "Queue": _with(shape(QueueView), entries=several(named_row)),
         "Resumed": things({"repositories": several(shape(Steered))}),
         **_keeping(),
+        "Network": shape(NetworkView),
         "Repositories": things({"repositories": several({"$ref": "#/components/schemas/Repository"})}),
         "Repository": repository,
         "Review": things({"task": {"$ref": "#/components/schemas/Task"}, "patch": TEXT}),

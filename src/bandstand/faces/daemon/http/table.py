@@ -3,45 +3,10 @@
 It imports nothing but words, so that the page can be written without the libraries that serve it.
 """
 
-from dataclasses import dataclass
+from bandstand.faces.daemon.http.fields import BY, IN, TASK, Field, Operation
+from bandstand.faces.daemon.http.networking import NETWORK
 
 PREFIX = "/api/v1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """One parameter in the query, or one member of a body. `kind` is a type of JSON; `many` may be given repeatedly."""
-
-    name: str
-    help: str
-    kind: str = "string"
-    required: bool = False
-    choices: tuple[str, ...] = ()
-    many: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One thing to ask for or to order. `answer` names the schema of what comes back.
-
-    An `order` changes something, is answered with a receipt, and takes an `Idempotency-Key`.
-    """
-
-    id: str
-    method: str
-    path: str
-    help: str
-    answer: str
-    about: str
-    query: tuple[Field, ...] = ()
-    body: tuple[Field, ...] = ()
-    order: bool = False
-    status: int = 200
-
-
-_IN = "/repositories/{repository}"
-_TASK = f"{_IN}/tasks/{{task}}"
-_BY = Field(name="by", help="Who gives the order; kept in the log. By default `you`.")
 
 _WORK = (
     Field(name="goal", help="What is wanted, in words; or `tasks`."),
@@ -49,6 +14,11 @@ _WORK = (
     Field(name="agent", help="The agent for tasks that name none."),
     Field(name="id", help="The id of the task, for a single goal."),
     Field(name="priority", kind="integer", help="Higher goes first, for a single goal."),
+    Field(
+        name="network",
+        choices=("off", "model-only", "allow-list", "open"),
+        help="What agents of tasks that do not say may reach over the network.",
+    ),
     Field(name="target", help="The branch to land on; by default the main branch."),
     Field(name="sandbox", choices=("bubblewrap", "none"), help="What keeps agents in; `none` only by name."),
     Field(name="score", kind="object", help="What the rehearsal agent plays: `name` and `text` of a score."),
@@ -115,12 +85,12 @@ OPERATIONS: tuple[Operation, ...] = (
         body=(Field(name="path", required=True, help="A folder of this machine."),),
     ),
     Operation(
-        id="showRepository", method="GET", path=_IN, about="repositories", answer="Repository", help="One repository."
+        id="showRepository", method="GET", path=IN, about="repositories", answer="Repository", help="One repository."
     ),
     Operation(
         id="listRemains",
         method="GET",
-        path=f"{_IN}/remains",
+        path=f"{IN}/remains",
         about="keeping",
         answer="Remains",
         help="What nobody needs any more, each thing with the proof. Nothing is changed.",
@@ -128,16 +98,16 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="collectRemains",
         method="POST",
-        path=f"{_IN}/remains",
+        path=f"{IN}/remains",
         about="keeping",
         answer="Remains",
         help="Clear away what nobody needs any more. What has neither landed nor been rescued stays.",
-        body=(_BY,),
+        body=(BY,),
     ),
     Operation(
         id="listRescues",
         method="GET",
-        path=f"{_IN}/rescues",
+        path=f"{IN}/rescues",
         about="keeping",
         answer="Rescues",
         help="What was kept of work that did not land, the newest first.",
@@ -145,7 +115,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="showRescue",
         method="GET",
-        path=f"{_IN}/rescues/{{task}}",
+        path=f"{IN}/rescues/{{task}}",
         about="keeping",
         answer="RescueContent",
         help="What was kept of one task: its newest commit as a patch, and the names in its archives.",
@@ -153,7 +123,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="restoreRescue",
         method="POST",
-        path=f"{_IN}/rescues/{{task}}/restore",
+        path=f"{IN}/rescues/{{task}}/restore",
         about="keeping",
         answer="Restored",
         help="What was kept, in a new branch or, with what git ignored, in a new folder.",
@@ -166,7 +136,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="pruneRescues",
         method="POST",
-        path=f"{_IN}/rescues/prune",
+        path=f"{IN}/rescues/prune",
         about="keeping",
         answer="Pruned",
         help="Give up rescues for good: those of which everything is kept elsewhere, and the others only with `yes`.",
@@ -175,13 +145,13 @@ OPERATIONS: tuple[Operation, ...] = (
             Field(name="older_than_days", kind="integer", help="And all that were kept so long ago."),
             Field(name="dry_run", kind="boolean", help="Only say what would go, and what is nowhere else."),
             Field(name="yes", kind="boolean", help="Also what is nowhere else."),
-            _BY,
+            BY,
         ),
     ),
     Operation(
         id="listAgents",
         method="GET",
-        path=f"{_IN}/agents",
+        path=f"{IN}/agents",
         about="repositories",
         answer="Agents",
         help="The agents that can be named here, and the known ones that could be.",
@@ -189,7 +159,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="listTasks",
         method="GET",
-        path=f"{_IN}/tasks",
+        path=f"{IN}/tasks",
         about="tasks",
         answer="Fleet",
         help="The fleet at a glance.",
@@ -198,7 +168,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="plan",
         method="POST",
-        path=f"{_IN}/plans",
+        path=f"{IN}/plans",
         about="tasks",
         answer="Plan",
         help="What submitting would do, and the rules it would be under. Nothing is started.",
@@ -207,19 +177,19 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="submitTasks",
         method="POST",
-        path=f"{_IN}/tasks",
+        path=f"{IN}/tasks",
         about="tasks",
         answer="Receipt",
         order=True,
         status=201,
         help="Take up tasks, all or none, under the rules whose `digest` a plan has shown. Giving it confirms them.",
-        body=(*_WORK, Field(name="digest", required=True, help="The `digest` of the plan."), _BY),
+        body=(*_WORK, Field(name="digest", required=True, help="The `digest` of the plan."), BY),
     ),
-    Operation(id="showTask", method="GET", path=_TASK, about="tasks", answer="Task", help="One task, whole."),
+    Operation(id="showTask", method="GET", path=TASK, about="tasks", answer="Task", help="One task, whole."),
     Operation(
         id="showTranscript",
         method="GET",
-        path=f"{_TASK}/transcript",
+        path=f"{TASK}/transcript",
         about="tasks",
         answer="Transcript",
         help="What was said and done in a task, in pages. `next` is where the following page begins, also later.",
@@ -231,7 +201,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="showDiff",
         method="GET",
-        path=f"{_TASK}/diff",
+        path=f"{TASK}/diff",
         about="tasks",
         answer="Diff",
         help="A task's change as a patch.",
@@ -239,7 +209,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="listCheckpoints",
         method="GET",
-        path=f"{_TASK}/checkpoints",
+        path=f"{TASK}/checkpoints",
         about="tasks",
         answer="Checkpoints",
         help="What was kept after each turn of a task, while it has a workspace.",
@@ -247,7 +217,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="showCheckpoint",
         method="GET",
-        path=f"{_TASK}/checkpoints/{{number}}/diff",
+        path=f"{TASK}/checkpoints/{{number}}/diff",
         about="tasks",
         answer="Diff",
         help="What one checkpoint changed since the one before, as a patch.",
@@ -263,7 +233,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="showReview",
         method="GET",
-        path=f"{_TASK}/reviews",
+        path=f"{TASK}/reviews",
         about="reviews",
         answer="Review",
         help="What a reviewer looks at: the task whole, with its reviews, and the patch, all of one commit.",
@@ -271,7 +241,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="review",
         method="POST",
-        path=f"{_TASK}/reviews",
+        path=f"{TASK}/reviews",
         about="reviews",
         answer="Receipt",
         order=True,
@@ -280,63 +250,63 @@ OPERATIONS: tuple[Operation, ...] = (
             Field(name="verdict", required=True, choices=("approve", "request-changes"), help="The verdict."),
             Field(name="commit", help="What was seen: refused (409) if the change has moved since."),
             Field(name="text", help="What there is to say; needed to request changes."),
-            _BY,
+            BY,
         ),
     ),
     Operation(
         id="sendMessage",
         method="POST",
-        path=f"{_TASK}/messages",
+        path=f"{TASK}/messages",
         about="tasks",
         answer="Receipt",
         order=True,
         help="Say something to a task's agent, in a turn of its own.",
-        body=(Field(name="text", required=True, help="What to say."), _BY),
+        body=(Field(name="text", required=True, help="What to say."), BY),
     ),
     Operation(
         id="cancelTask",
         method="POST",
-        path=f"{_TASK}/cancel",
+        path=f"{TASK}/cancel",
         about="tasks",
         answer="Receipt",
         order=True,
         help="Stop a task for good; its work is kept.",
-        body=(Field(name="reason", help="Why."), _BY),
+        body=(Field(name="reason", help="Why."), BY),
     ),
     Operation(
         id="pauseTask",
         method="POST",
-        path=f"{_TASK}/pause",
+        path=f"{TASK}/pause",
         about="tasks",
         answer="Receipt",
         order=True,
         help="Hold a task where it stands: its agent is ended, with its session, its files and its place kept.",
-        body=(Field(name="reason", help="Why."), _BY),
+        body=(Field(name="reason", help="Why."), BY),
     ),
     Operation(
         id="resumeTask",
         method="POST",
-        path=f"{_TASK}/resume",
+        path=f"{TASK}/resume",
         about="tasks",
         answer="Receipt",
         order=True,
         help="Let a paused task go on.",
-        body=(_BY,),
+        body=(BY,),
     ),
     Operation(
         id="retryTask",
         method="POST",
-        path=f"{_TASK}/retry",
+        path=f"{TASK}/retry",
         about="tasks",
         answer="Receipt",
         order=True,
         help="Try anew what goes on for a task or keeps it from going on: a failed step, a turn, a review, the checks.",
-        body=(_BY,),
+        body=(BY,),
     ),
     Operation(
         id="showQueue",
         method="GET",
-        path=f"{_IN}/queue",
+        path=f"{IN}/queue",
         about="tasks",
         answer="Queue",
         help="The merge queue: what lands next.",
@@ -348,7 +318,7 @@ OPERATIONS: tuple[Operation, ...] = (
         about="daemon",
         answer="Stopped",
         help="Stop the whole fleet: every task of every repository is held, and its agent ended. Its work is kept.",
-        body=(_BY,),
+        body=(BY,),
     ),
     Operation(
         id="resumeFleet",
@@ -357,7 +327,7 @@ OPERATIONS: tuple[Operation, ...] = (
         about="daemon",
         answer="Resumed",
         help="Let go on what was stopped with the whole fleet.",
-        body=(_BY,),
+        body=(BY,),
     ),
     Operation(
         id="listAllAsks",
@@ -368,12 +338,12 @@ OPERATIONS: tuple[Operation, ...] = (
         help="What needs a human in any open repository.",
     ),
     Operation(
-        id="listAsks", method="GET", path=f"{_IN}/asks", about="asks", answer="Asks", help="What needs a human here."
+        id="listAsks", method="GET", path=f"{IN}/asks", about="asks", answer="Asks", help="What needs a human here."
     ),
     Operation(
         id="answerAsk",
         method="POST",
-        path=f"{_IN}/asks/{{ask}}/answer",
+        path=f"{IN}/asks/{{ask}}/answer",
         about="asks",
         answer="Receipt",
         order=True,
@@ -382,8 +352,9 @@ OPERATIONS: tuple[Operation, ...] = (
             Field(name="choice", help="The id of a choice, or its number from 1."),
             Field(name="text", help="Words that go with it, or are the answer."),
             Field(name="alike", kind="boolean", help="Every open ask like it, too."),
-            _BY,
+            BY,
         ),
     ),
+    *NETWORK,
 )
 """Every operation of the API, in the order in which the page shows them."""

@@ -202,7 +202,6 @@ WORDS: Mapping[str, str] = {
     "host": "the host",
     "port": "its port",
     "private": "whether it may be in the network of this machine",
-    "network": "what it says of the network, if anything",
     "refused": "hosts that it tried to reach and may not",
     "allowed": "hosts that may be reached beside what the rules name",
     "enforced": "whether there are walls that hold it",

@@ -93,6 +93,9 @@ def read_what_landed(stage: Stage) -> None:
     assert fits("AskList", stage.band_json("asks")) == []
     assert fits("Queue", stage.band_json("queue"))
     assert fits("Checkpoints", stage.band_json("checkpoints", "say-hello"))["task"] == "say-hello"
+    assert fits("Network", stage.band_json("network"))["allowed"] == []
+    assert fits("HostNamed", stage.band_json("network", "allow", "example.org"))["host"] == "example.org"
+    assert fits("HostNamed", stage.band_json("network", "revoke", "example.org"))["host"] == "example.org"
     assert fits("Rescues", stage.band_json("rescue"))
     assert fits("Cleared", stage.band_json("gc", "--dry-run"))["cleared"] is False
     assert fits("Agents", stage.band_json("agents"))["agents"]

@@ -13,6 +13,7 @@ from typing import Any
 
 from bandstand.adapters.hosts.local import LocalHost, Tree
 from bandstand.domain.ids import RunId
+from bandstand.egress.rules import Rules
 from bandstand.ports.hosts import Channel, Host, Launch, Record, RecordKind
 from bandstand.testing.hosts import MemoryHost, Script
 
@@ -71,6 +72,12 @@ class Stage:
         trees = (Tree.SUBREAPER,) if kind == "subreaper" else ()
         self.channels: list[Channel] = []
         self.host: Host = self.memory or LocalHost(self.folder, sys.executable, trees=trees)
+
+    def reaches(self, host: str) -> bool:
+        """Whether what is behind the proxy of the run may reach a host now."""
+        if self.memory:
+            return self.memory.reaches(RUN, host, 443)
+        return Rules(str(self.folder / RUN)).rule(host, 443) is not None
 
     def launch(self, program: str) -> Launch:
         """How one of the little agents is started on this host; any other name is a program that is not there."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bandstand.domain.errors import Refused, Unavailable
+from bandstand.domain.network import host_rule
 from bandstand.ports.hosts import Launch, RunState, RunStatus
 from tests.contracts.host_stage import KINDS, OTHER, RUN, Stage, everything, lines, read_until, staged
 
@@ -167,6 +168,22 @@ def test_a_run_whose_holder_dies_is_lost(stage: Stage) -> None:
         assert await stage.host.stop(RUN) == RunStatus(state=RunState.LOST)
         assert await stage.host.live() == frozenset()
         assert await everything(stage.host.journal(RUN)) == seen
+
+    stage.play(body())
+
+
+def test_what_a_run_may_reach_is_said_before_its_start_and_again(stage: Stage) -> None:
+    """It does not make a run of it, and holds from then on; the last word counts."""
+
+    async def body() -> None:
+        await stage.host.let_reach(RUN, [host_rule("a.example")])
+        assert await stage.host.status(RUN) == RunStatus(state=RunState.ABSENT)
+        assert await stage.host.live() == frozenset()
+        await stage.host.start(RUN, stage.launch("echo"))
+        assert (await stage.host.status(RUN)).state is RunState.LIVE
+        assert [stage.reaches(host) for host in ("a.example", "b.example")] == [True, False]
+        await stage.host.let_reach(RUN, [host_rule("b.example")])
+        assert [stage.reaches(host) for host in ("a.example", "b.example")] == [False, True]
 
     stage.play(body())
 

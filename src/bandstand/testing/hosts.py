@@ -168,7 +168,8 @@ class MemoryHost:
         """Whether what runs there may reach a host now. One that may not is told of by the holder, as always."""
         if any(rule.covers(host, port) for rule in self._reach.get(run, ())):
             return True
-        self._runs[run].note("refused", host=host, port=port, why="not-listed")
+        if run in self._runs:
+            self._runs[run].note("refused", host=host, port=port, why="not-listed")
         return False
 
     def weigh(self, run: RunId, size: int) -> None:

@@ -225,7 +225,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="listPorts",
         method="GET",
-        path=f"{_TASK}/ports",
+        path=f"{TASK}/ports",
         about="tasks",
         answer="Ports",
         help="What the agent of a task listens on, and whether that is in a network of its own.",

@@ -58,10 +58,14 @@ def struck(stage: Stage, orders: Sequence[str], keep: Record = unkept, *, waits:
 
 def victim(stage: Stage, run: str, words: str) -> int:
     """The innermost process of a run whose command has these words in it."""
-    holders = [pid for pid, command in stage.processes().items() if "hosts/holder" in command]
-    (holder,) = (pid for pid in holders if _works_in(pid, run) and not set(holders) & children(pid).keys())
-    found = {holder: stage.processes()[holder], **children(holder)}
-    named = [pid for pid, command in found.items() if words in command]
+    commands = {pid: command.strip() for pid, command in stage.processes().items() if "hosts/holder" in command}
+    below = {pid: children(pid) for pid in commands}
+    # The egress proxy is a fork of the holder.
+    proxies = {child for pid, own in commands.items() for child, said in below[pid].items() if said.strip() == own}
+    holders = [pid for pid in commands if pid not in proxies]
+    (holder,) = (pid for pid in holders if _works_in(pid, run) and not set(holders) & below[pid].keys())
+    found = {holder: commands[holder], **below[holder]}
+    named = [pid for pid, command in found.items() if words in command and pid not in proxies]
     (deepest,) = (pid for pid in named if not set(named) & children(pid).keys())
     return deepest
 

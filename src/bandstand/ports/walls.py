@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from bandstand.domain.network import NetworkPolicy, Reach
+
 
 class Gap(StrEnum):
     """What walls of the best kind have, and those of a machine may lack."""
@@ -11,8 +13,6 @@ class Gap(StrEnum):
     ROOT = "root"  # to the kernel, what is inside is root's
     CALLS = "calls"  # every system call can be made
     NESTED = "nested"  # namespaces can be made inside
-
-from bandstand.domain.network import NetworkPolicy, Reach
 
 
 class Network(StrEnum):

@@ -158,10 +158,11 @@ def test_a_holder_notes_whom_its_sandbox_confined(ground: Ground, tmp_path: Path
     async def body() -> None:
         launch = agent(tmp_path / "ws", "readlink /proc/self/ns/net > net; cat")
         await ground.host.start(RUN, launch)
-        await eventually((tmp_path / "ws" / "net").exists, "the agent runs")
+        seen = tmp_path / "ws" / "net"
+        await eventually(lambda: seen.exists() and seen.read_text() != "", "the agent runs")
         first = (await ground.journal())[0]
         inside = note(first)["inside"]
-        its = (tmp_path / "ws" / "net").read_text().strip()
+        its = seen.read_text().strip()
         assert inside > 0
         assert its in {link for pid, link in nets() if numbered(pid, inside)}
 

@@ -96,17 +96,19 @@ class Becoming:
         except OSError as error:
             _give_up(f"bandstand: cannot become user {self._uid}: {error}")
 
+    def _clone(self, place: str) -> int:
+        return self._syscall(_OPEN_TREE, _HERE, os.fsencode(place), _CLONE | os.O_CLOEXEC | _AT_RECURSIVE)
+
     def _tree(self, place: str) -> int:
         """What stands at a place, with all that is mounted in it, as a mount that is nowhere yet."""
-        flags = _CLONE | os.O_CLOEXEC | _AT_RECURSIVE
-        tree = self._syscall(_OPEN_TREE, _HERE, os.fsencode(place), flags)
+        tree = self._clone(place)
         if os.lstat(place).st_uid == 0:
             self._map(tree)
         return tree
 
     def _maps(self, place: str) -> bool:
         """Whether the file system of a place can map. Tried, for none tells."""
-        tree = self._syscall(_OPEN_TREE, _HERE, os.fsencode(place), _CLONE | os.O_CLOEXEC)
+        tree = self._clone(place)
         try:
             return self._map(tree)
         finally:

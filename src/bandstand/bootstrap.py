@@ -51,11 +51,13 @@ from bandstand.domain.errors import BandstandError
 from bandstand.domain.ids import AgentName, RepositoryId
 from bandstand.domain.policy import Push
 from bandstand.domain.redaction import Redaction
+from bandstand.domain.remains import Retention
 from bandstand.ports.remains import Remains
 from bandstand.ports.sandbox import Sandbox
 from bandstand.services.abandoned import Abandoned
 from bandstand.services.admission import Admission
 from bandstand.services.broadcast import Broadcast
+from bandstand.services.checkpoint_orders import CheckpointOrders
 from bandstand.services.checkpoints import Checkpointing
 from bandstand.services.commands import Commands
 from bandstand.services.desk import Desk
@@ -264,18 +266,14 @@ class Bandstand:
         """Wire up one repository."""
         root = self._root(repository.id)
         sandbox = self.sandbox(fleet.state.sandbox, repository.path, repository.git_dir, git_dir=repository.git_dir)
-        environment = FileEnvironment(root / "environment.json")
-        self.redaction.learn(environment.kept())
+        environment = _environment(root, self.redaction)
         host = LocalHost(root / "runs", sys.executable, waking=self._waking(), upkeep=_upkeep(self.settings()))
         protocol = AcpProtocol()
         policies = self._policies(repository, fleet, environment)
         workspaces = GitWorkspaces(repository, root / "workspaces", sandbox)
-        housekeeping = Housekeeping(
-            fleet=fleet,
-            host=host,
-            remains=(*_remains(repository, workspaces, root), self._copies()),
-            retention=lambda: retention(self.settings()),
-        )
+        left = (*_remains(repository, workspaces, root), self._copies())
+        keep = partial(_retention, self.settings)
+        housekeeping = Housekeeping(fleet=fleet, host=host, remains=left, retention=keep)
         rescuing = Rescuing(fleet=fleet, repository=repository, rescues=GitRescues(repository, workspaces.root))
         leases = self._leases(repository.id)
         upstreams = _upstreams(fleet, repository, GitRemote(repository, self._environment), self.settings)
@@ -293,20 +291,23 @@ class Bandstand:
             upstreams=upstreams,
         )
         account = self._admission.open(repository.id, state=lambda: fleet.state, host=host)
+        commands = Commands(fleet=fleet, environment=environment, landed=performers.landing.landed_before)
+        checkpoints = GitCheckpoints(workspaces)
         waits, full = account.wait, partial(held_up, root / "runs")
         return Desk(
             repository=repository,
             sandbox=sandbox,
             fleet=fleet,
-            commands=Commands(fleet=fleet, environment=environment, landed=performers.landing.landed_before),
+            commands=commands,
+            checkpoint_orders=CheckpointOrders(commands=commands, checkpoints=checkpoints, workspaces=workspaces),
             views=Views(fleet=fleet, repository=repository, host=host, protocol=protocol, waits=waits, held_up=full),
             policies=policies,
             account=account,
             brain=Brain(fleet, perform=performers.perform, account=account, measures=self.measures),
             housekeeping=housekeeping,
             upstreams=upstreams,
-            checkpointing=Checkpointing(fleet=fleet, checkpoints=GitCheckpoints(workspaces)),
             listening=Listening(fleet=fleet, networks=ProcNetworks(root / "runs"), leases=leases),
+            checkpointing=Checkpointing(fleet=fleet, checkpoints=checkpoints),
             rescuing=rescuing,
             purging=Purging(fleet=fleet, remains=housekeeping.remains, rescuing=rescuing),
         )
@@ -320,6 +321,18 @@ def _remains(repository: GitRepository, workspaces: GitWorkspaces, root: Path) -
         remains.outputs(root / "checks", destroy=destroy),
         remains.archives(workspaces.root / ARCHIVE, destroy=destroy),
     )
+
+
+def _environment(root: Path, redaction: Redaction) -> FileEnvironment:
+    """What is kept of the caller's environment. Its secrets are known to the redaction."""
+    environment = FileEnvironment(root / "environment.json")
+    redaction.learn(environment.kept())
+    return environment
+
+
+def _retention(settings: Callable[[], UserSettings]) -> Retention:
+    """How long the user wants things to be kept now."""
+    return retention(settings())
 
 
 def _upstreams(

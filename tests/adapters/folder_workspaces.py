@@ -8,8 +8,9 @@ from typing import NoReturn
 from bandstand.domain.errors import Refused, Unavailable
 from bandstand.domain.ids import CommitId, TaskId
 from bandstand.domain.inclusion import NOTHING, Inclusion
+from bandstand.domain.task import Fork
 from bandstand.ports.git import Signature
-from bandstand.ports.workspaces import Snapshot, Workspace
+from bandstand.ports.workspaces import Rewound, Snapshot, Workspace
 
 
 class FolderWorkspaces:
@@ -37,6 +38,7 @@ class FolderWorkspaces:
         author: Signature,
         committer: Signature,
         inclusion: Inclusion = NOTHING,
+        fork: Fork | None = None,
     ) -> Workspace:
         """A folder with the files of `base`, or the one that is there."""
         if base not in self._commits:
@@ -68,6 +70,18 @@ class FolderWorkspaces:
         self._never()
 
     async def commit_leftovers(self, name: str, snapshot: Snapshot, *, message: str, author: Signature) -> Snapshot:
+        """Not asked for."""
+        self._never()
+
+    async def rewind(self, name: str, number: int, *, order: int) -> Rewound:
+        """Not asked for."""
+        self._never()
+
+    async def lend(self, name: str, number: int, *, to: str) -> Fork:
+        """Not asked for."""
+        self._never()
+
+    async def unlend(self, to: str) -> None:
         """Not asked for."""
         self._never()
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from bandstand.faults import DEEDS
 
-BEYOND = ("recovery.", "remains.", "remote.", "export.", "purge.")
+BEYOND = ("rewind.", "fork.", "recovery.", "remains.", "remote.", "export.", "purge.")
 """What the names of deeds begin with that no main job comes by."""
 
 BY_ORDER = ("rescue.branch", "rescue.unpack", "rescue.restore", "rescue.drop", "rescue.discard")

@@ -36,6 +36,12 @@ def test_a_remote_is_struck(stage: Stage, keep: Record) -> None:
     _kept(keep, user.struck())
 
 
+def test_going_back_is_struck(stage: Stage, keep: Record) -> None:
+    """Before and behind each of its steps: it is carried out once, and what was taken back is kept."""
+    user = verbs.gone_back(stage, verbs.BACK)
+    _kept(keep, user.struck())
+
+
 def _kept(keep: Record, struck: list[str]) -> None:
     keep("points", sorted(set(struck)))
     keep("struck", struck)

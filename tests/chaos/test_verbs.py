@@ -14,3 +14,8 @@ def test_an_order_that_is_struck_and_given_again_is_carried_out_once(stage: Stag
         expected, places = verbs.tried(scene, VERBS[name])
         assert place in places
         verbs.struck(scene, VERBS[name], place, expected)
+
+
+def test_going_back_is_struck_where_files_are_of_both_sides(stage: Stage) -> None:
+    """A daemon dies behind the files and before the HEAD: the next one ends what was begun, and nothing is lost."""
+    verbs.gone_back(stage, ("rewind.files",))

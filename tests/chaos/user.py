@@ -94,7 +94,7 @@ class User:
     def play_on(self, deadline: float) -> Json:
         """Bring the job to its end from where it is."""
         while True:
-            self._in_time(deadline, "See `band ps`.")
+            self.in_time(deadline, "See `band ps`.")
             fleet = self.look(deadline)
             if not fleet["asks"] and all(row["mark"] in GONE and row["over"] for row in fleet["tasks"]):
                 return fleet
@@ -176,7 +176,7 @@ class User:
             self.heard.add(f"{path}: {words}")
             if status < 500 and "no repository" not in words:  # the daemon that had opened it died just now
                 raise_error(said["error"])
-            self._in_time(deadline, f"{path} is answered with {status}: {said}")
+            self.in_time(deadline, f"{path} is answered with {status}: {said}")
             time.sleep(ASK_AGAIN_SECONDS)
 
     def _exchange(self, path: str, body: Json, key: str) -> tuple[int, Json]:
@@ -200,7 +200,7 @@ class User:
         """Have a daemon that answers: the one that there is, one that a holder starts, or another one of ours."""
         born = time.monotonic() + BORN_SECONDS
         while not self.answering():
-            self._in_time(deadline, "No daemon answers.")
+            self.in_time(deadline, "No daemon answers.")
             if not self.daemons() and not (self.waits and self._may_be_woken(born)):
                 self.start()
             time.sleep(LOOK_AGAIN_SECONDS)
@@ -248,7 +248,8 @@ class User:
         holders = [command for command in self.stage.processes().values() if "hosts/holder" in command]
         return bool(holders) and time.monotonic() < born
 
-    def _in_time(self, deadline: float, words: str) -> None:
+    def in_time(self, deadline: float, words: str) -> None:
+        """Fail the test if its time is over."""
         if time.monotonic() > deadline:
             self.stage.fail(f"The job did not come to its end. {words}")
 

@@ -16,12 +16,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bandstand.faces.wire import Json
 from bandstand.faults import VARIABLE
 from tests.chaos import auditor
 from tests.chaos.auditor import Evidence, audit
 from tests.chaos.deeds import ELSE, points
 from tests.chaos.user import JOB_SECONDS, User
-from tests.e2e.stage import HELLO, HOLD, RULES, TESTS, Said, Stage
+from tests.e2e.stage import HELLO, HOLD, LOOK_AGAIN_SECONDS, RULES, TESTS, Said, Stage
 from tests.real_git import Folder
 
 KEPT = f"""\
@@ -297,6 +298,58 @@ def recovered(scene: Scene, orders: tuple[str, ...]) -> Seen:
     told = scene.stage.band("ps", at=scene.repository).err
     assert (told.count("was damaged"), told.count("1 fact lost")) == (1, 2), told
     return outcome(scene)
+
+
+BACK = ("rewind.mark", "rewind.note", "rewind.files", "rewind.head", "fork.pin")
+FORTH = """\
+parts:
+  - steps:
+      - edit: {path: .gitignore, content: "*.log\\n"}
+      - edit: {path: first.txt, content: "first\\n"}
+      - commit: First
+      - edit: {path: build.log, content: "built\\n"}
+      - edit: {path: left.txt, content: "left\\n"}
+  - times: always
+    steps:
+      - edit: {path: second.txt, content: "second\\n"}
+      - commit: Second
+"""
+
+
+def gone_back(stage: Stage, deeds: tuple[str, ...]) -> User:
+    """A task that goes back to its beginning, and one that begins where it was: daemons die at these deeds."""
+    repository = stage.repository(rules=RULES.replace('"none"', '"human"'))
+    user = User(stage=stage, repository=repository, score=FORTH, plan=points(deeds))
+    user.start()
+    deadline = time.monotonic() + JOB_SECONDS
+    user.submit(deadline, ONE)
+    _until(user, deadline, lambda row: row["mark"] == "needs-you")
+    user.order("/tasks/hello/checkpoints/0/rewind", {"text": "Once more."}, key="rewind", deadline=deadline)
+    _until(user, deadline, lambda row: row["mark"] == "needs-you" and row["turns"] == 2)
+    # A holder would start a daemon that is spared.
+    user.order("/tasks/hello/pause", {}, key="pause", deadline=deadline)
+    _until(user, deadline, lambda row: row["mark"] == "paused" and row["owner"] == "human")
+    user.order("/tasks/hello/checkpoints/1/fork", {"id": "again"}, key="fork", deadline=deadline)
+    user.submitted.append("again")
+    user.order("/tasks/hello/resume", {}, key="resume", deadline=deadline)
+    shown = user.play_on(deadline)
+    stage.band("down")
+    assert sorted(user.struck()) == sorted(points(deeds))
+    found = Evidence(stage.state, repository.path, submitted=("hello", "again"), checks=(TESTS,), shown=shown)
+    assert audit(found) == []
+    kinds = Counter(type(fact.event).__name__ for fact in found.facts)
+    assert (kinds["TaskRewound"], kinds["ChangeLanded"], kinds["TaskSubmitted"]) == (1, 2, 2)
+    assert repository.text("first.txt") == "first\n", "the fork has landed what its origin took back"
+    rescued = repository.git("for-each-ref", "--format=%(refname)", "refs/bandstand/rescue/hello")
+    assert "left.txt" in repository.git("log", "--format=", "--name-only", "-m", rescued), "and nothing of it is lost"
+    return user
+
+
+def _until(user: User, deadline: float, is_so: Callable[[Json], bool]) -> None:
+    """Wait for the first task to be as is wanted."""
+    while not is_so(user.look(deadline)["tasks"][0]):
+        user.in_time(deadline, "The task does not come that far.")
+        time.sleep(LOOK_AGAIN_SECONDS)
 
 
 ONE = "tasks: [{id: hello, goal: Say hello}]"

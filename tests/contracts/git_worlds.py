@@ -18,8 +18,9 @@ from bandstand.domain.ids import CommitId
 from bandstand.ports.git import Repository, Signature
 from bandstand.ports.sandbox import Sandbox
 from bandstand.ports.workspaces import Workspaces
-from bandstand.testing.git import MemoryRepository, MemoryWorkspaces
+from bandstand.testing.git import MemoryRepository
 from bandstand.testing.sandbox import OpenSandbox
+from bandstand.testing.workspaces import MemoryWorkspaces
 from tests.real_git import Folder, ids
 
 FILES = {".gitignore": "*.log\n", "a.txt": "a\n", "b.txt": "b\n", "dir/c.txt": "c\n"}

@@ -13,9 +13,10 @@ from bandstand.domain.ask import Answer, Ask, AskKind
 from bandstand.domain.asking import Reason, answer, ask_policy
 from bandstand.domain.check import CheckCommand
 from bandstand.domain.errors import Refused
+from bandstand.domain.ids import CommitId
 from bandstand.domain.state import State, Task
 
-ORDERS = ("send", "send", "cancel", "approve", "request-changes", "pause", "pause", "retry", "retry")
+ORDERS = ("send", "cancel", "approve", "request-changes", "pause", "pause", "retry", "rewind", "rewind behind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Steered(RuleBasedStateMachine):
                 assert run is None or run.stopping is not None, "its agent is being ended"
 
     @precondition(lambda self: any(task.landing for task in self.state.tasks.values()) and len(self.log) % 2 == 0)
-    @rule(do=st.sampled_from(["send", "cancel", "request-changes", "approve", "pause", "retry"]))
+    @rule(do=st.sampled_from(["send", "cancel", "request-changes", "approve", "pause", "retry", "rewind"]))
     def step_in(self, do: str) -> None:
         """Somebody has second thoughts about what lands."""
         (task,) = (task for task in self.state.tasks.values() if task.landing)
@@ -116,6 +117,10 @@ class Steered(RuleBasedStateMachine):
                     self.record(*steering.send(task, text, by="you"))
                 case "cancel":
                     self.record(*steering.cancel(task, reason=text, by="you"))
+                case "rewind" | "rewind behind":
+                    to = steering.Destination(checkpoint=1, commit=CommitId("checkpoint"))
+                    live = steering.Live.END if do == "rewind" else steering.Live.WAIT
+                    self.record(*steering.rewind(task, to, text, live=live, by="you"))
                 case "pause":
                     self.record(*holding.pause(task, reason=text, by="you"))
                 case "retry":

@@ -12,6 +12,7 @@ from bandstand.domain.activities import (
     Activity,
     Author,
     Build,
+    GoBack,
     Move,
     Push,
     Retire,
@@ -172,7 +173,7 @@ class FleetMachine(Followed):
             self.perform(data, going[index % len(going)], luck)
             self.settle()
 
-    def perform(self, data: st.DataObject, activity: Activity, luck: str) -> None:
+    def perform(self, data: st.DataObject, activity: Activity, luck: str) -> None:  # noqa: C901 - a sum type
         match activity:
             case Author():
                 self.author_moves(data, activity, luck)
@@ -186,6 +187,8 @@ class FleetMachine(Followed):
                 self.main_moves(data, activity, luck)
             case Push(task=task, commit=commit, remote=remote):
                 self.record(e.ChangePushed(task=task, commit=commit, remote=remote))
+            case GoBack(task=name, to=to):
+                self.goes_back(data, self.state.tasks[name], to.checkpoint)
             case Retire():
                 self.record(e.WorkspaceRetired(task=activity.task, rescue=None))
 
@@ -228,6 +231,18 @@ class FleetMachine(Followed):
                 own_head=CommitId("own"),
                 snapshot=task.snapshots + 1,
                 gates=data.draw(st.sampled_from([(), (), (), ("It edits bandstand.toml.",)])),
+            )
+        )
+
+    def goes_back(self, data: st.DataObject, task: Task, checkpoint: int) -> None:
+        assert task.run is None and task.review_run is None, "nobody is at work where files go back"
+        self.record(
+            e.TaskRewound(
+                task=task.spec.id,
+                checkpoint=checkpoint,
+                saved=task.snapshots + 1,
+                change=self.new_change() if data.draw(st.booleans()) else None,
+                own_head=CommitId("own"),
             )
         )
 

@@ -13,8 +13,8 @@ from bandstand.domain.check import Conclusion
 from bandstand.domain.ids import AskId, TaskId
 from bandstand.domain.review import Reviewer, Verdict
 from bandstand.domain.run import Cause, EndReason, Turn
-from bandstand.domain.scheduling import PARK_AFTER
 from bandstand.domain.stage import Blocked, Checking, HumanReview, InQueue, Proposed, Stage, Working
+from bandstand.domain.stopping import PARK_AFTER
 from bandstand.domain.task import Budget
 from tests.domain.states import NOW, Story, change, outcome, review, spec
 

@@ -11,15 +11,17 @@ from bandstand.domain.agent import PermissionRequested, StopReason, ToolKind
 from bandstand.domain.asking import Reason, ask_for_agent, block
 from bandstand.domain.ids import AgentName, AskId, CommitId, RunId, SessionId, TaskId, TreeId
 from bandstand.domain.review import Reviewer, Verdict
+from bandstand.domain.rewind import Rewind
 from bandstand.domain.run import Cause, Part, Run, Turn
-from bandstand.domain.scheduling import REVIEW_LIMIT
 from bandstand.domain.standing import Mark, Owner, Standing, standing
+from bandstand.domain.stopping import REVIEW_LIMIT
 from bandstand.domain.task import Budget
 from tests.domain.states import NOW, Story, change, outcome, review, spec
 
 TURN = Turn(number=1, cause=Cause.GOAL)
 CANDIDATE = s.Candidate(onto=CommitId("o"), commit=CommitId("c"), tree=TreeId("t"), check="one.2")
 RUN = Run(id=RunId("one.1"), task=TaskId("one"), part=Part.AUTHOR, agent=AgentName("coder"), session=SessionId("s"))
+REWIND = Rewind(order=1, checkpoint=2, commit=CommitId("c"), by="ada")
 HOUR = NOW + STEP_LIMIT
 
 STAGES: list[tuple[s.Stage, Mark, str, Owner]] = [
@@ -41,6 +43,7 @@ STAGES: list[tuple[s.Stage, Mark, str, Owner]] = [
     (s.Tested(candidate=CANDIDATE, outcome=outcome()), Mark.WAITING, "deciding", Owner.BANDSTAND),
     (s.Moving(candidate=CANDIDATE), Mark.LANDING, "the target is being moved", Owner.BANDSTAND),
     (s.Returned(cause=Cause.CONFLICT, evidence="", onto=CommitId("o")), Mark.WAITING, "deciding", Owner.BANDSTAND),
+    (s.Rewinding(to=REWIND), Mark.WORKING, "going back to checkpoint 2", Owner.BANDSTAND),
     (s.Blocked(ask=AskId("a1"), was=s.Queued()), Mark.NEEDS_YOU, "waits for you", Owner.HUMAN),
     (s.Landed(commit=CommitId("0123456789abcdef"), at=NOW), Mark.LANDED, "landed as 0123456789", Owner.NOBODY),
     (s.Cancelled(reason="Enough."), Mark.STOPPED, "cancelled: Enough.", Owner.NOBODY),

@@ -15,6 +15,7 @@ from bandstand.domain.redaction import Redaction
 from bandstand.faces.daemon.server import Reception
 from bandstand.faces.wire import Client, Json, encode
 from bandstand.services.broadcast import Broadcast
+from bandstand.services.checkpoint_orders import CheckpointOrders
 from bandstand.services.checkpoints import Checkpointing
 from bandstand.services.desk import Desk
 from bandstand.services.listening import Listening
@@ -98,6 +99,11 @@ def _desk(world: World) -> Desk:
         upstreams=daemon.performers.upstreams,
         checkpointing=Checkpointing(fleet=daemon.fleet, checkpoints=MemoryCheckpoints(world.workspaces)),
         listening=Listening(fleet=daemon.fleet, networks=world.networks, leases=world.leases),
+        checkpoint_orders=CheckpointOrders(
+            commands=daemon.commands,
+            checkpoints=MemoryCheckpoints(world.workspaces),
+            workspaces=world.workspaces,
+        ),
         rescuing=rescuing,
         purging=Purging(fleet=daemon.fleet, remains=daemon.performers.housekeeping.remains, rescuing=rescuing),
         brain=daemon.brain,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bandstand.faces.daemon import keeping, operations, rescuing, submitting
+from bandstand.faces.daemon import going_back, keeping, operations, rescuing, submitting
 from bandstand.faces.wire import Json
 from tests.faces.front import CALLER, Front, operation, serve
 from tests.services.acting import asks_permission
@@ -34,7 +34,7 @@ ODD: list[Json] = [
 NAMES = sorted(
     {
         name
-        for module in (operations, submitting, keeping, rescuing)
+        for module in (operations, submitting, keeping, rescuing, going_back)
         for name in re.findall(r'args(?:\.get\(|\[|, )"(\w+)"', Path(str(module.__file__)).read_text())
     }
     - {"path"}

@@ -67,9 +67,12 @@ hold back and let go on:
   pause        hold a task where it stands: its agent ends, its work is kept
   resume       let a paused task go on, or all that were stopped together
   retry        try again now: a failed step, a turn, a review, the checks
+  rewind       take a task back to one of its checkpoints, and on from there
+  fork         begin a new task with a checkpoint of another one; both go on
   stop         stop every agent in every repository now; work is kept
 
 keep and clear away:
+  checkpoint   keep a task's files as they are now, beside what is kept after each turn
   checkpoints  what was kept of a task's files after each of its turns
   rescue       what was kept of work that did not land: look at it, get it back
   export       write what is known of tasks to files that need no Bandstand to be read

@@ -38,6 +38,7 @@ from bandstand.domain.standing import Mark
 from bandstand.domain.state import State
 from bandstand.domain.task import TaskSpec
 from bandstand.faces.text import GLYPHS, doing, size, told, transcribed
+from tests.faces.rewound import BACK
 
 T = TaskId("docs")
 C = CommitId("0123456789abcdef")
@@ -58,9 +59,8 @@ def run(part: Part) -> Run:
 def check(conclusion: Conclusion) -> e.CheckConcluded:
     """A check that ended so."""
     result = CommandResult(name="t", command="make test", conclusion=conclusion, code=1, seconds=1.0, tail="")
-    return e.CheckConcluded(
-        task=T, outcome=CheckOutcome(name="docs.1", commit=C, tree=TreeId("t"), policy="p", results=(result,))
-    )
+    outcome = CheckOutcome(name="docs.1", commit=C, tree=TreeId("t"), policy="p", results=(result,))
+    return e.CheckConcluded(task=T, outcome=outcome)
 
 
 def review(verdict: Verdict, summary: str = "", *comments: LineComment) -> e.ReviewConcluded:
@@ -81,16 +81,10 @@ def turn(cause: Cause, *, again: bool = False) -> e.TurnQueued:
 
 def ended(change: Change | None) -> e.TurnEnded:
     """The end of a turn."""
-    return e.TurnEnded(
-        task=T,
-        run=RunId("docs.1"),
-        number=1,
-        stop=StopReason.END_TURN,
-        message="",
-        change=change,
-        own_head=C,
-        snapshot=1,
+    plain = e.TurnEnded(
+        task=T, run=RunId("docs.1"), number=1, stop=StopReason.END_TURN, message="", change=None, own_head=C, snapshot=1
     )
+    return replace(plain, change=change)
 
 
 def gone(reason: EndReason, detail: str = "", code: int | None = None) -> e.RunEnded:
@@ -168,6 +162,7 @@ FACTS: list[e.Event] = [
     e.ChangePushed(task=T, commit=C, remote="origin"),
     e.PushGivenUp(task=T, by="ada"),
     e.TargetFetched(remote="origin", branch="main"),
+    *BACK,
 ]
 
 
@@ -217,6 +212,7 @@ TOLD = snapshot(
         "TurnEnded: ● proposes a change: 1 file, +3 -0",
         "TurnEnded: ● ended its turn without a change",
         "RunStopRequested: -",
+        "RunEnded: -",
         "RunEnded: -",
         "RunEnded: -",
         "RunEnded: -",
@@ -274,6 +270,10 @@ TOLD = snapshot(
         "ChangePushed: ✓ pushed to origin",
         "PushGivenUp: -",
         "TargetFetched: -",
+        "CheckpointTaken: ● its files are kept as docs@4",
+        "RewindOrdered: ◌ is to go back to checkpoint 2",
+        "RewindStarted: -",
+        "TaskRewound: ● is back at checkpoint 2; what there was is kept as docs@5",
     ]
 )
 

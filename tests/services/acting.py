@@ -21,7 +21,8 @@ from bandstand.domain.agent import (
 )
 from bandstand.ports.agents import PromptFailed
 from bandstand.testing.agents import ScriptedTurn
-from bandstand.testing.git import MemoryCommit, MemoryWorkspaces
+from bandstand.testing.git import MemoryCommit
+from bandstand.testing.workspaces import MemoryWorkspaces
 
 ALLOW = Choice(id="allow", label="Allow", grants=True)
 REJECT = Choice(id="reject", label="Reject", grants=False)

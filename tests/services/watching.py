@@ -13,10 +13,11 @@ from bandstand.domain.network import Reach
 from bandstand.ports.hosts import Host, Launch, RunState
 from bandstand.ports.log import Recorded
 from bandstand.testing.checks import Script, ScriptedChecks
-from bandstand.testing.git import MemoryRepository, MemoryWorkspaces
+from bandstand.testing.git import MemoryRepository
 from bandstand.testing.hosts import MemoryHost
 from bandstand.testing.hosts import Script as Process
 from bandstand.testing.log import MemoryLog
+from bandstand.testing.workspaces import MemoryWorkspaces
 
 
 class MortalLog(MemoryLog):
@@ -48,6 +49,10 @@ class MortalLog(MemoryLog):
     def die_always(self) -> None:
         """Die after every batch from now on."""
         self._always = True
+
+    def die_never(self) -> None:
+        """Live from now on."""
+        self._always = False
 
     def hold(self) -> None:
         """Let every write wait from now on."""

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from bandstand.domain.check import Conclusion
 from bandstand.domain.ids import CommitId, TaskId, TreeId
+from bandstand.domain.rewind import Rewind
 from bandstand.domain.run import Run
-from bandstand.domain.scheduling import PARK_AFTER, REVIEW_LIMIT
 from bandstand.domain.stage import (
     AgentReview,
     Blocked,
@@ -19,11 +19,13 @@ from bandstand.domain.stage import (
     Checking,
     Landed,
     Moving,
+    Rewinding,
     Testing,
     Working,
     playing,
 )
 from bandstand.domain.state import State, Task
+from bandstand.domain.stopping import PARK_AFTER, REVIEW_LIMIT
 
 STEP_LIMIT = timedelta(hours=1)
 """How long a step of Bandstand's own may take before it counts as failed."""
@@ -157,7 +159,25 @@ class Retire:
         return "Removing the workspace"
 
 
-Activity = Author | Reviewing | RunChecks | Build | Move | Push | Retire
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoBack:
+    """Take the files of a workspace back to a checkpoint."""
+
+    task: TaskId
+    to: Rewind
+
+    @property
+    def key(self) -> str:
+        """One for each order."""
+        return f"rewind {self.task} {self.to.order}"
+
+    @property
+    def step(self) -> str:
+        """What a person calls it."""
+        return "Rewinding"
+
+
+Activity = Author | Reviewing | RunChecks | Build | Move | Push | GoBack | Retire
 
 
 def activities(state: State, *, now: datetime) -> tuple[Activity, ...]:
@@ -175,6 +195,9 @@ def activities_of(task: Task) -> list[Activity]:
     found = _driving(task)
     if isinstance(task.stage, Moving):
         found.append(Move(task=task.spec.id, candidate=task.stage.candidate))
+    elif isinstance(task.stage, Rewinding):
+        # A human wants it, paused or not. Nobody else may be at work in there.
+        found += [] if found else [GoBack(task=task.spec.id, to=task.stage.to)]
     elif task.paused is None and (step := _step(task)) is not None:
         found.append(step)
     elif isinstance(task.stage, Landed) and task.push_to and not found:

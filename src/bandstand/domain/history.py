@@ -6,8 +6,9 @@ from datetime import datetime
 
 from bandstand.domain import events as e
 from bandstand.domain.ids import AgentName, TaskId
+from bandstand.domain.live_task import Task
 from bandstand.domain.past import PastTask
-from bandstand.domain.progress import Task, task_after
+from bandstand.domain.progress import task_after
 from bandstand.domain.stage import Cancelled, Landed
 from bandstand.domain.state import State, apply
 

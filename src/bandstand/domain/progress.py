@@ -3,19 +3,18 @@
 As in the fold of the whole fleet, nothing is decided here, and every fact that was ever written is taken.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
 from bandstand.domain import events as e
-from bandstand.domain.change import Change
-from bandstand.domain.check import CheckOutcome, Conclusion
-from bandstand.domain.ids import CommitId, RunId, SessionId, TaskId, TreeId
-from bandstand.domain.network import HostRule
+from bandstand.domain.agent import StopReason
+from bandstand.domain.check import Conclusion
+from bandstand.domain.ids import RunId, SessionId
+from bandstand.domain.live_task import Task
 from bandstand.domain.pause import Paused
-from bandstand.domain.review import Review
-from bandstand.domain.run import Cause, EndReason, Part, Run
+from bandstand.domain.rewind import Rewind, TakenBack
+from bandstand.domain.run import Cause, EndReason, Part, Turn
 from bandstand.domain.stage import (
     AgentReview,
     Blocked,
@@ -32,84 +31,12 @@ from bandstand.domain.stage import (
     Moving,
     Proposed,
     Returned,
+    Rewinding,
     Stage,
     Tested,
     Testing,
     Working,
 )
-from bandstand.domain.task import TaskSpec
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """A task as it stands.
-
-    `since` is when its stage began. `number` orders tasks by submission. `run` and `review_run` are the live runs.
-    `repairs` counts the turns per cause since a human last said to go on; `crashes` the runs that broke off since a
-    turn last ended; `failures` the steps of ours that failed, the last one at `failed_at`. `followed` is how many of
-    `reviews` the agent was told of; `committed` that files had to be committed for it. `green` holds the trees that
-    passed, each with its policy. `waived` are cancelled tasks that it needs and that a human lets it go on without.
-    `position` is its place in the merge queue, if it ever was in it. The first `voided` of `reviews` count no more.
-    While it is `paused` nothing is started for it. Main was to be moved to `approved`, and may have been, with the very
-    change that it has still.
-    Into its workspace were copied the `included` files, and `left_out` says which were not.
-    `allowed` are hosts that a human lets it reach beside what the rules name.
-    `doubtful` tells that facts were lost since a human last said to go on, which may have been about this task.
-    """
-
-    spec: TaskSpec
-    number: int
-    stage: Stage
-    since: datetime
-    run: Run | None = None
-    review_run: Run | None = None
-    session: SessionId | None = None
-    base: CommitId | None = None
-    own_head: CommitId | None = None
-    committed: bool = False
-    change: Change | None = None
-    gates: tuple[str, ...] = ()
-    leftovers: tuple[str, ...] = ()
-    leftover_contents: tuple[str, ...] = ()
-    outcome: CheckOutcome | None = None
-    reviews: tuple[Review, ...] = ()
-    followed: int = 0
-    voided: int = 0
-    green: frozenset[tuple[TreeId, str]] = frozenset()
-    messages: tuple[str, ...] = ()
-    turns: int = 0
-    runs: int = 0
-    review_runs: int = 0
-    checks: int = 0
-    snapshots: int = 0
-    repairs: Mapping[Cause, int] = field(default_factory=dict)
-    crashes: int = 0
-    review_crashes: int = 0
-    failures: int = 0
-    failed_at: datetime | None = None
-    waived: frozenset[TaskId] = frozenset()
-    position: int = 0
-    last_end: e.RunEnded | None = None
-    last_failure: e.StepFailed | None = None
-    push_to: str = ""
-    retired: bool = False
-    rescue: str | None = None
-    paused: Paused | None = None
-    approved: Candidate | None = None
-    doubtful: bool = False
-    included: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
-    allowed: tuple[HostRule, ...] = ()
-
-    @property
-    def ended(self) -> bool:
-        """Whether it has landed or was cancelled."""
-        return isinstance(self.stage, EndStage)
-
-    @property
-    def landing(self) -> bool:
-        """Whether it is the one that the merge queue works on."""
-        return isinstance(self.stage, LandingStage)
 
 
 def task_after(task: Task, event: e.Event, *, at: datetime) -> Task:  # noqa: C901, PLR0911, PLR0912 - one match over a sum type
@@ -137,7 +64,7 @@ def task_after(task: Task, event: e.Event, *, at: datetime) -> Task:  # noqa: C9
         case e.TaskResumed():
             return _resumed(task)
         case e.TaskCancelled():
-            return replace(task, stage=Cancelled(reason=event.reason), failures=0, paused=None)
+            return replace(task, stage=Cancelled(reason=event.reason), failures=0, paused=None, rewind=None)
         case e.TaskPaused():
             return _paused(task, event, at)
         case e.TaskUnpaused():
@@ -160,6 +87,8 @@ def task_after(task: Task, event: e.Event, *, at: datetime) -> Task:  # noqa: C9
             return task
         case e.RescueGivenUp():
             return replace(task, rescue=None if task.rescue in event.refs else task.rescue)
+        case e.CheckpointTaken() | e.RewindOrdered() | e.RewindStarted() | e.TaskRewound():
+            return _rewinding(task, event)
         case _:
             return _landing_changed(task, event, at)
 
@@ -266,11 +195,72 @@ def _turn_ended(task: Task, event: e.TurnEnded) -> Task:
         snapshots=max(task.snapshots, event.snapshot),
         crashes=0,
         failures=0,
+        taken_back=None,
     )
     if not isinstance(task.stage, Working) or task.stage.turn.number != event.number:
         return ended
     stage = Proposed(turn=task.stage.turn, stop=event.stop, message=event.message, changed=event.change is not None)
     return replace(ended, stage=stage)
+
+
+def _rewinding(task: Task, event: e.CheckpointTaken | e.RewindOrdered | e.RewindStarted | e.TaskRewound) -> Task:
+    match event:
+        case e.CheckpointTaken(number=number):
+            return replace(task, snapshots=max(task.snapshots, number))
+        case e.RewindOrdered():
+            order = task.rewinds + 1
+            to = Rewind(
+                order=order,
+                checkpoint=event.checkpoint,
+                commit=event.commit,
+                by=event.by,
+                at_once=event.at_once,
+            )
+            return replace(task, rewind=to, rewinds=order)
+        case e.RewindStarted():
+            if task.rewind is None or task.ended:
+                return task
+            stage = Rewinding(to=task.rewind)
+            return replace(task, stage=stage, rewind=None, failures=0, messages=(*_unheard(task.stage), *task.messages))
+        case e.TaskRewound():
+            return _rewound(task, event)
+        case _:
+            assert_never(event)
+
+
+def _unheard(stage: Stage) -> tuple[str, ...]:
+    """What a human said and no agent was told yet: it waits in a turn that is given up."""
+    turn = stage.turn if isinstance(stage, Blocked) else None
+    was = stage.was if isinstance(stage, Blocked) else stage
+    if turn is None and isinstance(was, Working) and not (was.started or was.broken):
+        turn = was.turn
+    return (turn.text,) if turn is not None and turn.cause is Cause.MESSAGE and not turn.again else ()
+
+
+def _rewound(task: Task, event: e.TaskRewound) -> Task:
+    """What the task was at the checkpoint, but for its counts: numbers are never used twice."""
+    rewound = replace(
+        task,
+        change=event.change,
+        own_head=event.own_head,
+        leftovers=event.leftovers,
+        leftover_contents=event.leftover_contents,
+        gates=event.gates,
+        snapshots=max(task.snapshots, event.saved),
+        approved=task.approved if event.change == task.change else None,
+        outcome=None,
+        voided=len(task.reviews),
+        repairs={},
+        crashes=0,
+        review_crashes=0,
+        failures=0,
+        taken_back=TakenBack(checkpoint=event.checkpoint, saved=event.saved),
+    )
+    if not isinstance(task.stage, Rewinding):
+        return rewound
+    turn = Turn(number=task.turns, cause=Cause.GOAL)
+    stage = Proposed(turn=turn, stop=StopReason.END_TURN, message="", changed=event.change is not None)
+    return replace(rewound, stage=stage)
 
 
 def _check_concluded(task: Task, event: e.CheckConcluded) -> Task:

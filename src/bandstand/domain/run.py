@@ -20,6 +20,7 @@ class EndReason(StrEnum):
     PARKED = "parked"  # it waited for a human; its session can be taken up again
     CANCELLED = "cancelled"  # its task was cancelled
     PAUSED = "paused"  # its task was paused; its session can be taken up again
+    REWOUND = "rewound"  # its task's files are taken back; its session can be taken up again
     RETRIED = "retried"  # a human wants its turn or its review to begin anew
     BUDGET = "budget"  # its turn took longer than the task allows
     CRASHED = "crashed"  # the agent ended by itself

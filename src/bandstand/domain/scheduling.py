@@ -7,7 +7,7 @@ started, and it looks before it acts. So the first beat after a crash is recover
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import assert_never
 
 from bandstand.domain import asking
@@ -39,16 +39,14 @@ from bandstand.domain.stage import (
     Proposed,
     Queued,
     Returned,
+    Rewinding,
     Tested,
     Testing,
     Working,
     playing,
 )
 from bandstand.domain.state import State, Task
-
-PARK_AFTER = timedelta(minutes=1)
-REVIEW_LIMIT = timedelta(minutes=30)
-
+from bandstand.domain.stopping import stops
 
 Rank = tuple[bool, bool, int, int]
 
@@ -97,9 +95,9 @@ def task_facts(state: State, task: Task, *, now: datetime, room: Room) -> tuple[
 
 
 def _following(state: State, task: Task, now: datetime, room: Room) -> Iterator[e.Event]:
-    stopping = _stop(state, task, now)
-    if stopping:
-        yield from stopping
+    first = stops(state, task, now) or _goes_back(task)
+    if first:
+        yield from first
         return
     if task.ended:
         yield from left_behind(state, task, now)
@@ -117,42 +115,16 @@ def _following(state: State, task: Task, now: datetime, room: Room) -> Iterator[
         yield from _stage_facts(state, task, state.policy, now, room)
 
 
+def _goes_back(task: Task) -> list[e.Event]:
+    """What a human wants taken back is taken back as soon as no turn is live, paused or not."""
+    waits = playing(task.stage) is not None or isinstance(task.stage, Moving) or task.doubtful
+    return [] if task.rewind is None or task.ended or waits else [e.RewindStarted(task=task.spec.id)]
+
+
 def _doubt_is_asked(state: State, task: Task) -> bool:
     """Whether a human is asked about it now; that somebody was asked may be all that is left of an answer."""
     ask = state.asks.get(task.stage.ask) if isinstance(task.stage, Blocked) and task.stage.doubt else None
     return ask is not None and ask.open
-
-
-def _stop(state: State, task: Task, now: datetime) -> list[e.Event]:
-    """Requests to end runs that have nothing more to do, or no time left."""
-    found: list[e.Event] = []
-    for run in (task.run, task.review_run):
-        if run is None or run.stopping is not None:
-            continue
-        # What may have been missed goes on nowhere: a human says how the task does.
-        reason = EndReason.PARKED if task.doubtful and not task.ended else _stop_reason(task, run, now)
-        if reason is None:
-            continue
-        # Who waits for a human is not late; the ask has a deadline of its own.
-        if reason is not EndReason.BUDGET or run.id not in state.waiting_runs():
-            found.append(e.RunStopRequested(run=run.id, task=task.spec.id, reason=reason))
-    return found
-
-
-def _stop_reason(task: Task, run: Run, now: datetime) -> EndReason | None:
-    stage = task.stage
-    if isinstance(stage, Landed):
-        return EndReason.FINISHED
-    if isinstance(stage, Cancelled) or task.paused is not None:
-        return EndReason.CANCELLED if isinstance(stage, Cancelled) else EndReason.PAUSED
-    if run.part is Part.REVIEWER:
-        if not isinstance(stage, AgentReview) or stage.run != run.id:
-            return EndReason.FINISHED
-        return EndReason.BUDGET if now >= task.since + REVIEW_LIMIT else None
-    if playing(stage) is None:
-        return EndReason.PARKED if now >= task.since + PARK_AFTER else None
-    overdue = now >= task.since + timedelta(minutes=task.spec.budget.minutes)
-    return EndReason.BUDGET if isinstance(stage, Working) and stage.started and overdue else None
 
 
 def _stage_facts(state: State, task: Task, policy: Policy, now: datetime, room: Room) -> Iterator[e.Event]:  # noqa: C901, PLR0912 - one match over a sum type
@@ -185,7 +157,7 @@ def _stage_facts(state: State, task: Task, policy: Policy, now: datetime, room: 
             yield repair(state, task, turn, now=now)
         case HumanReview() if task.messages:
             yield _message(state, task, now)
-        case AgentReview() | HumanReview() | Building() | Moving() | Blocked() | Landed() | Cancelled():
+        case AgentReview() | HumanReview() | Building() | Moving() | Rewinding() | Blocked() | Landed() | Cancelled():
             return
         case _:
             assert_never(task.stage)
@@ -281,6 +253,8 @@ def _after_turn(state: State, task: Task, stage: Proposed, now: datetime) -> e.E
             turn = Turn(number=number, cause=Cause.MESSAGE, text="You stopped at a limit. Please go on.")
             return repair(state, task, turn, now=now)
         case StopReason.END_TURN | StopReason.CANCELLED | StopReason.UNKNOWN:
+            if not stage.changed and task.taken_back is not None:
+                return repair(state, task, Turn(number=number, cause=Cause.GOAL), now=now)
             if not stage.changed:
                 turn = Turn(number=number, cause=Cause.NOTHING_CHANGED, text=stage.message)
                 return repair(state, task, turn, now=now)

@@ -8,7 +8,8 @@ Queued -> Working -> Proposed -> Checking -> Checked -> AgentReview, HumanReview
              +---------------------------- Returned <------- (conflict, red) ----------+
                                                                                     Tested -> Moving -> Landed
 
-From anywhere: Blocked, where a human is asked, and back; Cancelled. Paused is no stage: it holds a task where it is.
+From anywhere: Blocked, where a human is asked, and back; Rewinding, and then Proposed; Cancelled. Paused is no stage:
+it holds a task where it is.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from datetime import datetime
 from bandstand.domain.agent import StopReason
 from bandstand.domain.check import CheckOutcome
 from bandstand.domain.ids import AskId, CommitId, RunId, TaskId, TreeId
+from bandstand.domain.rewind import Rewind
 from bandstand.domain.run import Cause, Turn
 
 
@@ -132,6 +134,13 @@ class Returned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rewinding:
+    """Its files are being taken back to a checkpoint. No agent of it works meanwhile."""
+
+    to: Rewind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Landed:
     """Part of main. An end."""
 
@@ -160,6 +169,7 @@ Unblocked = (
     | Tested
     | Moving
     | Returned
+    | Rewinding
 )
 
 

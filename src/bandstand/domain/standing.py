@@ -17,7 +17,7 @@ from bandstand.domain.left_behind import stuck
 from bandstand.domain.merge_queue import queue
 from bandstand.domain.pause import Paused
 from bandstand.domain.run import Cause, Turn
-from bandstand.domain.scheduling import REVIEW_LIMIT, ready
+from bandstand.domain.scheduling import ready
 from bandstand.domain.stage import (
     AgentReview,
     Blocked,
@@ -32,11 +32,13 @@ from bandstand.domain.stage import (
     Proposed,
     Queued,
     Returned,
+    Rewinding,
     Tested,
     Testing,
     Working,
 )
 from bandstand.domain.state import State, Task
+from bandstand.domain.stopping import REVIEW_LIMIT
 
 
 class Mark(StrEnum):
@@ -116,6 +118,8 @@ def _standing(state: State, task: Task, waits: Wait) -> Standing:
     if not task.ended and any(ask.task == task.spec.id and ask.keeps_waiting for ask in state.asks.values()):
         return _ours(Mark.WAITING, f"waits for {waits.slot}: to go on with the answer", task.since + STEP_LIMIT)
     at = _of_stage(state, task, waits)
+    if task.rewind is not None:
+        at = replace(at, words=f"{at.words}; then back to checkpoint {task.rewind.checkpoint}")
     if stuck(task) and task.last_failure is not None:
         ask = f" ({asks[0].id})" if asks else ""
         return replace(at, words=f"{at.words}; {task.last_failure.step.lower()} does not work{ask}")
@@ -147,6 +151,8 @@ def _of_stage(state: State, task: Task, waits: Wait) -> Standing:  # noqa: C901,
             return _checked(state, task, waits)
         case Proposed() | Tested() | Returned():
             return _ours(Mark.WAITING, "deciding what comes next", own)
+        case Rewinding(to=to):
+            return _ours(Mark.WORKING, f"going back to checkpoint {to.checkpoint}", own)
         case Checking(name=name):
             return _ours(Mark.CHECKING, f"checks {name} are running", own)
         case AgentReview():

@@ -11,10 +11,11 @@ from bandstand.domain import events as e
 from bandstand.domain.agent import AgentProfile
 from bandstand.domain.ask import Answer, Ask, AskKind
 from bandstand.domain.ids import AgentName, AskId, RunId, TaskId
+from bandstand.domain.live_task import Task
 from bandstand.domain.network import HostRule
 from bandstand.domain.past import Totals, counted
 from bandstand.domain.policy import Policy
-from bandstand.domain.progress import Task, doubted, task_after
+from bandstand.domain.progress import doubted, task_after
 from bandstand.domain.stage import AgentReview, Cancelled, HumanReview, InQueue, Landed, Queued, Stage, Working
 
 __all__ = ["State", "Task", "apply", "fold"]
@@ -102,7 +103,8 @@ def _apply(state: State, event: e.Event, at: datetime) -> State:  # noqa: C901, 
         case e.PolicyFound():
             return replace(state, found=event.policy)
         case e.TaskSubmitted(spec=spec):
-            task = Task(spec=spec, number=state.totals.submitted + 1, stage=Queued(), since=at)
+            own = spec.fork.head if spec.fork is not None else None
+            task = Task(spec=spec, number=state.totals.submitted + 1, stage=Queued(), since=at, own_head=own)
             return _with_task(state, task)
         case e.AskRaised(ask=ask):
             asked = replace(state, asks={**state.asks, ask.id: ask})

@@ -3,10 +3,14 @@
 Until main is being moved, a change can be taken out of its landing; then the next one in the queue goes on.
 """
 
+from dataclasses import dataclass
+from enum import StrEnum
+
 from bandstand.domain import events as e
 from bandstand.domain.ask import APPROVE, RETRY, Answer, AskKind
 from bandstand.domain.asking import SHORT, answer, human_review, moved
 from bandstand.domain.errors import Refused, Stale
+from bandstand.domain.ids import CommitId
 from bandstand.domain.left_behind import stuck
 from bandstand.domain.run import EndReason
 from bandstand.domain.stage import (
@@ -18,11 +22,30 @@ from bandstand.domain.stage import (
     HumanReview,
     InQueue,
     Moving,
+    Rewinding,
     Tested,
     Testing,
     Working,
+    playing,
 )
 from bandstand.domain.state import State, Task
+
+
+class Live(StrEnum):
+    """What becomes of a turn that is live when the task is to go back: a human says so, or it is not done."""
+
+    ASK = "ask"
+    WAIT = "wait"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """A checkpoint to go back to."""
+
+    checkpoint: int
+    commit: CommitId
+
 
 _REVIEWABLE = Checking | Checked | AgentReview | HumanReview | InQueue | Building | Testing | Tested
 _LEAST_NAME = 7
@@ -50,6 +73,39 @@ def send(task: Task, text: str, *, by: str) -> tuple[e.Event, ...]:
     if isinstance(task.stage, Moving):
         raise Stale(f"{task.spec.id} is landing right now.", hint="Wait a moment, then submit a new task.")
     return (e.MessageSent(task=task.spec.id, text=text, by=by),)
+
+
+def checkpoint(task: Task, number: int, *, by: str) -> tuple[e.Event, ...]:
+    """The files of the task were kept as a checkpoint, as somebody asked."""
+    return () if task.retired else (e.CheckpointTaken(task=task.spec.id, number=number, by=by),)
+
+
+def rewind(task: Task, to: Destination, text: str, *, live: Live, by: str) -> tuple[e.Event, ...]:
+    """The task goes back to a checkpoint, and on from there; with `text` its agent is told that, too.
+
+    Raises `Stale` once it has ended, while main is being moved to its change and while it is going back already,
+    `Refused` in the middle of a turn of which it is not said what becomes of it.
+    """
+    name, place = task.spec.id, f"{task.spec.id}@{to.checkpoint}"
+    if task.ended:
+        raise Stale(f"{name} has ended.", hint=f"To go on from there in a new task: band fork {place}")
+    if isinstance(task.stage, Moving):
+        raise Stale(f"{name} is landing right now.", hint="Wait a moment; what landed can be reverted.")
+    if task.rewind is not None or (isinstance(task.stage, Rewinding) and not task.failures):
+        raise Stale(f"{name} is going back already.", hint=f"`band show {name}` tells where it stands.")
+    if task.doubtful:
+        raise Refused(f"Facts about {name} may be lost.", hint=f"Say first how it goes on: `band show {name}`")
+    turn = playing(task.stage) is not None
+    if turn and live is Live.ASK:
+        raise Refused(
+            f"The agent of {name} is in the middle of a turn.",
+            hint=f"Go back behind it: band rewind {place} --after-turn\nOr end it now, what it wrote is kept: --now",
+        )
+    ordered = e.RewindOrdered(
+        task=name, checkpoint=to.checkpoint, commit=to.commit, by=by, at_once=turn and live is Live.END
+    )
+    said = [e.MessageSent(task=name, text=text, by=by)] if text.strip() else []
+    return (ordered, *([] if turn else [e.RewindStarted(task=name)]), *said)
 
 
 def review(state: State, task: Task, given: Answer, *, commit: str = "") -> tuple[e.Event, ...]:

@@ -1,10 +1,10 @@
 """A task: what someone asked for, and what must be true before and after it."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from bandstand.domain.ids import AgentName, TaskId
+from bandstand.domain.ids import AgentName, CommitId, TaskId
 from bandstand.domain.network import NetworkPolicy
 
 
@@ -25,12 +25,28 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fork:
+    """What a task begins with that goes on from a checkpoint of another one; 0 is what that one began with.
+
+    `base` is the commit of the target that this one's work is built upon, `head` the last commit of it, and `files` a
+    commit of all that its workspace held.
+    """
+
+    task: TaskId
+    checkpoint: int
+    base: CommitId
+    head: CommitId
+    files: CommitId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec:
     """A task as it was submitted; it never changes.
 
     `scope` are the paths it is meant to touch, as git path patterns; empty means anywhere. It starts when
     everything in `depends_on` has landed. With `stacked_on` it begins on that task's branch before that one has landed,
-    and lands after it. `network` is what it says of the network, where it says anything.
+    and lands after it. `network` is what it says of the network, where it says anything. A `fork` waits for nothing but
+    what the task that it goes on from needs.
     """
 
     id: TaskId
@@ -45,11 +61,37 @@ class TaskSpec:
     priority: int = 0
     budget: Budget = field(default_factory=Budget)
     network: NetworkPolicy | None = None
+    fork: Fork | None = None
 
     @property
     def needs(self) -> tuple[TaskId, ...]:
         """Every task that must land before this one can."""
         return self.depends_on if self.stacked_on is None else (*self.depends_on, self.stacked_on)
+
+
+def forked(
+    spec: TaskSpec,
+    fork: Fork,
+    new: TaskId,
+    *,
+    words: str = "",
+    agent: AgentName | None = None,
+    without: Collection[TaskId] = (),
+) -> TaskSpec:
+    """The task that goes on from a checkpoint of another one: it is asked for the same, with some `words` more.
+
+    It needs what that one needs, for its commits may hold work of those; not what that one was let go on `without`.
+    """
+    below = spec.stacked_on if spec.stacked_on not in without else None
+    return replace(
+        spec,
+        id=new,
+        goal=f"{spec.goal.rstrip()}\n\n{words.strip()}" if words.strip() else spec.goal,
+        agent=agent or spec.agent,
+        depends_on=tuple(need for need in spec.depends_on if need not in without),
+        stacked_on=below,
+        fork=fork,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,7 +80,8 @@ def told(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911, P
     """What a fact says to a person; nothing for facts that only the program needs. `state` is the one after it."""
     match event:
         case e.TaskSubmitted(spec=spec):
-            return Line(mark=Mark.WAITING, task=spec.id, text=f"submitted: {spec.title}")
+            begins = f", beginning with {spec.fork.task}@{spec.fork.checkpoint}" if spec.fork is not None else ""
+            return Line(mark=Mark.WAITING, task=spec.id, text=f"submitted: {spec.title}{begins}")
         case e.TaskCancelled(task=task, reason=reason):
             return Line(mark=Mark.STOPPED, task=task, text=f"cancelled{': ' if reason else ''}{reason}")
         case e.TaskPaused() | e.TaskUnpaused() | e.StepRetried():
@@ -167,6 +168,8 @@ def _landing(
 
 def _work(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911, PLR0912 - one match over a sum type
     match event:
+        case e.CheckpointTaken() | e.RewindOrdered() | e.TaskRewound():
+            return _went_back(event)
         case e.TurnQueued(task=task, turn=turn):
             words = "starts again where it broke off" if turn.again else _TURN[turn.cause]
             return Line(mark=Mark.WORKING, task=task, text=words)
@@ -200,6 +203,19 @@ def _work(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911, 
             return Line(mark=Mark.WAITING, task=task, text=f"{step} did not work: {message}")
         case _:
             return None
+
+
+def _went_back(event: e.CheckpointTaken | e.RewindOrdered | e.TaskRewound) -> Line:
+    match event:
+        case e.CheckpointTaken(task=task, number=number):
+            return Line(mark=Mark.WORKING, task=task, text=f"its files are kept as {task}@{number}")
+        case e.RewindOrdered(task=task, checkpoint=checkpoint):
+            return Line(mark=Mark.WAITING, task=task, text=f"is to go back to checkpoint {checkpoint}")
+        case e.TaskRewound(task=task, checkpoint=checkpoint, saved=saved):
+            text = f"is back at checkpoint {checkpoint}; what there was is kept as {task}@{saved}"
+            return Line(mark=Mark.WORKING, task=task, text=text)
+        case _:
+            assert_never(event)
 
 
 def _how(event: e.RunEnded) -> str:

@@ -26,6 +26,10 @@ class Checkpoints(Protocol):
         """All of one workspace, in their order; none if it is gone, or never was."""
         ...
 
+    async def commit(self, name: str, number: int) -> CommitId:
+        """The commit of all files at one of them. Raises `Unknown`."""
+        ...
+
     async def patch(self, name: str, number: int) -> str:
         """What one of them changed since the one before, or since the workspace began. Raises `Unknown`."""
         ...

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from bandstand.domain.ids import CommitId, TaskId, TreeId
 from bandstand.domain.inclusion import NOTHING, Inclusion
+from bandstand.domain.task import Fork
 from bandstand.ports.git import Signature
 
 
@@ -35,6 +36,21 @@ class Snapshot:
     withheld: bool = False  # later commits of the agent hold what was copied in, and are left out
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewound:
+    """What a workspace went back to. What it held before is the snapshot `saved`.
+
+    `head` is the agent's own last commit; `proposed` what its branch showed then: that commit, or the one that was made
+    of what it had left. `uncommitted` and `contents` are as in a snapshot.
+    """
+
+    saved: int
+    head: CommitId
+    proposed: CommitId
+    uncommitted: tuple[str, ...]
+    contents: tuple[str, ...]
+
+
 class Workspaces(Protocol):
     """The checkouts that agents and checks work in. Whatever git does in one of them happens inside its sandbox."""
 
@@ -47,13 +63,27 @@ class Workspaces(Protocol):
         author: Signature,
         committer: Signature,
         inclusion: Inclusion = NOTHING,
+        fork: Fork | None = None,
     ) -> Workspace:
         """A workspace with `base` checked out on branch `band/<name>`; the one that is there already, if it is.
 
         `base` is pinned in the user's repository first, and `refs/remotes/origin/<target>` shows it inside. A new one
         is given the files of the user's checkout that `inclusion` names. Nothing ever takes these from it, whatever
-        they are called by then. Raises `Refused` if they are too much.
+        they are called by then. With a `fork` that was lent to this name, its head is checked out, and the files are
+        those that it has. Raises `Refused` if what is to be copied is too much.
         """
+        ...
+
+    async def lend(self, name: str, number: int, *, to: str) -> Fork:
+        """What the workspace `to` can begin with: a snapshot of this one, or 0 for what it began with.
+
+        It is kept in the user's repository as long as that other workspace, or until `unlend`. May be repeated. Raises
+        `Unknown` without such a workspace or snapshot.
+        """
+        ...
+
+    async def unlend(self, to: str) -> None:
+        """Keep no longer what was lent to a workspace that there never was. May be repeated."""
         ...
 
     async def find(self, name: str) -> Workspace | None:
@@ -79,6 +109,15 @@ class Workspaces(Protocol):
         """The snapshot with a commit of its files on top of `head` as its new head; the same one when asked again.
 
         The workspace is not touched.
+        """
+        ...
+
+    async def rewind(self, name: str, number: int, *, order: int) -> Rewound:
+        """Have the workspace hold what it held at a snapshot; 0 is what it began with. May be repeated for one `order`.
+
+        What it holds now is kept first, and its rescue keeps it for good. Files that git ignores stay, and of those in
+        the way an archive is made. The agent's index and HEAD are set to the head of that snapshot. Nobody may be at
+        work in there. Raises `Unknown` without such a workspace or snapshot, `Refused` if it is no longer a repository.
         """
         ...
 

@@ -133,14 +133,18 @@ class Commands:
         It has ended, too, if main was moved to its change and that could not be recorded: the task may be waiting for
         somebody to see to that.
         """
+        await self.unless_landed(task_id, lambda task: steering.cancel(task, reason=reason, by=by))
+
+    async def unless_landed(self, task_id: TaskId, decide: Callable[[Task], Sequence[e.Event]]) -> None:
+        """Record what follows for a task from an order that must not be taken for a change which has landed."""
         seen = await self._not_landed({task_id})
 
-        def decide(state: State) -> Sequence[e.Event]:
-            facts = steering.cancel(known(state, task_id), reason=reason, by=by)
+        def facts(state: State) -> Sequence[e.Event]:
+            found = decide(known(state, task_id))
             _as_seen(state, seen)
-            return facts
+            return found
 
-        await self.fleet.record(decide)
+        await self.fleet.record(facts)
 
     async def _not_landed(self, names: Iterable[TaskId]) -> Mapping[TaskId, Candidate | None]:
         """What main was to be moved to for each task, and was not. Raises `Stale` if it was."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bandstand.ports.git import Repository
 from bandstand.ports.sandbox import Sandbox
 from bandstand.services.admission import Account
+from bandstand.services.checkpoint_orders import CheckpointOrders
 from bandstand.services.checkpoints import Checkpointing
 from bandstand.services.commands import Commands
 from bandstand.services.fleet import Fleet
@@ -36,6 +37,7 @@ class Desk:
     upstreams: Upstreams
     checkpointing: Checkpointing
     listening: Listening
+    checkpoint_orders: CheckpointOrders
     brain: Brain
 
     @property

@@ -13,8 +13,9 @@ from bandstand.domain.agent import AgentUpdate
 from bandstand.domain.events import Event
 from bandstand.domain.history import at_its_end, orphan, summary
 from bandstand.domain.ids import RepositoryId, RunId, TaskId
+from bandstand.domain.live_task import Task
 from bandstand.domain.past import PastTask, subject
-from bandstand.domain.progress import Task, task_after
+from bandstand.domain.progress import task_after
 from bandstand.domain.state import State, apply, fold
 from bandstand.ports.clock import Clock
 from bandstand.ports.log import EventLog, Opening, OutOfDate, Recorded

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Self, assert_never
 
 from bandstand.domain import events as e
-from bandstand.domain.activities import Activity, Author, Build, Move, Push, Retire, Reviewing, RunChecks
+from bandstand.domain.activities import Activity, Author, Build, GoBack, Move, Push, Retire, Reviewing, RunChecks
 from bandstand.domain.stage import Landed
 from bandstand.ports.agents import AgentProtocol
 from bandstand.ports.checks import CheckRunner
@@ -19,6 +19,7 @@ from bandstand.services.launching import Launching
 from bandstand.services.policies import Policies
 from bandstand.services.proposing import Proposing
 from bandstand.services.reviews import Reviewers
+from bandstand.services.rewinding import Rewinds
 from bandstand.services.runs import Authors
 from bandstand.services.upstreams import Upstreams
 
@@ -35,6 +36,7 @@ class Performers:
     workspaces: Workspaces
     housekeeping: Housekeeping
     upstreams: Upstreams
+    rewinds: Rewinds
 
     @classmethod
     def of(
@@ -53,6 +55,7 @@ class Performers:
         """Put together from what they need of the world."""
         repository = launching.repository
         egress = Egress(fleet=fleet, host=host, launching=launching)
+        proposing = Proposing(repository=repository, workspaces=workspaces, policies=policies)
         return cls(
             fleet=fleet,
             workspaces=workspaces,
@@ -65,9 +68,10 @@ class Performers:
                 workspaces=workspaces,
                 launching=launching,
                 policies=policies,
-                proposing=Proposing(repository=repository, workspaces=workspaces, policies=policies),
+                proposing=proposing,
                 egress=egress,
             ),
+            rewinds=Rewinds(fleet=fleet, workspaces=workspaces, policies=policies, proposing=proposing),
             reviewers=Reviewers(
                 fleet=fleet,
                 host=host,
@@ -86,7 +90,7 @@ class Performers:
             ),
         )
 
-    async def perform(self, activity: Activity) -> None:
+    async def perform(self, activity: Activity) -> None:  # noqa: C901 - one match over a sum type
         """Carry out one activity and record what came of it."""
         match activity:
             case Author():
@@ -99,6 +103,8 @@ class Performers:
                 await self.landing.build(activity)
             case Move():
                 await self.landing.move(activity)
+            case GoBack():
+                await self.rewinds.perform(activity)
             case Push():
                 await self.upstreams.push(activity)
             case Retire():

@@ -41,7 +41,7 @@ class Proposing:
         if committed:
             snapshot = await self._commit(task, snapshot, author)
         await self.workspaces.publish(task.spec.id, snapshot.head)
-        change = await self._change(state, task, snapshot.head, policy)
+        change = await self.change(state, task, snapshot.head, policy)
         return TurnEnded(
             task=task.spec.id,
             run=run.id,
@@ -65,7 +65,7 @@ class Proposing:
         message = f"{task.spec.title}\n\n{task.spec.agent} {why}.\n"
         return await self.workspaces.commit_leftovers(task.spec.id, snapshot, message=message, author=author)
 
-    async def _change(self, state: State, task: Task, head: CommitId, policy: Policy) -> Change | None:
+    async def change(self, state: State, task: Task, head: CommitId, policy: Policy) -> Change | None:
         """What the branch adds to what it is based on: the target, or the task it is stacked on."""
         change = await self.repository.change(base=await self.base(state, task, policy), head=head)
         return change if change.files else None

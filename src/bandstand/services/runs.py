@@ -109,7 +109,8 @@ class Authors:
                 await self.host.stop(run)
 
     async def _workspace(self, task: Task, policy: Policy, people: People) -> Workspace:
-        base = task.base or await self.proposing.base(self.fleet.state, task, policy)
+        begin = task.base or (task.spec.fork.base if task.spec.fork is not None else None)
+        base = begin or await self.proposing.base(self.fleet.state, task, policy)
         workspace = await self.workspaces.prepare(
             task.spec.id,
             base=base,
@@ -117,6 +118,7 @@ class Authors:
             author=people.author,
             committer=people.committer,
             inclusion=policy.inclusion,
+            fork=task.spec.fork,
         )
         if task.base is None:
             prepared = e.WorkspacePrepared(
@@ -159,7 +161,7 @@ class Authors:
         if turn.onto is not None:
             ref = f"refs/remotes/origin/{policy.target}"
             await self.workspaces.show_commit(task.spec.id, ref=ref, commit=turn.onto)
-        text = author_prompt(task.spec, turn, target=policy.target, remembers=remembers)
+        text = author_prompt(task.spec, turn, target=policy.target, remembers=remembers, taken_back=task.taken_back)
         result = await conversation.prompt(turn.number, text)
         if result is not None:
             await self.fleet.record(lambda state: [_played(run, turn)] if _plays(state, run, turn) else [])

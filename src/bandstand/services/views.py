@@ -99,7 +99,11 @@ class ReviewView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskView:
-    """One task, whole. `walled` is false where no sandbox keeps its agents in."""
+    """One task, whole. `walled` is false where no sandbox keeps its agents in.
+
+    `forked_from` is the checkpoint of another task that it began with, `forks` are live tasks that began with one of
+    its own.
+    """
 
     row: TaskRow
     walled: bool
@@ -107,6 +111,8 @@ class TaskView:
     acceptance: tuple[str, ...]
     depends_on: tuple[TaskId, ...]
     stacked_on: TaskId | None
+    forked_from: str
+    forks: tuple[TaskId, ...]
     branch: str
     runs: tuple[RunId, ...]
     review_runs: tuple[RunId, ...]
@@ -315,6 +321,10 @@ def _task_view(state: State, task: Task, row: TaskRow) -> TaskView:
         acceptance=task.spec.acceptance,
         depends_on=task.spec.depends_on,
         stacked_on=task.spec.stacked_on,
+        forked_from=f"{fork.task}@{fork.checkpoint}" if (fork := task.spec.fork) is not None else "",
+        forks=tuple(
+            one.spec.id for one in state.tasks.values() if one.spec.fork and one.spec.fork.task == task.spec.id
+        ),
         branch=f"band/{task.spec.id}",
         runs=tuple(run_id(task.spec.id, Part.AUTHOR, number) for number in range(1, task.runs + 1)),
         review_runs=tuple(run_id(task.spec.id, Part.REVIEWER, number) for number in range(1, task.review_runs + 1)),

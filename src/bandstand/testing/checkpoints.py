@@ -4,7 +4,7 @@ from bandstand.domain.errors import Unknown
 from bandstand.domain.ids import CommitId
 from bandstand.ports.checkpoints import Checkpoint
 from bandstand.ports.workspaces import Snapshot
-from bandstand.testing.git import MemoryWorkspaces
+from bandstand.testing.workspaces import MemoryWorkspaces
 
 
 class MemoryCheckpoints:
@@ -22,6 +22,13 @@ class MemoryCheckpoints:
             at = self._repository.at(one.commit).at
             found.append(Checkpoint(number=one.number, at=at, commit=one.commit, head=one.head, files=change.files))
         return tuple(found)
+
+    async def commit(self, name: str, number: int) -> CommitId:
+        """The commit of all files at one of them."""
+        for _, one in self._pairs(name):
+            if one.number == number:
+                return one.commit
+        raise Unknown(f"There is no checkpoint {number} of {name}.")
 
     async def patch(self, name: str, number: int) -> str:
         """What one of them changed since the one before."""

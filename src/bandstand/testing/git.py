@@ -1,22 +1,20 @@
-"""A repository and its workspaces in memory. They keep the promises of the ports; files are merged whole, not by line.
+"""A repository in memory. It keeps the promises of the port; files are merged whole, not by line.
 
-A test plays the user with `MemoryRepository.commit` and `edit`, and the agent with `MemoryWorkspaces.write` and
-`commit`. Every commit is known to everybody at once, as if vault, repository and workspaces shared one object store.
+A test plays the user with `MemoryRepository.commit` and `edit`. Every commit is known to everybody
+at once, as if vault, repository and workspaces shared one object store.
 """
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
 
 from bandstand.domain.change import Change, Foreign
 from bandstand.domain.errors import Refused, Unknown
-from bandstand.domain.ids import CommitId, RepositoryId, TaskId, TreeId
-from bandstand.domain.inclusion import NOTHING, Inclusion
+from bandstand.domain.ids import CommitId, RepositoryId, TreeId
 from bandstand.ports.git import CheckoutInTheWay, Conflicted, Merged, MergeOrder, Signature, TargetMoved
-from bandstand.ports.workspaces import Snapshot, Workspace
 from bandstand.testing.patches import file_change, patch
 
 ADA = Signature(name="Ada Example", email="ada@example.org")
@@ -37,12 +35,12 @@ class MemoryCommit:
     @property
     def id(self) -> CommitId:
         """Made of everything in it."""
-        return CommitId(_digest(self.tree, self.parents, self.message, self.author, self.committer, self.at))
+        return CommitId(digest(self.tree, self.parents, self.message, self.author, self.committer, self.at))
 
     @property
     def tree(self) -> TreeId:
         """Made of the files."""
-        return TreeId(_digest(sorted(self.files.items())))
+        return TreeId(digest(sorted(self.files.items())))
 
 
 class MemoryRepository:
@@ -75,15 +73,15 @@ class MemoryRepository:
     def commit(self, files: Mapping[str, bytes | None], *, branch: str = "main", message: str = "change") -> CommitId:
         """The user commits files on a branch; one that is not there begins at `main`. `None` removes a file."""
         old = self.refs.get(f"refs/heads/{branch}", self.refs["refs/heads/main"])
-        commit = MemoryCommit(files=_edited(self.at(old).files, files), parents=(old,), message=message, author=ADA)
+        commit = MemoryCommit(files=edited(self.at(old).files, files), parents=(old,), message=message, author=ADA)
         new = self.refs[f"refs/heads/{branch}"] = self.add(commit)
         if branch == self.checked_out:
-            self.checkout = _edited(self.checkout, files)
+            self.checkout = edited(self.checkout, files)
         return new
 
     def edit(self, path: str, content: bytes | None) -> None:
         """The user edits a file in the checkout and does not commit it."""
-        self.checkout = _edited(self.checkout, {path: content})
+        self.checkout = edited(self.checkout, {path: content})
 
     def at(self, commit: CommitId) -> MemoryCommit:
         """A commit. Raises `Unknown`."""
@@ -136,7 +134,7 @@ class MemoryRepository:
         """What lies between the merge base of both and `head`."""
         start = _merge_base(self, base, head) or base
         old, new = self.at(start).files, self.at(head).files
-        files = tuple(file_change(path, old.get(path), new.get(path)) for path in _changed(old, new))
+        files = tuple(file_change(path, old.get(path), new.get(path)) for path in changed(old, new))
         count = len(self.history(head) - self.history(base))
         return Change(base=start, head=head, tree=self.at(head).tree, files=files, commits=count)
 
@@ -148,7 +146,7 @@ class MemoryRepository:
     async def diff(self, *, base: CommitId, head: CommitId) -> str:
         """The same as a unified patch."""
         old, new = self.at(_merge_base(self, base, head) or base).files, self.at(head).files
-        return "".join(line for path in _changed(old, new) for line in patch(path, old.get(path), new.get(path)))
+        return "".join(line for path in changed(old, new) for line in patch(path, old.get(path), new.get(path)))
 
     async def contains(self, branch: str, commit: CommitId) -> bool:
         """Whether a branch's history holds a commit."""
@@ -160,11 +158,11 @@ class MemoryRepository:
         before = self.at(base).files if base else {}
         ours, theirs = self.at(order.onto).files, self.at(order.change).files
         clashes = tuple(
-            path for path in _changed(before, theirs) if ours.get(path) not in (before.get(path), theirs.get(path))
+            path for path in changed(before, theirs) if ours.get(path) not in (before.get(path), theirs.get(path))
         )
         if clashes:
             return Conflicted(paths=clashes, detail="\n".join(f"CONFLICT (content): {path}" for path in clashes))
-        files = _edited(ours, {path: theirs.get(path) for path in _changed(before, theirs)})
+        files = edited(ours, {path: theirs.get(path) for path in changed(before, theirs)})
         parents = (order.onto,) if order.squash else (order.onto, order.change)
         new = MemoryCommit(
             files=files,
@@ -201,172 +199,14 @@ class MemoryRepository:
         return found
 
 
-@dataclass(slots=True, kw_only=True)
-class MemoryWorkspace:
-    """What one workspace holds. `files` include ignored ones; `refs` are those that were shown inside."""
-
-    workspace: Workspace
-    base: CommitId
-    head: CommitId
-    files: dict[str, bytes]
-    refs: dict[str, CommitId]
-    author: Signature
-    broken: bool = False
-
-
-class MemoryWorkspaces:
-    """The workspaces of a repository in memory. `archived` are the ignored files of those that are gone."""
-
-    def __init__(self, repository: MemoryRepository) -> None:
-        self.repository = repository
-        self.held: dict[str, MemoryWorkspace] = {}
-        self.snapshots: dict[str, list[Snapshot]] = {}
-        self.archived: dict[str, dict[str, bytes]] = {}
-
-    def write(self, name: str, files: Mapping[str, bytes | None]) -> None:
-        """The agent writes files; `None` removes one."""
-        self.held[name].files = _edited(self.held[name].files, files)
-
-    def commit(self, name: str, message: str = "agent's work") -> CommitId:
-        """The agent commits all files but the ignored ones."""
-        held = self.held[name]
-        new = MemoryCommit(files=_tracked(held.files), parents=(held.head,), message=message, author=held.author)
-        held.head = self.repository.add(new)
-        return held.head
-
-    def break_repository(self, name: str) -> None:
-        """The agent removes the git dir."""
-        self.held[name].broken = True
-
-    async def prepare(
-        self,
-        name: str,
-        *,
-        base: CommitId,
-        target: str,
-        author: Signature,
-        committer: Signature,
-        inclusion: Inclusion = NOTHING,
-    ) -> Workspace:
-        """A workspace with `base` checked out; the one that is there already, if it is."""
-        if name not in self.held:
-            given = _included(self.repository.checkout, inclusion, files := dict(self.repository.at(base).files))
-            folder = Path("/memory/workspaces") / name
-            plain = Workspace(name=name, folder=folder / "tree", home=folder / "home", objects=())
-            self.held[name] = MemoryWorkspace(
-                workspace=replace(plain, included=tuple(sorted(given))),
-                base=base,
-                head=base,
-                files=files | given,
-                refs={f"refs/heads/band/{name}": base, f"refs/remotes/origin/{target}": base},
-                author=author,
-            )
-        return self.held[name].workspace
-
-    async def find(self, name: str) -> Workspace | None:
-        """The workspace of that name."""
-        return self.held[name].workspace if name in self.held else None
-
-    async def snapshot(self, name: str) -> Snapshot:
-        """Keep all files of a workspace, ignored ones aside. The last snapshot again, if nothing has changed."""
-        held = self._present(name)
-        self._require_whole(name)
-        return self._keep(name, held.head)
-
-    async def publish(self, task: TaskId, commit: CommitId) -> None:
-        """Point branch `band/<task>` of the user's repository at a commit."""
-        self.repository.at(commit)
-        self.repository.refs[f"refs/heads/band/{task}"] = commit
-
-    async def commit_leftovers(self, name: str, snapshot: Snapshot, *, message: str, author: Signature) -> Snapshot:
-        """The snapshot with a commit of its files on top of `head` as its new head."""
-        self._present(name)
-        if snapshot.tree == snapshot.head_tree:
-            return snapshot
-        files = self.repository.at(snapshot.commit).files
-        new = MemoryCommit(files=files, parents=(snapshot.head,), message=message, author=author)
-        return replace(snapshot, head=self.repository.add(new), head_tree=snapshot.tree, uncommitted=(), contents=())
-
-    async def show_commit(self, name: str, *, ref: str, commit: CommitId) -> None:
-        """Make a commit known inside a workspace under a ref name."""
-        held = self._present(name)
-        self.repository.at(commit)
-        if not ref.startswith("refs/"):
-            raise Refused(f"{ref!r} is not the full name of a ref.")
-        self._require_whole(name)
-        held.refs[ref] = commit
-
-    async def retire(self, name: str, *, landed: bool) -> str | None:
-        """Remove a workspace. What has not landed is at the rescue ref."""
-        place = f"refs/bandstand/rescue/{name}/"
-        number = sum(ref.startswith(place) for ref in self.repository.refs)
-        if name not in self.held:
-            return f"{place}{number}" if number and not landed else None
-        held = self.held[name]
-        last = self._keep(name, held.base if held.broken else held.head)
-        given = held.workspace.included
-        ignored = {path: held.files[path] for path in held.files.keys() - _tracked(held.files).keys() - {*given}}
-        if ignored:
-            self.archived[name] = ignored
-        del self.held[name]
-        self.snapshots.pop(name)
-        published = any(
-            last.head in self.repository.history(commit)
-            for ref, commit in self.repository.refs.items()
-            if ref.startswith("refs/heads/")
-        )
-        if last.tree == last.head_tree and (last.head == held.base or (landed and published)):
-            return None
-        self.repository.refs[f"{place}{number + 1}"] = last.commit
-        return f"{place}{number + 1}"
-
-    async def discard(self, name: str) -> None:
-        """Remove a throw-away checkout. Raises `Refused` for a name without a dot."""
-        if "." not in name:
-            raise Refused(f"Workspace {name} is a task's own; it can only be retired.")
-        self.held.pop(name, None)
-        self.snapshots.pop(name, None)
-
-    def _keep(self, name: str, head: CommitId) -> Snapshot:
-        kept = self.snapshots.setdefault(name, [])
-        files = _tracked(self.held[name].files)
-        number = len(kept) + 1
-        new = MemoryCommit(files=files, parents=(head,), message=f"Checkpoint {number} of {name}", author=ADA)
-        before = self.repository.at(head)
-        if kept and (kept[-1].head, kept[-1].tree) == (head, new.tree):
-            return kept[-1]
-        left = _changed(before.files, files)
-        kept.append(
-            Snapshot(
-                number=number,
-                head=head,
-                head_tree=before.tree,
-                commit=self.repository.add(new),
-                tree=new.tree,
-                uncommitted=left,
-                contents=tuple(_digest(files[path]) if path in files else "" for path in left),
-            )
-        )
-        return kept[-1]
-
-    def _present(self, name: str) -> MemoryWorkspace:
-        if name not in self.held:
-            raise Unknown(f"There is no workspace {name}.")
-        return self.held[name]
-
-    def _require_whole(self, name: str) -> None:
-        if self.held[name].broken:
-            raise Refused("What the workspace holds is no longer a repository.")
-
-
 def _move_checkout(repository: MemoryRepository, old: Mapping[str, bytes], new: Mapping[str, bytes]) -> None:
     if repository.under_way:
         raise CheckoutInTheWay((), repository.path, reason=repository.under_way)
-    paths, there = _changed(old, new), repository.checkout
+    paths, there = changed(old, new), repository.checkout
     edits = tuple(path for path in paths if there.get(path) not in (old.get(path), new.get(path)))
     if edits:
         raise CheckoutInTheWay(edits, repository.path)
-    repository.checkout = _edited(there, {path: new.get(path) for path in paths})
+    repository.checkout = edited(there, {path: new.get(path) for path in paths})
 
 
 def _merge_base(repository: MemoryRepository, one: CommitId, other: CommitId) -> CommitId | None:
@@ -375,26 +215,23 @@ def _merge_base(repository: MemoryRepository, one: CommitId, other: CommitId) ->
     return min(best, default=None)
 
 
-def _tracked(files: Mapping[str, bytes]) -> dict[str, bytes]:
+def tracked(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """The files that the top `.gitignore` leaves, whose lines are taken as simple patterns."""
     patterns = files.get(".gitignore", b"").decode().split()
     return {path: data for path, data in files.items() if not any(fnmatch(path, pattern) for pattern in patterns)}
 
 
-def _included(checkout: Mapping[str, bytes], inclusion: Inclusion, files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """What of a checkout is to be copied beside the files of a commit."""
-    ignored = checkout.keys() - _tracked(checkout).keys() - files.keys()
-    return {path: checkout[path] for path in ignored if any(fnmatch(path, one) for one in inclusion.patterns)}
-
-
-def _edited(files: Mapping[str, bytes], edits: Mapping[str, bytes | None]) -> dict[str, bytes]:
+def edited(files: Mapping[str, bytes], edits: Mapping[str, bytes | None]) -> dict[str, bytes]:
+    """Files with some others instead; `None` removes one."""
     whole: dict[str, bytes | None] = {**files, **edits}
     return {path: data for path, data in whole.items() if data is not None}
 
 
-def _changed(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> tuple[str, ...]:
+def changed(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> tuple[str, ...]:
+    """The paths in which files differ, sorted."""
     return tuple(sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path)))
 
 
-def _digest(*parts: object) -> str:
+def digest(*parts: object) -> str:
+    """A name for some values: the same for the same."""
     return hashlib.sha1(repr(parts).encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()

@@ -48,6 +48,11 @@ class Archives:
         names = b"".join(os.fsencode(f"./{one}") + b"\0" for one in others)
         return await self._make(capture, name, names, without=REBUILT)
 
+    async def keep_as_they_are(self, capture: Capture, name: str, others: Sequence[str]) -> Path:
+        """Archive some names of a workspace with nothing left out of them. Otherwise as above."""
+        names = b"".join(os.fsencode(f"./{one}") + b"\0" for one in others)
+        return await self._make(capture, name, names, without=())
+
     async def keep_all(self, capture: Capture, name: str) -> Path:
         """Archive a whole workspace, its git dir too; only what was copied in is left out. Otherwise as above."""
         whole = await capture.withholding.for_archive((".",), rebuilt=())

@@ -6,8 +6,9 @@ workspace becomes a link to its commit, its files are not in the snapshot. `othe
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from bandstand.adapters.git.claims import LOOK_SECONDS, Agents, Claims
 from bandstand.adapters.git.command import Output
@@ -109,6 +110,37 @@ class Capture:
             nested = await run(self._git.reading("sh", "-c", _NESTED, "sh", *links[start : start + 100]))
             found += nested.names
         return tuple(sorted(set(found)))
+
+    async def untracked(self) -> tuple[str, ...]:
+        """Every file that the last tree left out, ignored ones too; with a slash behind it a repository inside."""
+        return (await run(self._git.capture("git", "ls-files", "-z", "--others"))).names
+
+    async def remove(self, names: Iterable[str]) -> None:
+        """Remove files, links and whole folders. No link is followed. What they hold is kept elsewhere."""
+        await run(self._git.writing("xargs", "-0", "rm", "-rf", "--"), stdin=_joined(f"./{name}" for name in names))
+
+    async def move_files(self, old: TreeId, new: TreeId, *, lent: Sequence[Path]) -> str:
+        """Have the files be those of another tree than the last one, `old`; what git says if it would not.
+
+        It refuses where a file is not what it was when that tree was made. `lent` are object stores that have the new
+        one. What git leaves out stays, as long as no file comes into its place.
+        """
+        said = ""
+        for raw in (False, True):
+            argv = ("git", "read-tree", "-m", "-u", old, new)
+            moved = await run(self._git.restoring(*argv, lent=lent, raw=raw), ok=None)
+            if moved.code == 0:
+                return ""
+            said = said or moved.complaint or f"exit code {moved.code}"
+        return said
+
+    def agents(self, *argv: str) -> Launch:
+        """A program for which git's git dir is the agent's own. It can write nothing."""
+        return self._git.agents(*argv)
+
+    def agents_writing(self, *argv: str) -> Launch:
+        """The same, for one that writes there."""
+        return self._git.agents_writing(*argv)
 
     async def has_git_dir(self) -> bool:
         """Whether something of the agent's is where its git dir should be."""

@@ -5,7 +5,7 @@ from bandstand.adapters.git.layout import Facts, Layout
 from bandstand.adapters.git.vault import Checkpoint as Kept
 from bandstand.adapters.git.workspaces import GitWorkspaces
 from bandstand.domain.errors import Unknown
-from bandstand.domain.ids import TreeId
+from bandstand.domain.ids import CommitId, TreeId
 from bandstand.ports.checkpoints import Checkpoint
 
 
@@ -24,12 +24,21 @@ class GitCheckpoints:
             found.append(Checkpoint(number=kept.number, at=kept.at, commit=kept.commit, head=kept.head, files=files))
         return tuple(found)
 
+    async def commit(self, name: str, number: int) -> CommitId:
+        """The commit of all files at one of them."""
+        return (await self._one(name, number))[1].commit
+
     async def patch(self, name: str, number: int) -> str:
         """What one of them changed since the one before."""
+        before, kept = await self._one(name, number)
+        return await changes.patch_of_trees(self._vault.store, old=before, new=kept.tree)
+
+    async def _one(self, name: str, number: int) -> tuple[TreeId, Kept]:
+        """One checkpoint behind the tree of the one before."""
         pairs = await self._pairs(name)
         for before, kept in pairs:
             if kept.number == number:
-                return await changes.patch_of_trees(self._vault.store, old=before, new=kept.tree)
+                return before, kept
         there = f"1 to {pairs[-1][1].number}" if pairs else "none"
         raise Unknown(f"There is no checkpoint {number} of {name}.", hint=f"There are: {there}.")
 
@@ -39,7 +48,7 @@ class GitCheckpoints:
         if facts is None:
             return []
         await self._vault.open()
-        before, found = await self._vault.store.tree(facts.base), []
+        before, found = await self._vault.store.tree(facts.files or facts.base), []
         for kept in await self._vault.checkpoints(name):
             found.append((before, kept))
             before = kept.tree

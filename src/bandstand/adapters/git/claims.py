@@ -100,7 +100,7 @@ class Claims:
         return await self._look(*look)
 
     async def _mend(self) -> None:
-        await self._unlock()
+        await self.unlock()
         await self._quiet()
 
     async def _told(self, said: Output) -> tuple[Agents, tuple[CommitId, ...]]:
@@ -129,7 +129,7 @@ class Claims:
         except OutOfTime as error:
             raise Refused(f"What the workspace holds does not answer as a repository: {error}") from error
 
-    async def _unlock(self) -> None:
+    async def unlock(self) -> None:
         """Make every file and folder readable for its owner. Links are not followed."""
         await run(self._git.writing(*_UNLOCK), ok=None)
 

@@ -82,9 +82,27 @@ class ConfinedGit:
 
         `more_objects` is an object store as seen inside; with `raw` git converts no file in any way.
         """
+        return self._ours(argv, (more_objects,) if more_objects else (), raw=raw, extra=dict(extra or {}))
+
+    def restoring(self, *argv: str, lent: Sequence[Path], raw: bool = False) -> Launch:
+        """The same, for one that writes to the files of the workspace what is in the object stores `lent`."""
+        mounts = tuple(_same(path) for path in lent)
+        stores = tuple(str(path) for path in lent)
+        return self._ours(argv, stores, raw=raw, extra={}, readable=mounts, writable=(self._tree_mount(),))
+
+    def _ours(
+        self,
+        argv: tuple[str, ...],
+        more_objects: tuple[str, ...],
+        *,
+        raw: bool,
+        extra: Mapping[str, str],
+        readable: tuple[Mount, ...] = (),
+        writable: tuple[Mount, ...] = (),
+    ) -> Launch:
         git_dir = self._layout.capture_raw if raw else self._layout.capture_git
         work = self._layout.capture_work
-        stores = [*(str(path) for path in self._objects), *([more_objects] if more_objects else [])]
+        stores = [*(str(path) for path in self._objects), *more_objects]
         places = {
             "GIT_DIR": str(git_dir),
             "GIT_WORK_TREE": str(self.tree),
@@ -92,8 +110,12 @@ class ConfinedGit:
             "GIT_OBJECT_DIRECTORY": str(work / "objects"),
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": listed(stores),
         }
-        readable, writable = (_same(git_dir),), (_same(work),)
-        return self._confined(argv, readable=readable, writable=writable, extra=places | dict(extra or {}))
+        return self._confined(
+            argv,
+            readable=(_same(git_dir), *readable),
+            writable=(*writable, _same(work)),
+            extra=places | dict(extra),
+        )
 
     def reading(self, *argv: str) -> Launch:
         """Any program on the files of the workspace, which it can only read."""

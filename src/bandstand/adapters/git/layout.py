@@ -4,6 +4,7 @@
 <root>/archive.d/            files that git ignored, of workspaces that are gone
 <root>/<name>/workspace.json what Bandstand remembers; a workspace without it is not whole
 <root>/<name>/included.json  what was copied into it of what git ignores
+<root>/<name>/rewind.json    the order by which it went back to a checkpoint last
 <root>/<name>/tree           the checkout with a git dir of its own: all of it is the agent's to change
 <root>/<name>/home           the private home: the agent's too
 <root>/<name>/capture/git    a git dir without refs or settings, for snapshots; never writable in any sandbox
@@ -38,6 +39,8 @@ class Facts:
     target: str
     author: Signature
     committer: Signature
+    head: CommitId | None = None  # what it began with on top of its base, where it is a fork: a commit,
+    files: CommitId | None = None  # and all files
     lent: tuple[str, ...] = ()  # the object stores that its submodules borrow
 
     @classmethod
@@ -51,6 +54,8 @@ class Facts:
                 target=facts["target"],
                 author=Signature(**facts["author"]),
                 committer=Signature(**facts["committer"]),
+                head=facts.get("head"),
+                files=facts.get("files"),
                 lent=tuple(facts.get("lent", ())),
             )
         except FileNotFoundError:
@@ -86,6 +91,11 @@ class Layout:
     def included(self) -> Path:
         """What was copied into it."""
         return self.folder / "included.json"
+
+    @property
+    def rewind(self) -> Path:
+        """By which order it went back last, and from where."""
+        return self.folder / "rewind.json"
 
     @property
     def tree(self) -> Path:

@@ -12,6 +12,7 @@ from bandstand.adapters.git.layout import Facts, Layout
 from bandstand.adapters.git.neutral import fill
 from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.submodules import furnish_submodules
+from bandstand.domain.ids import CommitId
 from bandstand.domain.inclusion import NOTHING, Inclusion
 from bandstand.faults import fault
 from bandstand.ports.git import Signature
@@ -44,6 +45,8 @@ async def furnish(repository: GitRepository, layout: Layout, facts: Facts, *, in
             copy, repository.path, found, layout.tree, algorithm=repository.object_format, tracked=contents
         )
         included.write(layout.included)
+    if facts.head is not None and facts.files is not None:
+        await _go_on(repository, layout, facts, facts.head, facts.files)
     fault("workspace.furnish.after")
     settings, shallow = await repository.settings(), repository.store.shallow()
     await asyncio.to_thread(_furnish_capture, layout, settings, shallow, excludes)
@@ -65,6 +68,26 @@ async def _furnish_tree(repository: GitRepository, layout: Layout, facts: Facts,
     await git.run_plain("update-ref", "--stdin", at=layout.tree, stdin=create.encode(), extra=extra)
     checkout = git.plain(*_SEVERAL, "read-tree", "-m", "-u", facts.base, at=layout.tree)
     await expect(checkout, deadline_seconds=DEADLINE_SECONDS)
+
+
+async def _go_on(repository: GitRepository, layout: Layout, facts: Facts, head: CommitId, files: CommitId) -> None:
+    """Have a new workspace go on from where another one was. An agent made both commits: git alone touches the files.
+
+    Submodules were made by what the base says of them, for a human let that land.
+    """
+    git, tree, extra = repository.git, layout.tree, {"GIT_DIR": str(layout.tree / ".git")}
+    await git.run_plain("update-ref", "--no-deref", f"refs/heads/band/{facts.name}", head, at=tree, extra=extra)
+    # What was copied in gives way: it is a copy.
+    move = git.plain(*_SEVERAL, "read-tree", "--reset", "-u", facts.base, head, at=tree)
+    await expect(move, deadline_seconds=DEADLINE_SECONDS)
+    # What was not committed is not in the index either.
+    aside = layout.folder / "index-aside"
+    await asyncio.to_thread(shutil.copy2, tree / ".git" / "index", aside)
+    move = git.plain(
+        *_SEVERAL, "read-tree", "--reset", "-u", head, files, at=tree, extra={"GIT_INDEX_FILE": str(aside)}
+    )
+    await expect(move, deadline_seconds=DEADLINE_SECONDS)
+    aside.unlink()
 
 
 def _fill_in(git_dir: Path, *, objects: tuple[Path, ...], shallow: bytes, excludes: bytes, facts: Facts) -> None:

@@ -23,6 +23,7 @@ from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.retiring import destroy
 from bandstand.adapters.git.snapshots import shown_place
 from bandstand.adapters.git.store import Store
+from bandstand.adapters.git.vault import SORTS
 from bandstand.adapters.git.workspaces import GitWorkspaces, pin
 from bandstand.domain.ids import TaskId
 from bandstand.domain.remains import RemainsKind, Remnant, archived_task, checkout_task, ended, is_wanted
@@ -159,7 +160,7 @@ class GitRemains:
         """The names of which the vault has something, all or one."""
         if not (self._root / VAULT).exists():
             return set()
-        refs = await self._vault.store.refs(*(f"refs/{sort}/{name}" for sort in ("checkpoints", "heads", "leftovers")))
+        refs = await self._vault.store.refs(*(f"refs/{sort}/{name}" for sort in SORTS))
         return {ref.split("/")[2] for ref in refs}
 
     async def _checkpoints(self, known: Known) -> AsyncIterator[Remnant]:

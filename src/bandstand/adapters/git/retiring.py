@@ -99,7 +99,8 @@ class Retirement:
 
     async def _is_kept(self, last: Checkpoint, facts: Facts, strays: Sequence[CommitId], *, landed: bool) -> bool:
         """Whether nothing would be lost without a rescue."""
-        others = {*strays} if landed else {*strays, *await self._vault.kept(facts.name)} - {last.commit}
+        kept = await (self._vault.rewound(facts.name) if landed else self._vault.kept(facts.name))
+        others = {*strays, *kept} - {last.commit}
         if landed and await self._is_published(last, facts):
             return not await self._tips(others, last, facts)
         if last.tree != await self._vault.store.tree(last.head) or await self._tips(others, last, facts):

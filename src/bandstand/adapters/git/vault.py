@@ -3,6 +3,7 @@
     refs/checkpoints/<name>/<n>   a commit of all files of workspace <name> at its snapshot <n>
     refs/heads/<name>/<n>         the agent's own last commit then
     refs/leftovers/<name>/<n>     a commit of ours of what the agent had not committed
+    refs/rewound/<name>/<n>       the same commit as refs/checkpoints/<name>/<n>, of which something was taken back
 
 It borrows the objects of the user's repository, so what its refs reach must be pinned there as long as they are here.
 What comes from a workspace is checked object by object and for completeness before a ref names it.
@@ -36,6 +37,9 @@ MANY_PACKS = 50
 FEW_OBJECTS = 100
 YOUNG_SECONDS = 24 * 3600.0
 """So long an object that no ref names stays, for somebody may be about to name it."""
+
+SORTS = ("checkpoints", "heads", "leftovers", "rewound")
+"""The sorts of refs, behind each of which stands the name of a workspace."""
 
 _TOO_LARGE = "pack exceeds maximum allowed size"
 _COMMIT_FORMAT = "%(objectname) %(tree) %(committerdate:iso-strict)"
@@ -197,6 +201,16 @@ class Vault:
             for commit, tree, at in fields
         }
 
+    async def mark_rewound(self, name: str, one: Checkpoint) -> None:
+        """Mark a checkpoint from which a workspace goes back: what it held is nowhere else, even if the task lands."""
+        fault("rewind.mark.before")
+        await self.store.point(f"refs/rewound/{name}/{one.number}", one.commit, why="rewind")
+        fault("rewind.mark.after")
+
+    async def rewound(self, name: str) -> tuple[CommitId, ...]:
+        """The checkpoints from which a workspace went back."""
+        return tuple((await self.store.refs(f"refs/rewound/{name}/")).values())
+
     async def kept(self, name: str) -> tuple[CommitId, ...]:
         """Every commit that a ref of a workspace names here."""
         return tuple((await self.store.refs(*_places(name))).values())
@@ -272,7 +286,7 @@ def let_go(keep: Path | None) -> None:
 
 
 def _places(name: str) -> tuple[str, ...]:
-    return (f"refs/checkpoints/{name}/", f"refs/heads/{name}/", f"refs/leftovers/{name}/")
+    return tuple(f"refs/{sort}/{name}/" for sort in SORTS)
 
 
 def _write_if_new(file: Path, content: bytes) -> None:

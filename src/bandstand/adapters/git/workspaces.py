@@ -14,16 +14,18 @@ from bandstand.adapters.git.layout import VAULT, Facts, Layout, require_name
 from bandstand.adapters.git.preparing import furnish
 from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.retiring import Retirement, destroy
+from bandstand.adapters.git.rewinding import Rewinding
 from bandstand.adapters.git.snapshots import Snapshots, shown_place
 from bandstand.adapters.git.store import NewCommit
 from bandstand.adapters.git.vault import Vault
 from bandstand.domain.errors import Refused, Unavailable, Unknown
 from bandstand.domain.ids import CommitId, TaskId
 from bandstand.domain.inclusion import NOTHING, Inclusion
+from bandstand.domain.task import Fork
 from bandstand.faults import fault
 from bandstand.ports.git import CheckoutInTheWay, Signature
 from bandstand.ports.sandbox import Sandbox
-from bandstand.ports.workspaces import Snapshot, Workspace
+from bandstand.ports.workspaces import Rewound, Snapshot, Workspace
 
 
 class GitWorkspaces:
@@ -34,6 +36,7 @@ class GitWorkspaces:
         self.root = root
         self.vault = Vault(repository, root / VAULT)
         self._snapshots = Snapshots(repository, self.vault, sandbox)
+        self._rewinding = Rewinding(self.vault, self._snapshots, root)
         self._retirement = Retirement(repository, self.vault, self._snapshots, root)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -50,6 +53,7 @@ class GitWorkspaces:
         author: Signature,
         committer: Signature,
         inclusion: Inclusion = NOTHING,
+        fork: Fork | None = None,
     ) -> Workspace:
         """A workspace with `base` checked out on branch `band/<name>`; the one that is there already, if it is."""
         layout = self._layout(name)
@@ -62,9 +66,33 @@ class GitWorkspaces:
                 fault("workspace.pin.before")
                 await store.point(pin(name), base, why="pin")
                 fault("workspace.pin.after")
-                facts = Facts(name=name, base=base, target=target, author=author, committer=committer)
+                head, files = (fork.head, fork.files) if fork is not None else (None, None)
+                await store.require(*(one for one in (head, files) if one is not None))
+                facts = Facts(
+                    name=name, base=base, target=target, author=author, committer=committer, head=head, files=files
+                )
                 await self._make(layout, facts, inclusion)
             return self._workspace(layout)
+
+    async def lend(self, name: str, number: int, *, to: str) -> Fork:
+        """What another workspace can begin with; kept in the user's repository until that one is gone."""
+        async with self.lock(name):
+            _, facts = self._present(name)
+            await self.vault.open()
+            point = await self._rewinding.point(facts, number)
+            require_name(to)
+            await self.vault.send(point.files)
+            await self.vault.send(point.proposed)
+            for commit in (point.files, point.proposed):
+                fault("fork.pin.before")
+                await self._repository.store.point(f"{shown_place(to)}{commit}", commit, why="pin")
+                fault("fork.pin.after")
+        return Fork(task=TaskId(name), checkpoint=number, base=facts.base, head=point.proposed, files=point.files)
+
+    async def unlend(self, to: str) -> None:
+        """Keep no longer what was lent to a workspace that there never was."""
+        if Facts.read(self._layout(to).facts) is None:
+            await self._repository.store.drop(*await self._repository.store.refs(shown_place(to)))
 
     async def find(self, name: str) -> Workspace | None:
         """The workspace of that name, if it is whole."""
@@ -120,6 +148,13 @@ class GitWorkspaces:
         await self.vault.store.point(f"refs/leftovers/{name}/{snapshot.number}", head, why="leftovers")
         fault("snapshot.commit.after")
         return replace(snapshot, head=head, head_tree=snapshot.tree, uncommitted=(), contents=())
+
+    async def rewind(self, name: str, number: int, *, order: int) -> Rewound:
+        """Have the workspace hold what it held at a snapshot, while nobody is at work there."""
+        async with self.lock(name):
+            layout, facts = self._present(name)
+            await self.vault.open()
+            return await self._rewinding.back(layout, facts, number, order=order)
 
     async def show_commit(self, name: str, *, ref: str, commit: CommitId) -> None:
         """Make a commit of the user's repository known inside a workspace under a full ref name. May be repeated."""

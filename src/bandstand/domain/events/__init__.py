@@ -29,6 +29,12 @@ from bandstand.domain.events.quality import (
     CheckStarted,
     ReviewConcluded,
 )
+from bandstand.domain.events.rewinding import (
+    CheckpointTaken,
+    RewindOrdered,
+    RewindStarted,
+    TaskRewound,
+)
 from bandstand.domain.events.rules import (
     AgentConfigured,
     HostAllowed,
@@ -81,6 +87,7 @@ __all__ = [
     "ChangeReassessed",
     "CheckConcluded",
     "CheckStarted",
+    "CheckpointTaken",
     "Event",
     "FactsLost",
     "HostAllowed",
@@ -98,6 +105,8 @@ __all__ = [
     "RepositoryOpened",
     "RescueGivenUp",
     "ReviewConcluded",
+    "RewindOrdered",
+    "RewindStarted",
     "RunEnded",
     "RunStarted",
     "RunStopRequested",
@@ -111,6 +120,7 @@ __all__ = [
     "TaskPaused",
     "TaskPurged",
     "TaskResumed",
+    "TaskRewound",
     "TaskSubmitted",
     "TaskUnpaused",
     "TurnEnded",
@@ -166,6 +176,10 @@ Event = (
     | ChangePushed
     | PushGivenUp
     | TargetFetched
+    | CheckpointTaken
+    | RewindOrdered
+    | RewindStarted
+    | TaskRewound
     | WorkspaceRetired
     | RescueGivenUp
     | TaskPurged

@@ -125,7 +125,7 @@ def _behind(before: list[str], word: str) -> Iterator[Candidate]:
         offered = iter(_options(parser))
     else:
         offered = _values(_positional(parser, before), before)
-    if before[0] == "diff" and "@" in word:
+    if before[0] in ("diff", "rewind", "fork") and "@" in word and len(before) == 1:
         offered = _checkpoints(word.partition("@")[0])
     yield from _matching(offered, word)
 
@@ -170,6 +170,8 @@ def _called(name: str, before: list[str]) -> Iterator[Candidate]:  # noqa: C901 
             yield from {one["task"]: (one["task"], one["title"]) for one in kept if one["task"] not in before}.values()
         case "TASK":
             yield from ((task["id"], task["words"]) for task in _tasks() if task["id"] not in before)
+        case "TASK@N":
+            yield from ((f"{task['id']}@", task["words"]) for task in _tasks())
         case "ASK":
             yield from ((ask["id"], f"{ask['task']}: {ask['title']}") for ask in _ask("asks") or ())
         case "CHOICE":

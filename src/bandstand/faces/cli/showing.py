@@ -53,10 +53,7 @@ def _facts(task: Json) -> list[tuple[str, str]]:
     row = task["row"]
     turns = counted(row["turns"], "turn")
     facts = [("agent", f"{row['agent']}, {turns}, runs: {', '.join(task['runs']) or 'none'}")]
-    if task["depends_on"]:
-        facts.append(("needs", ", ".join(task["depends_on"])))
-    if task["stacked_on"]:
-        facts.append(("stacked on", task["stacked_on"]))
+    facts += _relatives(task)
     facts += [("branch", task["branch"]), ("since", f"{ago(row['since'])} ago")]
     facts += _change(task) + _checks(task) + _reviews(task)
     if task["landed"]:
@@ -72,6 +69,17 @@ def _facts(task: Json) -> list[tuple[str, str]]:
     if task["trouble"]:
         facts.append(("trouble", task["trouble"].strip().splitlines()[-1]))
     return facts
+
+
+def _relatives(task: Json) -> list[tuple[str, str]]:
+    """Other tasks that it needs, or that it began with, or that began with it."""
+    named = {
+        "needs": ", ".join(task["depends_on"]),
+        "stacked on": task["stacked_on"],
+        "forked from": task["forked_from"],
+        "forks": ", ".join(task["forks"]),
+    }
+    return [(key, value) for key, value in named.items() if value]
 
 
 def _change(task: Json) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from bandstand.bootstrap import Bandstand
 from bandstand.domain.errors import Refused
 from bandstand.domain.ids import RepositoryId, TaskId
+from bandstand.faces.daemon import going_back
 from bandstand.faces.wire import Json
 from bandstand.faces.wire.plain import plain
 from bandstand.services.desk import Desk
@@ -35,12 +36,7 @@ async def checkpoints(desk: Desk, args: Mapping[str, Json]) -> Json:
 
 async def checkpoint_patch(desk: Desk, args: Mapping[str, Json]) -> Json:
     """What one checkpoint changed since the one before."""
-    number = args.get("number")
-    if isinstance(number, str) and number.isdecimal():
-        number = int(number)
-    if not isinstance(number, int):
-        raise Refused("A checkpoint is named by its number.", hint="For example: docs@1")
-    return {"patch": await desk.checkpointing.patch(_task(args), number)}
+    return {"patch": await desk.checkpointing.patch(_task(args), going_back.number(args))}
 
 
 async def purge(desk: Desk, args: Mapping[str, Json]) -> Json:

@@ -10,7 +10,7 @@ from bandstand.bootstrap import Bandstand
 from bandstand.domain.ask import Ask
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import AskId, RunId, TaskId
-from bandstand.faces.daemon import exporting, keeping, networking, rescuing
+from bandstand.faces.daemon import exporting, going_back, keeping, networking, rescuing
 from bandstand.faces.daemon.rows import row
 from bandstand.faces.text import transcribed
 from bandstand.faces.wire import Json
@@ -297,6 +297,9 @@ ANSWERING: Mapping[str, Answering] = {
     "allow-host": _at_desk(networking.allow),
     "revoke-host": _at_desk(networking.revoke),
     "checkpoints": _at_desk(keeping.checkpoints),
+    "checkpoint": _at_desk(going_back.checkpoint),
+    "rewind": _at_desk(going_back.rewind),
+    "fork": _at_desk(going_back.fork),
     "checkpoint-diff": _at_desk(keeping.checkpoint_patch),
     "rescues": _at_desk(rescuing.all_rescues),
     "rescue": _at_desk(rescuing.show),

@@ -10,6 +10,13 @@ _CHECKPOINTS = """\
   band checkpoints docs           what was kept after each turn, the newest last
   band diff docs@3                what the third one changed since the second
 """
+_CHECKPOINT = """\
+  band checkpoint docs            before you try something with it
+"""
+_CHECKPOINT_NOTES = """\
+Its agent notices nothing: neither its index nor its HEAD is touched. In the middle of a turn it may be half of what the
+agent is about. What git ignores is not in it.
+"""
 _RESCUE = """\
   band rescue                     everything that was kept, the newest first
   band rescue show docs           its files, its patch, and what the archive lists
@@ -83,7 +90,20 @@ def _rescue(parser: "ArgumentParser") -> None:
     json_option(parser)
 
 
+def _checkpoint(parser: "ArgumentParser") -> None:
+    parser.add_argument("task", metavar="TASK")
+    json_option(parser)
+
+
 VERBS = (
+    Verb(
+        "checkpoint",
+        "keep a task's files as they are now, beside what is kept after each turn",
+        does="bandstand.faces.cli.going_back:checkpoint",
+        options=_checkpoint,
+        examples=_CHECKPOINT,
+        notes=_CHECKPOINT_NOTES,
+    ),
     Verb(
         "checkpoints",
         "what was kept of a task's files after each of its turns",

@@ -25,6 +25,24 @@ Whatever goes on for the task begins anew: an agent or a reviewer that hangs is 
 and a merge are run once more. A step that did not work and waits is tried at once. A task that needs you because
 something did not work goes on.
 """
+_REWIND = """\
+  band rewind docs@2              files, index and branch as they were at checkpoint 2
+  band rewind docs@2 -m "Keep the old parser."      and its agent goes on from there with that
+  band rewind docs@0 --now        to the very beginning, ending the turn that goes on
+"""
+_REWIND_NOTES = """\
+What there is before that is kept as one more checkpoint, so nothing is lost, and one can go back there, too. What git
+ignores stays as it is. Checks and reviews of what was taken back count no more: the task goes on with the change that
+it had then, or begins anew if it had none. Its agent keeps its session and is told in its next turn.
+"""
+_FORK = """\
+  band fork docs@2                the same goal once more, from checkpoint 2 on
+  band fork docs@2 "Use SQLite this time." --agent codex --id docs-b
+"""
+_FORK_NOTES = """\
+The new task has the files and the commits of that checkpoint and needs what the other one needs, but not that one. Each
+is checked, reviewed and landed for itself; whichever lands second gets a conflict back as any task does.
+"""
 _STOP = """\
   band stop --all
   band resume --all               all of them go on
@@ -49,6 +67,23 @@ def _resume(parser: "ArgumentParser") -> None:
 
 def _retry(parser: "ArgumentParser") -> None:
     parser.add_argument("task", metavar="TASK")
+    json_option(parser)
+
+
+def _rewind(parser: "ArgumentParser") -> None:
+    parser.add_argument("place", metavar="TASK@N", help="which checkpoint; 0 is the beginning")
+    parser.add_argument("-m", "--message", default="", metavar="TEXT", help="what its agent is told then")
+    live = parser.add_mutually_exclusive_group()
+    live.add_argument("--now", action="store_true", help="end the turn that its agent is in, if it is in one")
+    live.add_argument("--after-turn", action="store_true", help="let that turn come to its end first")
+    json_option(parser)
+
+
+def _fork(parser: "ArgumentParser") -> None:
+    parser.add_argument("place", metavar="TASK@N", help="which checkpoint; 0 is the beginning")
+    parser.add_argument("words", nargs="?", default="", metavar="WORDS", help="what more is wanted of the new task")
+    parser.add_argument("--agent", metavar="AGENT", help="who works at it; by default as at the other one")
+    parser.add_argument("--id", metavar="ID", help="its id; by default one is made of the other one's")
     json_option(parser)
 
 
@@ -80,6 +115,22 @@ VERBS = (
         options=_retry,
         examples=_RETRY,
         notes=_RETRY_NOTES,
+    ),
+    Verb(
+        "rewind",
+        "take a task back to one of its checkpoints, and on from there",
+        does="bandstand.faces.cli.going_back:rewind",
+        options=_rewind,
+        examples=_REWIND,
+        notes=_REWIND_NOTES,
+    ),
+    Verb(
+        "fork",
+        "begin a new task with a checkpoint of another one; both go on",
+        does="bandstand.faces.cli.going_back:fork",
+        options=_fork,
+        examples=_FORK,
+        notes=_FORK_NOTES,
     ),
     Verb(
         "stop",

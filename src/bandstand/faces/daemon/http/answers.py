@@ -79,6 +79,9 @@ ORDERS: Mapping[str, Ordered] = {
     "pauseTask": ("pause", _given),
     "resumeTask": ("resume", _given),
     "retryTask": ("retry", _given),
+    "takeCheckpoint": ("checkpoint", _given),
+    "rewindTask": ("rewind", _given),
+    "forkTask": ("fork", _given),
     "answerAsk": ("answer", _given),
     "allowHost": ("allow-host", _given),
     "revokeHost": ("revoke-host", _given),
@@ -103,7 +106,9 @@ class _AtDesk:
 
     def __init__(self, band: Bandstand, desk: Desk, recording: Recording) -> None:
         self._band = band
-        self._desk = replace(desk, commands=replace(desk.commands, fleet=recording))
+        commands = replace(desk.commands, fleet=recording)
+        about_checkpoints = replace(desk.checkpoint_orders, commands=commands)
+        self._desk = replace(desk, commands=commands, checkpoint_orders=about_checkpoints)
 
     async def desk(self, _path: Path) -> Desk:
         """The one desk."""

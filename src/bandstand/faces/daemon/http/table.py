@@ -4,6 +4,7 @@ It imports nothing but words, so that the page can be written without the librar
 """
 
 from bandstand.faces.daemon.http.fields import BY, IN, TASK, Field, Operation
+from bandstand.faces.daemon.http.kept_table import CHECKPOINTS, KEEPING
 from bandstand.faces.daemon.http.networking import NETWORK
 
 PREFIX = "/api/v1"
@@ -87,67 +88,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="showRepository", method="GET", path=IN, about="repositories", answer="Repository", help="One repository."
     ),
-    Operation(
-        id="listRemains",
-        method="GET",
-        path=f"{IN}/remains",
-        about="keeping",
-        answer="Remains",
-        help="What nobody needs any more, each thing with the proof. Nothing is changed.",
-    ),
-    Operation(
-        id="collectRemains",
-        method="POST",
-        path=f"{IN}/remains",
-        about="keeping",
-        answer="Remains",
-        help="Clear away what nobody needs any more. What has neither landed nor been rescued stays.",
-        body=(BY,),
-    ),
-    Operation(
-        id="listRescues",
-        method="GET",
-        path=f"{IN}/rescues",
-        about="keeping",
-        answer="Rescues",
-        help="What was kept of work that did not land, the newest first.",
-    ),
-    Operation(
-        id="showRescue",
-        method="GET",
-        path=f"{IN}/rescues/{{task}}",
-        about="keeping",
-        answer="RescueContent",
-        help="What was kept of one task: its newest commit as a patch, and the names in its archives.",
-    ),
-    Operation(
-        id="restoreRescue",
-        method="POST",
-        path=f"{IN}/rescues/{{task}}/restore",
-        about="keeping",
-        answer="Restored",
-        help="What was kept, in a new branch or, with what git ignored, in a new folder.",
-        body=(
-            Field(name="branch", help="A branch that is to be made; by default `rescued/` and the task."),
-            Field(name="folder", help="Or a folder that is to be made."),
-            Field(name="number", kind="integer", help="Which of several rescues; by default the newest."),
-        ),
-    ),
-    Operation(
-        id="pruneRescues",
-        method="POST",
-        path=f"{IN}/rescues/prune",
-        about="keeping",
-        answer="Pruned",
-        help="Give up rescues for good: those of which everything is kept elsewhere, and the others only with `yes`.",
-        body=(
-            Field(name="tasks", kind="array", help="Whose."),
-            Field(name="older_than_days", kind="integer", help="And all that were kept so long ago."),
-            Field(name="dry_run", kind="boolean", help="Only say what would go, and what is nowhere else."),
-            Field(name="yes", kind="boolean", help="Also what is nowhere else."),
-            BY,
-        ),
-    ),
+    *KEEPING,
     Operation(
         id="listAgents",
         method="GET",
@@ -206,22 +147,7 @@ OPERATIONS: tuple[Operation, ...] = (
         answer="Diff",
         help="A task's change as a patch.",
     ),
-    Operation(
-        id="listCheckpoints",
-        method="GET",
-        path=f"{TASK}/checkpoints",
-        about="tasks",
-        answer="Checkpoints",
-        help="What was kept after each turn of a task, while it has a workspace.",
-    ),
-    Operation(
-        id="showCheckpoint",
-        method="GET",
-        path=f"{TASK}/checkpoints/{{number}}/diff",
-        about="tasks",
-        answer="Diff",
-        help="What one checkpoint changed since the one before, as a patch.",
-    ),
+    *CHECKPOINTS,
     Operation(
         id="listPorts",
         method="GET",

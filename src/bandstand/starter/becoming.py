@@ -213,9 +213,22 @@ def can_lay_out() -> bool:
     return tree >= 0
 
 
-@functools.cache
 def swapped(uid: int) -> int | None:
-    """A user namespace in which root and a user have each other's number, for mounts; `None` where none can be made."""
+    """A user namespace in which root and a user have each other's number, for mounts; `None` where none can be made.
+
+    It is made once.
+    """
+    if uid not in _swapped:
+        with contextlib.suppress(OSError):
+            _swapped[uid] = _swap(uid)
+    return _swapped.get(uid)
+
+
+_swapped: dict[int, int] = {}
+
+
+def _swap(uid: int) -> int:
+    """Make that namespace: by a process that is in it for as long as it takes. Raises `OSError`."""
     unshare = ctypes.CDLL(None).unshare
     process = subprocess.Popen(
         ("cat",), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env={"PATH": "/usr/bin:/bin"}, cwd="/",
@@ -231,7 +244,5 @@ def swapped(uid: int) -> int | None:
             finally:
                 os.close(file)
         return os.open(f"/proc/{process.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
     finally:
         process.communicate()

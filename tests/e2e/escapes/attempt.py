@@ -16,6 +16,7 @@ class Control(StrEnum):
     UNSANDBOXED = "--sandbox none"
     PLAIN = "a plain process"  # without a sandbox a run still has a process namespace: its holder's
     ORDINARY = "a plain process of an ordinary user"
+    NAMED = "rules that name it"
     DIRTY = "bubblewrap, started with the person's environment"
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.e2e.escapes.attempt import Attempt
-from tests.e2e.escapes.table import SECTIONS
+from tests.e2e.escapes.table import INSIDE_BY_TITLE, TRAPS_BY_TITLE
+from tests.e2e.escapes.trap import Trap
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "explanation" / "escapes.md"
 MARK = " A test holds it equal. -->\n"
@@ -14,8 +15,8 @@ def page() -> str:
     """What was written by hand, down to the mark, and the tables below it."""
     by_hand, mark, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
     parts = [by_hand, mark]
-    for title, rows in SECTIONS.items():
-        parts.append(f"\n## {title}\n\n{_table(rows)}")
+    parts += [f"\n## {title}\n\n{_table(rows)}" for title, rows in INSIDE_BY_TITLE.items()]
+    parts += [f"\n## {title}\n\n{_traps(rows)}" for title, rows in TRAPS_BY_TITLE.items()]
     return "".join(parts)
 
 
@@ -28,6 +29,17 @@ def _table(rows: Iterable[Attempt]) -> str:
         user = "blocked" if one.needs is None else "blocked, not by itself"
         control = f"{one.control.value}{', may be absent' if one.may_be_absent else ''}"
         lines.append(f"| {one.name} | {one.law} | {one.holds} | blocked | {user} | {control} |")
+    return "\n".join(lines) + "\n"
+
+
+def _traps(rows: Iterable[Trap]) -> str:
+    lines = [
+        "| trap | law | what holds it | as root | as an ordinary user | control, in a clone |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in rows:
+        springs = one.springs.replace("|", "\\|")
+        lines.append(f"| {one.name} | {one.law} | {one.holds} | blocked | blocked | `{springs}` |")
     return "\n".join(lines) + "\n"
 
 

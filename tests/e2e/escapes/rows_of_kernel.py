@@ -186,6 +186,14 @@ KEPT = (
         "IPC namespace",
     ),
     Attempt(
+        name="read the names of the keys that the kernel keeps",
+        program="files.read",
+        words=lambda ground, _: {"path": "/proc/keys"},
+        told=lambda ground, attempt, who, said: ground.key() in said,
+        holds="mounts: the list is covered",
+        control=Control.PLAIN,
+    ),
+    Attempt(
         name="read the kernel's log",
         program="kernel.read_log",
         words=lambda ground, _: {},

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.e2e.escapes.attempt import SYS_ADMIN, Attempt, granted, received, text
+from tests.e2e.escapes.attempt import SYS_ADMIN, Attempt, Control, granted, received, text
 from tests.e2e.escapes.ground import Ground
 
 NOT_THERE = "mounts: the socket is not there inside"
+OWN_NETWORK = "network namespace: nobody else is on its loopback"
+NOT_NAMED = "egress proxy: what is in the machine's own network has to be named with its port"
 NO_TERMINAL = "devices: terminals inside are of a file system of their own; a session of its own"
 
 
@@ -30,6 +32,24 @@ def is_let_in(name: str, place: Callable[[Ground], Any]) -> Attempt:
         told=granted,
         law=2,
         holds=NOT_THERE,
+    )
+
+
+def reaches(
+    name: str,
+    program: str,
+    words: Callable[[Ground], dict[str, Any]],
+    holds: str = OWN_NETWORK,
+    control: Control = Control.UNSANDBOXED,
+) -> Attempt:
+    """A service of the host's is spoken to."""
+    return Attempt(
+        name=name,
+        program=f"sockets.{program}",
+        words=lambda ground, words_: {**words(ground), "text": words_},
+        told=received,
+        holds=holds,
+        control=control,
     )
 
 
@@ -67,5 +87,25 @@ ROWS = (
         words=lambda ground, _: {"path": ground.terminal(2)},
         told=lambda ground, *_: ground.is_raw(2),
         holds=NO_TERMINAL,
+    ),
+)
+NETWORK = (
+    reaches("speak to a service of the host's", "tcp", lambda g: {"host": "127.0.0.1", "port": g.facts["tcp"]}),
+    reaches("speak to one by IPv6", "tcp", lambda g: {"host": "::1", "port": g.facts["tcp6"]}),
+    reaches("ask the host's name server", "udp", lambda g: {"host": "127.0.0.1", "port": g.facts["udp"]}),
+    reaches("speak to a socket that is in no folder", "abstract", lambda g: {"name": g.abstract()}),
+    reaches(
+        "have the proxy speak to a service of the host's",
+        "tunnel",
+        lambda g: {"host": "localhost", "port": g.facts["tcp"]},
+        NOT_NAMED,
+        Control.NAMED,
+    ),
+    reaches(
+        "the same in the way of SOCKS",
+        "socks",
+        lambda g: {"host": "127.0.0.1", "port": g.facts["tcp"]},
+        NOT_NAMED,
+        Control.NAMED,
     ),
 )

@@ -9,16 +9,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-
-import pytest
 
 from tests.e2e.escapes import rows_of_files, rows_of_kernel, rows_of_processes
 from tests.e2e.escapes.attempt import Attempt, Control, text
 from tests.e2e.escapes.ground import PROGRAMS, Ground
-from tests.e2e.escapes.person import ORDINARY, VARIABLE, PersonStage, become, capabilities, people
+from tests.e2e.escapes.person import ORDINARY, VARIABLE, PersonStage, become, capabilities
 from tests.e2e.escapes.table import INSIDE
 from tests.e2e.processes import end
 from tests.e2e.stage import HOLD
@@ -53,18 +49,6 @@ tasks:
 OTHER, PROBE = ("tasks:\n  - {id: other, goal: Be there}\n", "tasks:\n  - {id: probe, goal: Look around}\n")
 ABSENT = ("Function not implemented", "No such file", "not supported", "No such device", "Operation not supported")
 """What a kernel answers that has no such thing."""
-
-
-@pytest.fixture(params=people())
-def stage(request: pytest.FixtureRequest) -> Iterator[PersonStage]:
-    """The machine of a person."""
-    root = Path(tempfile.mkdtemp(prefix="be-", dir="/tmp")).resolve()
-    root.chmod(0o755)
-    made = PersonStage(root, request.param)
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 @contextlib.contextmanager
@@ -151,6 +135,17 @@ def test_with_nothing_in_the_way_the_other_attempts_get_out(stage: PersonStage) 
         for control in (Control.PLAIN, Control.ORDINARY, Control.DIRTY):
             said = plainly(ground, control)
             assert unsuccessful(ground, {"plain": said}, control) == {}
+        assert unsuccessful(ground, {"agent": where_it_is_named(ground)}, Control.NAMED) == {}
+
+
+def where_it_is_named(ground: Ground) -> dict[str, str]:
+    """What an agent brings home under rules that name the person's service."""
+    stage, port = ground.stage, ground.facts["tcp"]
+    rules = f'review = "none"\n\n[network]\nallow = ["localhost:{port}", "127.0.0.1:{port}"]\n'
+    stage.commits(ground.repository, "Name it", {"bandstand.toml": rules})
+    stage.submit(PROBE, SCORE)
+    stage.landed("probe")
+    return heard(stage.git(ground.repository.path, "show", "main:said"))
 
 
 def unsuccessful(ground: Ground, said: Mapping[str, Mapping[str, str]], control: Control) -> dict[str, str]:

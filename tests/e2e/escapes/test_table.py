@@ -4,6 +4,7 @@ from collections import Counter
 
 from tests.e2e.escapes.ground import PROGRAMS
 from tests.e2e.escapes.page import PAGE, page
+from tests.e2e.escapes.rows_of_traps import TRAPS
 from tests.e2e.escapes.table import INSIDE
 
 
@@ -23,3 +24,10 @@ def test_every_row_has_a_name_and_a_program_of_its_own() -> None:
 def test_there_are_enough() -> None:
     """The outcome names forty at the least."""
     assert len(INSIDE) >= 40
+
+
+def test_every_trap_is_laid_by_a_function_of_its_own() -> None:
+    """Two with one name would leave one witness."""
+    source = (PROGRAMS / "plant.py").read_text(encoding="utf-8")
+    assert [key for key, times in Counter(one.key for one in TRAPS).items() if times > 1] == []
+    assert [one.plant for one in TRAPS if f"def {one.plant}(" not in source] == []

@@ -4,14 +4,20 @@ import subprocess
 from collections.abc import Sequence
 
 from bandstand.ports.hosts import Launch
+from bandstand.starter.groups import Group
 from bandstand.starter.handing import Start
 
 
 def run(
-    launch: Launch, *, before: Sequence[str] = (), terminal: int | None = None, seconds: float = 60.0
+    launch: Launch,
+    *,
+    before: Sequence[str] = (),
+    terminal: int | None = None,
+    seconds: float = 60.0,
+    group: Group | None = None,
 ) -> "subprocess.CompletedProcess[str]":
     """Run a launch to its end, behind a program that leads to it or at a terminal if one is given."""
-    with Start(launch.argv, launch.orders) as start:
+    with Start(launch.argv, launch.orders, group=group) as start:
         start.make_ready()
         process = subprocess.Popen(
             (*before, *start.argv),

@@ -16,6 +16,7 @@ from bandstand.adapters.agents.acp import AcpProtocol
 from bandstand.adapters.agents.gist import gist
 from bandstand.adapters.checks import SandboxedChecks
 from bandstand.adapters.clock import AwakeClock, Reading, this_boot
+from bandstand.adapters.folders import DiskFolders
 from bandstand.adapters.git.abandoned import StateFolders
 from bandstand.adapters.git.checkpoints import GitCheckpoints
 from bandstand.adapters.git.layout import ARCHIVE
@@ -25,10 +26,10 @@ from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.rescues import GitRescues
 from bandstand.adapters.git.retiring import destroy
 from bandstand.adapters.git.workspaces import GitWorkspaces
-from bandstand.adapters.hosts.channel import locked
+from bandstand.adapters.hosts.grouping import over
 from bandstand.adapters.hosts.local import LocalHost
 from bandstand.adapters.hosts.networks import ProcNetworks
-from bandstand.adapters.hosts.stuck import held_up, stuck
+from bandstand.adapters.hosts.stuck import held_up
 from bandstand.adapters.hosts.upkeep import Upkeep
 from bandstand.adapters.hosts.waking import Waking
 from bandstand.adapters.leases import FileLeases
@@ -41,6 +42,7 @@ from bandstand.adapters.sandbox.seatbelt import SeatbeltSandbox
 from bandstand.adapters.store import backups
 from bandstand.adapters.store.sqlite import SqliteLog
 from bandstand.adapters.surroundings import FileEnvironment
+from bandstand.config.limits_table import users_limits
 from bandstand.config.machine_tables import Fetch
 from bandstand.config.models import UserSettings
 from bandstand.config.places import Places
@@ -49,6 +51,7 @@ from bandstand.config.stops import StopNote
 from bandstand.domain.admission import MEGABYTE, Capacity
 from bandstand.domain.errors import BandstandError
 from bandstand.domain.ids import AgentName, RepositoryId
+from bandstand.domain.limits import Limits
 from bandstand.domain.policy import Push
 from bandstand.domain.redaction import Redaction
 from bandstand.domain.remains import Retention
@@ -77,6 +80,7 @@ from bandstand.services.repositories import Repositories
 from bandstand.services.rescues import Rescuing
 from bandstand.services.upstreams import Upstreams
 from bandstand.services.views import Views
+from bandstand.services.watching import Watch
 
 T = TypeVar("T")
 
@@ -86,7 +90,6 @@ DRAIN_SECONDS = 5.0
 SANDBOXES = ("bubblewrap", "none")
 _MEMORY = {AgentName(REHEARSAL): 64 * MEGABYTE}
 """What runs of agents that we know well are expected to need."""
-_GRACE_SECONDS = 1.0
 
 
 class Bandstand:
@@ -105,7 +108,9 @@ class Bandstand:
         self._stopped = StopNote(file=places.stopped)
         self.fleets = Fleets(log=self._log, clock=self._clock, desks=self.desks, stopped=self._stopped)
         self.repositories = Repositories(log=self._log, clock=self._clock, desks=self.desks, open_at=self.desk)
-        self._admission = Admission(capacity=self.capacity, machine=LinuxMachine(), clock=self._clock)
+        self._admission = Admission(
+            capacity=self.capacity, machine=LinuxMachine(), clock=self._clock, folders=(str(places.state),)
+        )
         self._settings: tuple[os.stat_result, UserSettings] | None = None
         self.folders = StateFolders(places.state / "repositories")
         self.abandoned = Abandoned(
@@ -218,6 +223,7 @@ class Bandstand:
             run=memory.run_mb * MEGABYTE,
             agents=_MEMORY | {AgentName(name): size * MEGABYTE for name, size in memory.agents_mb.items()},
             keep_free=memory.keep_free_mb * MEGABYTE if memory.keep_free_mb is not None else None,
+            keep_on_disk=settings.disk.keep_free_mb * MEGABYTE if settings.disk.keep_free_mb is not None else None,
         )
 
     async def repository(self, path: Path) -> GitRepository:
@@ -264,7 +270,7 @@ class Bandstand:
 
     def _compose(self, repository: GitRepository, fleet: Fleet) -> Desk:
         """Wire up one repository."""
-        root = self._root(repository.id)
+        root, leases = self._root(repository.id), self._leases(repository.id)
         sandbox = self.sandbox(fleet.state.sandbox, repository.path, repository.git_dir, git_dir=repository.git_dir)
         environment = _environment(root, self.redaction)
         host = LocalHost(root / "runs", sys.executable, waking=self._waking(), upkeep=_upkeep(self.settings()))
@@ -275,25 +281,23 @@ class Bandstand:
         keep = partial(_retention, self.settings)
         housekeeping = Housekeeping(fleet=fleet, host=host, remains=left, retention=keep)
         rescuing = Rescuing(fleet=fleet, repository=repository, rescues=GitRescues(repository, workspaces.root))
-        leases = self._leases(repository.id)
         upstreams = _upstreams(fleet, repository, GitRemote(repository, self._environment), self.settings)
+        launching = _launching(self, repository, sandbox, environment, leases)
+        account = self._admission.open(repository.id, state=lambda: fleet.state, host=host)
+        may, waits, full = partial(_may, launching, fleet), account.wait, partial(held_up, root / "runs")
         performers = Performers.of(
             fleet,
             host=host,
             protocol=protocol,
             workspaces=workspaces,
-            launching=Launching(
-                sandbox=sandbox, environment=environment, repository=repository, home=self.home, leases=leases
-            ),
+            launching=launching,
             policies=policies,
-            runner=SandboxedChecks(workspaces, sandbox=sandbox, root=root / "checks", leases=leases),
+            runner=SandboxedChecks(workspaces, sandbox=sandbox, root=root / "checks", leases=leases, limits=may),
             housekeeping=housekeeping,
             upstreams=upstreams,
         )
-        account = self._admission.open(repository.id, state=lambda: fleet.state, host=host)
         commands = Commands(fleet=fleet, environment=environment, landed=performers.landing.landed_before)
         checkpoints = GitCheckpoints(workspaces)
-        waits, full = account.wait, partial(held_up, root / "runs")
         return Desk(
             repository=repository,
             sandbox=sandbox,
@@ -303,6 +307,7 @@ class Bandstand:
             views=Views(fleet=fleet, repository=repository, host=host, protocol=protocol, waits=waits, held_up=full),
             policies=policies,
             account=account,
+            watch=Watch(fleet=fleet, host=host, folders=DiskFolders(workspaces.root), limits=launching.allowed),
             brain=Brain(fleet, perform=performers.perform, account=account, measures=self.measures),
             housekeeping=housekeeping,
             upstreams=upstreams,
@@ -313,11 +318,33 @@ class Bandstand:
         )
 
 
+def _launching(
+    band: Bandstand, repository: GitRepository, sandbox: Sandbox, environment: FileEnvironment, leases: FileLeases
+) -> Launching:
+    """How runs of a repository are started."""
+    limits = partial(_limits, band.settings)
+    home = band.home
+    return Launching(
+        sandbox=sandbox, environment=environment, repository=repository, home=home, leases=leases, limits=limits
+    )
+
+
+def _limits(settings: Callable[[], UserSettings]) -> Limits:
+    """What the user lets one run, or one check, have of this machine. Raises what `settings` raises."""
+    memory = LinuxMachine().memory()
+    return users_limits(settings().limits, memory=memory.total if memory is not None else None)
+
+
+def _may(launching: Launching, fleet: Fleet) -> Limits:
+    """What a check may have now."""
+    return launching.allowed(fleet.state.policy)
+
+
 def _remains(repository: GitRepository, workspaces: GitWorkspaces, root: Path) -> tuple[Remains, ...]:
     """Everything of one repository that may be left over."""
     return (
         GitRemains(repository, workspaces),
-        remains.journals(root / "runs", destroy=destroy, free=lambda folder: not locked(folder)),
+        remains.journals(root / "runs", destroy=destroy, free=over),
         remains.outputs(root / "checks", destroy=destroy),
         remains.archives(workspaces.root / ARCHIVE, destroy=destroy),
     )
@@ -362,24 +389,3 @@ def _unchanged(before: os.stat_result, now: os.stat_result) -> bool:
 def which(name: str, environment: FileEnvironment) -> str | None:
     """A program by the search path of the last order."""
     return shutil.which(name, path=environment.kept().get("PATH"))
-
-
-def without_room(places: Places) -> list[str]:
-    """The runs whose agents wait because the disk is full, as the folders tell: no daemon is needed to know."""
-    return [run for runs in sorted(places.state.glob("repositories/*/runs")) for run in stuck(runs)]
-
-
-async def end_agents(places: Places) -> tuple[int, int]:
-    """End every agent of a user, with no daemon: how many ended, and how many could not be ended.
-
-    Their journals, sessions and workspaces stay. It is for an emergency: a daemon that lives is to be asked first.
-    """
-    hosts = [LocalHost(runs, sys.executable) for runs in places.state.glob("repositories/*/runs")]
-    living = [(host, run) for host in hosts for run in await host.live()]
-    stopping = [host.stop(run, grace_seconds=_GRACE_SECONDS) for host, run in living]
-    ends = await asyncio.gather(*stopping, return_exceptions=True)
-    failed = [end for end in ends if isinstance(end, BaseException)]
-    for end in failed:
-        if not isinstance(end, BandstandError):
-            raise end
-    return len(ends) - len(failed), len(failed)

@@ -16,7 +16,7 @@ from typing import Any, assert_never
 
 import yaml
 
-from bandstand.domain.ask import ALLOW_FOR_TASK, APPROVE, CONFIRM, REQUEST_CHANGES, RETRY, AskKind
+from bandstand.domain.ask import ALLOW_FOR_TASK, APPROVE, CONFIRM, GO_ON, REQUEST_CHANGES, RETRY, AskKind
 from bandstand.domain.errors import BandstandError, Unavailable
 from bandstand.faces.wire import Client, Json, raise_error
 from bandstand.faults import VARIABLE
@@ -254,7 +254,7 @@ class User:
             self.stage.fail(f"The job did not come to its end. {words}")
 
 
-def sensible(ask: Json) -> Json:
+def sensible(ask: Json) -> Json:  # noqa: PLR0911 - one match over a sum type
     """What somebody answers who wants the work to come to its end in order, whatever is asked."""
     match AskKind(ask["kind"]):
         case AskKind.PERMISSION:
@@ -262,6 +262,8 @@ def sensible(ask: Json) -> Json:
             return {"choice": granting[0]}
         case AskKind.QUESTION:
             return {"choice": ask["choices"][0]["id"]} if ask["choices"] else {"text": "Do as you think best."}
+        case AskKind.LIMIT:
+            return {"choice": GO_ON}
         case AskKind.REVIEW:
             return {"choice": APPROVE.id}
         case AskKind.POLICY:

@@ -9,7 +9,7 @@ from bandstand.domain.errors import Refused
 from bandstand.domain.ids import AgentName, TaskId
 
 CLAUDE, CODEX = AgentName("claude"), AgentName("codex")
-KEYS = "id, title, goal, acceptance, scope, depends_on, stacked_on, role, agent, priority, network, budget"
+KEYS = "id, title, goal, acceptance, scope, depends_on, stacked_on, role, agent, priority, network, budget, limits"
 ID_HINT = "Use lower-case letters, digits and inner hyphens, at most 40 characters."
 SCOPE_HINT = "Write paths from the top of the repository, as in `src/app/` or `docs/*.md`."
 COLON_HINT = "Check the indentation, and put text that holds a colon in quotes."

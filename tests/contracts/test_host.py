@@ -1,6 +1,7 @@
 """What every host promises of the life and the end of a run."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from bandstand.domain.errors import Refused, Unavailable
 from bandstand.domain.network import host_rule
 from bandstand.ports.hosts import Launch, RunState, RunStatus
-from tests.contracts.host_stage import KINDS, OTHER, RUN, Stage, everything, lines, read_until, staged
+from tests.contracts.host_stage import KINDS, OTHER, PATIENCE_SECONDS, RUN, Stage, everything, lines, read_until, staged
 
 
 @pytest.fixture(params=KINDS)
@@ -50,6 +51,52 @@ def test_what_a_live_run_holds_in_memory_is_told(stage: Stage) -> None:
         told = await stage.host.memory()
         assert told.keys() == {RUN}
         assert 1_000_000 < told[RUN] < 500_000_000
+
+    stage.play(body())
+
+
+def test_a_run_that_is_frozen_says_nothing_until_it_may_go_on(stage: Stage) -> None:
+    """Holding it still outlasts who did it, and may be done twice. What it was told meanwhile it hears afterwards."""
+
+    async def body() -> None:
+        await stage.host.start(RUN, stage.launch("echo"))
+        channel = await stage.attach(RUN)
+        await channel.write("one", b"one")
+        await read_until(channel, b"echo one")
+        for frozen in (True, True, False, False):
+            await (stage.host.freeze(RUN) if frozen else stage.host.thaw(RUN))
+            used = (await stage.host.usage([RUN, OTHER]))[RUN]
+            assert used.frozen is frozen
+        await channel.write("two", b"two")
+        await read_until(channel, b"echo two")
+
+    stage.play(body())
+
+
+def test_a_run_that_is_frozen_can_be_ended(stage: Stage) -> None:
+    """At once: it would not hear that it is to."""
+
+    async def body() -> None:
+        await stage.host.start(RUN, stage.launch("stubborn"))
+        await stage.host.freeze(RUN)
+        assert (await stage.host.stop(RUN)).state is RunState.EXITED
+        assert await stage.host.usage([RUN, OTHER]) == {}
+
+    stage.play(body())
+
+
+def test_a_run_whose_holder_died_while_it_was_frozen_is_lost(stage: Stage) -> None:
+    """And nothing is left of it."""
+
+    async def body() -> None:
+        await stage.host.start(RUN, stage.launch("stubborn"))
+        await stage.host.freeze(RUN)
+        stage.kill_holder(RUN)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (await stage.host.status(RUN)).state is not RunState.LOST:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
+        assert await stage.host.live() == frozenset()
 
     stage.play(body())
 

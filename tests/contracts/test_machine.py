@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bandstand.adapters.machine import LinuxMachine
-from bandstand.domain.admission import Memory
+from bandstand.domain.admission import Disk, Memory, Pressure
 from bandstand.ports.machine import Machine
 from bandstand.testing.machine import FakeMachine
 
@@ -92,3 +92,25 @@ def test_groups_of_version_1_are_read_too(written: Written) -> None:
     assert written.memory() == Memory(available=700 * MB, total=2_000 * MB)
     written.file("groups/memory/x/memory.limit_in_bytes", "9223372036854771712\n")
     assert written.memory() == WHOLE
+
+
+def test_a_disk_tells_its_room(machine: Machine, tmp_path: Path) -> None:
+    """That of any folder that is there; of one that is not, nothing."""
+    if isinstance(machine, FakeMachine):
+        machine.disks[str(tmp_path)] = Disk(path=str(tmp_path), free=1, total=2)
+    disk = machine.disk(str(tmp_path))
+    assert disk is not None
+    assert 0 <= disk.free <= disk.total
+    assert disk.path == str(tmp_path)
+    assert machine.disk(str(tmp_path / "none")) is None
+
+
+def test_pressure_is_read_as_the_kernel_tells_it(tmp_path: Path) -> None:
+    """The share of the last ten seconds in which nothing went on at all; a kernel without PSI tells none."""
+    machine = LinuxMachine(proc=tmp_path)
+    assert machine.pressure() is None
+    (tmp_path / "pressure").mkdir()
+    for name, full in (("memory", "12.50"), ("io", "0.25")):
+        some = "some avg10=99.00 avg60=1.00 avg300=1.00 total=5\n"
+        (tmp_path / "pressure" / name).write_text(f"{some}full avg10={full} avg60=2.00 avg300=0.00 total=1\n")
+    assert machine.pressure() == Pressure(memory=12.5, disk=0.25)

@@ -12,11 +12,16 @@ from bandstand.domain.admission import (
     GROWN,
     Capacity,
     Claim,
+    Disk,
     Memory,
+    Pressure,
+    Scarce,
     Shortage,
     Sighting,
     Wait,
+    disk_shortage,
     expected,
+    pressed,
     room,
     shares,
     shortage,
@@ -219,3 +224,79 @@ def test_what_a_start_waits_for_in_words() -> None:
     assert wait(slots=4, elsewhere=3, short=None, until=None) == Wait(slot=elsewhere, start=elsewhere)
     memory = "memory: 0 MB free, 1.0 GB wanted"
     assert wait(slots=4, elsewhere=3, short=short, until=later) == Wait(slot=elsewhere, start=memory, until=later)
+
+
+# --- disk and pressure ----------------------------------------------------------------------------------------------
+
+
+def disk(free: int, *, total: int = 100 * GB, path: str = "/state") -> Disk:
+    """The disk under a folder."""
+    return Disk(path=path, free=free, total=total)
+
+
+@pytest.mark.parametrize(("total", "kept"), [(10 * GB, 200_000_000), (1000 * GB, GB)])
+def test_a_fiftieth_of_a_disk_has_to_be_free_if_nothing_is_said(total: int, kept: int) -> None:
+    """A gigabyte at most."""
+    assert CAPACITY.kept_on(disk(0, total=total)) == kept
+    assert replace(CAPACITY, keep_on_disk=7).kept_on(disk(0, total=total)) == 7
+
+
+def test_a_start_waits_for_room_on_any_disk_and_says_what_helps() -> None:
+    """Also where no other agent lives: what it wrote would be lost."""
+    found = disk_shortage([disk(9 * GB), disk(GB // 2, path="/home/ada/project")], CAPACITY, before=None, since=NOW)
+    assert found == Shortage(found=GB // 2, wanted=GB, since=NOW, of=Scarce.DISK, where="/home/ada/project")
+    assert found.in_words() == (
+        "room on the disk: 500 MB free below /home/ada/project, 1.0 GB wanted (`band gc` clears away what nobody needs)"
+    )
+    assert disk_shortage([], CAPACITY, before=None, since=NOW) is None
+
+
+def test_who_waited_for_the_disk_wants_a_little_more() -> None:
+    """So that nobody begins and waits in turns over a file that comes and goes."""
+    waits = disk_shortage([disk(GB - 1)], CAPACITY, before=None, since=NOW)
+    assert waits is not None
+    assert disk_shortage([disk(GB + GB // 4 - 1)], CAPACITY, before=waits, since=NOW) is not None
+    assert disk_shortage([disk(GB + GB // 4)], CAPACITY, before=waits, since=NOW) is None
+    for_memory = Shortage(found=0, wanted=GB, since=NOW)
+    assert disk_shortage([disk(GB)], CAPACITY, before=for_memory, since=NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("memory", "io", "words"),
+    [
+        (9.9, 59.9, None),
+        (12.34, 0.0, "the machine to breathe: everything stands still for 12 % of the time, for want of memory"),
+        (0.0, 75.0, "the machine to breathe: everything stands still for 75 % of the time, for want of the disk"),
+    ],
+)
+def test_while_everything_stands_still_nothing_starts(memory: float, io: float, words: str | None) -> None:
+    """One agent may always begin where no other one lives: whatever presses is none of ours then."""
+    pressure = Pressure(memory=memory, disk=io)
+    found = pressed(pressure, before=None, alone=False, since=NOW)
+    assert (found.in_words() if found is not None else None) == words
+    assert pressed(pressure, before=None, alone=True, since=NOW) is None
+
+
+def test_who_waited_for_the_machine_waits_until_it_is_half_as_bad() -> None:
+    """A start is what makes it worse."""
+    waits = pressed(Pressure(memory=10.0, disk=0.0), before=None, alone=False, since=NOW)
+    assert waits is not None
+    assert pressed(Pressure(memory=5.0, disk=0.0), before=waits, alone=False, since=NOW) is not None
+    assert pressed(Pressure(memory=4.9, disk=29.9), before=waits, alone=False, since=NOW) is None
+
+
+@given(some.lists(some.integers(0, 20), min_size=20, max_size=60))
+def test_it_does_not_flap(levels: list[int]) -> None:
+    """Whatever the pressure does between both marks, who waits goes on waiting, and who does not does not begin to."""
+    waits: Shortage | None = None
+    for level in levels:
+        before, waits = waits, pressed(Pressure(memory=level, disk=0.0), before=waits, alone=False, since=NOW)
+        if 5 <= level < 10:
+            assert (waits is None) == (before is None)
+
+
+def test_only_who_waits_for_memory_has_some_left_to_it() -> None:
+    """Bytes of a disk are none."""
+    memory = Memory(available=10 * GB, total=20 * GB)
+    waiting = Shortage(found=0, wanted=5 * GB, since=NOW, of=Scarce.DISK)
+    assert room(memory, replace(CAPACITY, keep_free=0), reserved=[], before=[waiting]) == 10 * GB

@@ -107,6 +107,7 @@ def _desk(world: World) -> Desk:
         rescuing=rescuing,
         purging=Purging(fleet=daemon.fleet, remains=daemon.performers.housekeeping.remains, rescuing=rescuing),
         brain=daemon.brain,
+        watch=daemon.watch,
     )
 
 

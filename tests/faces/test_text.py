@@ -30,6 +30,7 @@ from bandstand.domain.ask import Answer, Ask, AskKind
 from bandstand.domain.change import Change, FileChange
 from bandstand.domain.check import CheckOutcome, CommandResult, Conclusion
 from bandstand.domain.ids import AgentName, AskId, CommitId, RunId, SessionId, TaskId, TreeId
+from bandstand.domain.limits import Resource
 from bandstand.domain.network import HostRule
 from bandstand.domain.policy import Policy
 from bandstand.domain.review import LineComment, Review, Reviewer, Verdict
@@ -81,10 +82,8 @@ def turn(cause: Cause, *, again: bool = False) -> e.TurnQueued:
 
 def ended(change: Change | None) -> e.TurnEnded:
     """The end of a turn."""
-    plain = e.TurnEnded(
-        task=T, run=RunId("docs.1"), number=1, stop=StopReason.END_TURN, message="", change=None, own_head=C, snapshot=1
-    )
-    return replace(plain, change=change)
+    run, stop = RunId("docs.1"), StopReason.END_TURN
+    return e.TurnEnded(task=T, run=run, number=1, stop=stop, message="", change=change, own_head=C, snapshot=1)
 
 
 def gone(reason: EndReason, detail: str = "", code: int | None = None) -> e.RunEnded:
@@ -157,6 +156,7 @@ FACTS: list[e.Event] = [
     e.OrderTaken(key="k", digest="d", facts=1),
     e.RemainsCleared(things=2, bytes=3, by="ada"),
     e.RescueGivenUp(task=T, refs=("refs/bandstand/rescue/docs/1",), archives=(), nowhere_else=0, by="ada"),
+    e.LimitGranted(task=T, resource=Resource.MEMORY, limit=16_000_000_000, asks_at=14_400_000_000, by="ada"),
     e.TaskPurged(task=T, things=2, bytes=3, by="ada"),
     e.FactsLost(count=2),
     e.ChangePushed(task=T, commit=C, remote="origin"),
@@ -219,6 +219,8 @@ TOLD = snapshot(
         "RunEnded: -",
         "RunEnded: -",
         "RunEnded: ◌ the agent is gone: the time for its turn is used up",
+        "RunEnded: ◌ the agent is gone: it used more than it may",
+        "RunEnded: ◌ the agent is gone: it had used up its memory",
         "RunEnded: ◌ the agent is gone: it ended by itself",
         "RunEnded: ◌ the agent is gone: it was lost",
         "RunEnded: ◌ the agent is gone: it would not start",
@@ -226,6 +228,7 @@ TOLD = snapshot(
         "RunEnded: ◌ the agent is gone: it ended by itself (signal 9, KeyError: 'x')",
         "AskRaised: ▲ asks for permission (a1): Fetch it?",
         "AskRaised: ▲ asks a question (a1): Fetch it?",
+        "AskRaised: ▲ is held still (a1): Fetch it?",
         "AskRaised: ▲ asks for your review (a1)",
         "AskRaised: ▲ asks (a1): Fetch it?",
         "AskRaised: ▲ asks (a1): Fetch it?",
@@ -265,6 +268,7 @@ TOLD = snapshot(
         "OrderTaken: -",
         "RemainsCleared: -",
         "RescueGivenUp: ■ what was kept of it is given up by ada",
+        "LimitGranted: ● may have 16.0 GB of memory: ada",
         "TaskPurged: ■ what was kept of its work is purged by ada",
         "FactsLost: -",
         "ChangePushed: ✓ pushed to origin",

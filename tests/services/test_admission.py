@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from bandstand.domain import events as e
-from bandstand.domain.admission import LOOK_AGAIN, Capacity
+from bandstand.domain.admission import LOOK_AGAIN, Capacity, Disk, Pressure
 from bandstand.domain.ids import AgentName, RepositoryId, RunId, TaskId
 from bandstand.domain.slots import busy
 from bandstand.domain.stage import Queued, Working
@@ -267,3 +267,47 @@ def test_a_machine_that_does_not_tell_keeps_nobody_waiting() -> None:
 
     share(story, repositories=1, capacity=Capacity(slots=2, run=1 * GB))
     share(story, repositories=1, capacity=replace(Capacity(slots=2), run=0), available=1)
+
+
+# --- disk and pressure ----------------------------------------------------------------------------------------------
+
+
+def test_a_start_waits_for_room_on_the_disk_of_its_repository_and_says_so() -> None:
+    """It is looked at again by itself; another repository, on another disk, starts."""
+
+    async def story(shared: Shared) -> None:
+        world, other = shared.worlds
+        world.agent_does("one", writes({"one.txt": "x\n"}))
+        other.agent_does("two", writes({"two.txt": "x\n"}))
+        shared.machine.disks["/memory/repository"] = Disk(path="/memory/repository", free=GB // 2, total=100 * GB)
+        await world.submit("one")
+        await world.settled()
+        said = "waits for room on the disk: 500 MB free below /memory/repository, 1.0 GB wanted"
+        assert (await words(world, "one")).startswith(said)
+        shared.machine.disks["/memory/repository"] = Disk(path="/memory/repository", free=2 * GB, total=100 * GB)
+        await world.passes(seconds=5)
+        await world.until(landed("one"))
+
+    share(story, repositories=2, capacity=Capacity(slots=4))
+
+
+def test_while_the_machine_stands_still_one_agent_works() -> None:
+    """And no second one begins until it breathes again."""
+    sign = asyncio.Event()
+
+    async def story(shared: Shared) -> None:
+        (world,) = shared.worlds
+        world.agent_does("one", waits_for(sign, writes({"one.txt": "x\n"})))
+        world.agent_does("two", writes({"two.txt": "x\n"}))
+        shared.machine.pressed = Pressure(memory=40.0, disk=0.0)
+        await world.submit("one", "two")
+        await world.settled()
+        assert at("one", Working)(world.state)
+        assert "everything stands still for 40 % of the time, for want of memory" in await words(world, "two")
+        shared.machine.pressed = Pressure(memory=1.0, disk=1.0)
+        await world.passes(seconds=5)
+        await world.until(landed("two"))
+        sign.set()
+        await world.until(landed("one"))
+
+    share(story, repositories=1, capacity=Capacity(slots=4))

@@ -13,6 +13,7 @@ from bandstand.domain.check import CheckCommand
 from bandstand.domain.errors import Refused, Unknown
 from bandstand.domain.ids import AgentName, TaskId
 from bandstand.domain.inclusion import Inclusion
+from bandstand.domain.limits import Limits
 from bandstand.domain.network import HostRule, NetworkRules
 from bandstand.domain.policy import Authorship, LandingMethod, Permission, Policy, Push, ReviewMode, Rounds
 from bandstand.domain.stage import Blocked, Checking, HumanReview
@@ -75,6 +76,7 @@ def test_every_rule_that_is_another_is_shown() -> None:
         "authorship": (Authorship.USER, "- commits.author: agent\n+ commits.author: user"),
         "permissions": (((ToolKind.FETCH, Permission.ALLOW),), "+ permissions.fetch: allow"),
         "default_agent": (AgentName("b"), "- agent: the first that is found\n+ agent: b"),
+        "limits": (Limits(memory_bytes=5_000_000), "+ limits.memory_mb: 5"),
         "ask_hours": (1, "- ask_hours: 24\n+ ask_hours: 1"),
         "inclusion": (Inclusion(patterns=(".env",)), "+ workspace.include: .env"),
         "network": (NetworkRules(allow=(HostRule(host="a.example"),)), "+ network.allow: a.example"),

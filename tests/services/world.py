@@ -19,6 +19,7 @@ from bandstand.domain.check import CheckCommand, CommandResult, Conclusion
 from bandstand.domain.errors import Refused
 from bandstand.domain.history import at_its_end
 from bandstand.domain.ids import AgentName, CommitId, RepositoryId, TaskId
+from bandstand.domain.limits import Limits
 from bandstand.domain.past import subject
 from bandstand.domain.policy import Policy
 from bandstand.domain.remains import Retention
@@ -37,9 +38,11 @@ from bandstand.services.policies import Policies
 from bandstand.services.reconcile import Brain, Perform
 from bandstand.services.upstreams import Upstreams
 from bandstand.services.views import Views
+from bandstand.services.watching import Watch
 from bandstand.testing.agents import ScriptedAgents
 from bandstand.testing.clock import FakeClock
 from bandstand.testing.environment import MemoryEnvironment
+from bandstand.testing.folders import FakeFolders
 from bandstand.testing.git import MemoryRepository
 from bandstand.testing.leases import MemoryLeases
 from bandstand.testing.listening import MemoryNetworks
@@ -94,6 +97,7 @@ class Daemon:
     brain: Brain
     views: Views
     performers: Performers
+    watch: Watch
     beating: asyncio.Task[None] | None = None
 
 
@@ -124,11 +128,9 @@ class World:
         self.checks = PatientChecks(self._check)
         self.environment = MemoryEnvironment()
         self.walls: OpenSandbox = OpenSandbox()
-        self.networks = MemoryNetworks()
-        self.leases = MemoryLeases()
-        self.remains = MemoryRemains()
-        self.remote = MemoryRemote(self.repository)
-        self.slots = slots
+        self.networks, self.leases = MemoryNetworks(), MemoryLeases()
+        self.remains, self.folders, self.limits = MemoryRemains(), FakeFolders(), Limits()
+        self.remote, self.slots = MemoryRemote(self.repository), slots
         self.measures = Measures()
         self.ledger = ledger or Admission(capacity=self._capacity, machine=FakeMachine(), clock=self.clock)
         self.heard: Hearing = lambda repository, notice: None
@@ -159,8 +161,8 @@ class World:
     # --- the daemon ------------------------------------------------------------------------------------------------
 
     def _compose(self) -> Daemon:
-        name, heard = self.repository.id, lambda name, said: self.heard(name, said)
-        fleet = Fleet(name, log=self.log, clock=self.clock, heard=heard, measures=self.measures)
+        host, heard = self.host, lambda name, said: self.heard(name, said)
+        fleet = Fleet(self.repository.id, log=self.log, clock=self.clock, heard=heard, measures=self.measures)
         policies = Policies(fleet=fleet, repository=self.repository, user=UserSettings, which=lambda name: None)
         performers = Performers.of(
             fleet,
@@ -173,6 +175,7 @@ class World:
                 repository=self.repository,
                 home=Path("/home/ada"),
                 leases=self.leases,
+                limits=lambda: self.limits,
             ),
             policies=policies,
             runner=self.checks,
@@ -186,10 +189,9 @@ class World:
             commands=Commands(fleet=fleet, environment=self.environment, landed=performers.landing.landed_before),
             account=account,
             brain=Brain(fleet, perform=self.around(performers.perform), account=account, measures=self.measures),
-            views=Views(
-                fleet=fleet, repository=self.repository, host=self.host, protocol=self.agents, waits=account.wait
-            ),
+            views=Views(fleet=fleet, repository=self.repository, host=host, protocol=self.agents, waits=account.wait),
             performers=performers,
+            watch=Watch(fleet=fleet, host=self.host, folders=self.folders, limits=performers.authors.launching.allowed),
         )
 
     async def start(self) -> None:

@@ -1,10 +1,11 @@
 """This machine's memory, as Linux tells it: the least of what the machine and each control group above us have left."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from bandstand.domain.admission import Memory
+from bandstand.domain.admission import Disk, Memory, Pressure
 
 _KILO = 1024
 _UNLIMITED = 1 << 60  # version 1 writes a huge number where there is no limit
@@ -28,6 +29,29 @@ class LinuxMachine:
             available=max(0, min(one.available for one in found)),
             total=min(one.total for one in found),
         )
+
+    def disk(self, path: str) -> Disk | None:
+        """How much room there is below a folder now; nothing if there is no such folder."""
+        try:
+            told = os.statvfs(path)
+        except OSError:
+            return None
+        return Disk(path=path, free=told.f_bavail * told.f_frsize, total=told.f_blocks * told.f_frsize)
+
+    def pressure(self) -> Pressure | None:
+        """How much everything stands still, as PSI tells it; nothing for a kernel without."""
+        try:
+            return Pressure(memory=self._full("memory"), disk=self._full("io"))
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def _full(self, what: str) -> float:
+        lines = (self._proc / "pressure" / what).read_text(encoding="ascii").splitlines()
+        told = {
+            name: dict(pair.split("=") for pair in rest.split())
+            for name, _, rest in (one.partition(" ") for one in lines)
+        }
+        return float(told["full"]["avg10"])
 
     def _meminfo(self) -> Memory:
         lines = (self._proc / "meminfo").read_text(encoding="ascii").splitlines()

@@ -33,6 +33,19 @@ class MemoryTable(Table):
     )
 
 
+class DiskTable(Table):
+    """How much room on the disk there has to be before another agent starts. `band ps` says what one waits for."""
+
+    called = "`[disk]`"
+    where = "disk"
+
+    keep_free_mb: Annotated[StrictInt, Field(ge=0, le=100_000_000)] | None = Field(
+        default=None,
+        description="How many megabytes have to be free below the state and the repository. Left out, it is a fiftieth "
+        "of the disk, 1000 at most.",
+    )
+
+
 class RetentionTable(Table):
     """How long you keep what nobody needs any more, but you might want to read. 0 is for ever, and any room.
 

@@ -29,7 +29,15 @@ from bandstand.config.fields import (
     Variable,
     filled,
 )
-from bandstand.config.machine_tables import MemoryTable, PortsTable, RemoteTable, RetentionTable, SandboxTable
+from bandstand.config.limits_table import LimitsTable
+from bandstand.config.machine_tables import (
+    DiskTable,
+    MemoryTable,
+    PortsTable,
+    RemoteTable,
+    RetentionTable,
+    SandboxTable,
+)
 from bandstand.config.network_table import NetworkTable
 from bandstand.config.table import Table
 from bandstand.domain.agent import ToolKind
@@ -66,6 +74,9 @@ class TaskDefaults(Table):
     network: NetworkPolicy | None = Field(default=None, description="What a task's agent may reach over the network.")
     budget: BudgetTable = Field(
         default_factory=BudgetTable, description="How much a task may use before a human is asked."
+    )
+    limits: LimitsTable = Field(
+        default_factory=LimitsTable, description="How much of the machine a task's processes may have."
     )
 
 
@@ -111,6 +122,9 @@ class TaskItem(Table):
         "bound it. Of reviewers and checks it counts where it is stricter than their own rules.",
     )
     budget: BudgetTable = Field(default_factory=BudgetTable, description="How much it may use before a human is asked.")
+    limits: LimitsTable = Field(
+        default_factory=LimitsTable, description="How much of the machine its processes may have."
+    )
 
 
 class TaskFile(Table):
@@ -325,6 +339,9 @@ class RepositorySettings(Table):
     workspace: WorkspaceTable = Field(
         default_factory=WorkspaceTable, description="What a fresh workspace has beside the files of its commit."
     )
+    limits: LimitsTable = Field(
+        default_factory=LimitsTable, description="How much of the machine runs and checks of this repository may have."
+    )
     agents: dict[Agent, AgentTable] = Field(default_factory=dict, description="Agents of this repository, by name.")
 
 
@@ -348,6 +365,9 @@ class UserSettings(Table):
     memory: MemoryTable = Field(
         default_factory=MemoryTable, description="How memory is reckoned before another agent starts."
     )
+    disk: DiskTable = Field(
+        default_factory=DiskTable, description="How much room there has to be before another agent starts."
+    )
     reads: tuple[OutsidePath, ...] = Field(
         default=(), description="Files and folders that every run may read, absolute or below `~/`: a tool chain, say."
     )
@@ -358,6 +378,9 @@ class UserSettings(Table):
     remote: RemoteTable = Field(default_factory=RemoteTable, description="The remote that the target branch follows.")
     retention: RetentionTable = Field(
         default_factory=RetentionTable, description="How long what nobody needs any more is kept."
+    )
+    limits: LimitsTable = Field(
+        default_factory=LimitsTable, description="How much of the machine a run, or a check, may have."
     )
     sandbox: SandboxTable = Field(default_factory=SandboxTable, description="How the sandbox is made on this machine.")
     ports: PortsTable = Field(default_factory=PortsTable, description="Blocks of ports, one for each workspace.")

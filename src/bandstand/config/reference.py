@@ -13,7 +13,15 @@ from pydantic.fields import FieldInfo
 
 from bandstand.config.findings import in_words
 from bandstand.config.known_agents import KNOWN_AGENTS
-from bandstand.config.machine_tables import MemoryTable, PortsTable, RemoteTable, RetentionTable, SandboxTable
+from bandstand.config.limits_table import LimitsTable
+from bandstand.config.machine_tables import (
+    DiskTable,
+    MemoryTable,
+    PortsTable,
+    RemoteTable,
+    RetentionTable,
+    SandboxTable,
+)
 from bandstand.config.models import (
     AgentTable,
     BudgetTable,
@@ -50,6 +58,8 @@ defaults:
   budget:
     minutes: 45             # for one prompt turn
     turns: 12               # in all
+  limits:
+    memory_mb: 8000         # for all processes of a task together
 
 tasks:
   - id: theme-store         # names the branch band/theme-store
@@ -73,6 +83,13 @@ tasks:
     network: model-only     # needs no packages
     budget:
       minutes: 90
+    limits:                 # the smallest of this, the repository's and yours holds
+      memory_mb: 4000
+      processes: 500
+      open_files: 1024
+      file_mb: 1000
+      cpu_weight: 50
+      disk_mb: 5000
 
   - id: theme-docs
     goal: Describe both themes in the user's guide, with a picture of each.
@@ -136,6 +153,14 @@ author = "agent"            # or user
 minutes = 60
 turns = 20
 
+[limits]                    # only where they are smaller than the user's own
+memory_mb = 8000
+processes = 2000
+open_files = 4096
+file_mb = 2000
+cpu_weight = 50
+disk_mb = 20000
+
 [agents.claude]             # known by name: only what differs
 model = "opus"
 
@@ -159,6 +184,17 @@ reads = ["~/.cache/models"]   # for every run
 [memory]
 keep_free_mb = 2000         # for everything else
 agents_mb = { claude = 1500 }  # what one run is expected to need
+
+[disk]
+keep_free_mb = 2000         # or no agent starts
+
+[limits]                    # of a run, and of a check; 0 is none
+memory_mb = 12000
+processes = 4096
+open_files = 8192
+file_mb = 10000
+cpu_weight = 80             # of 100
+disk_mb = 50000
 
 [permissions]               # with the repository's, the stricter one holds
 fetch = "deny"
@@ -204,6 +240,7 @@ def task_reference() -> str:
         *_section("`tasks`", TaskItem),
         *_section("`defaults`", TaskDefaults),
         *_section("`budget`", BudgetTable),
+        *_section("`limits`", LimitsTable),
     )
 
 
@@ -228,7 +265,9 @@ def settings_reference() -> str:
         *_section("`[workspace]`", WorkspaceTable),
         *_section("`[commits]`", CommitsTable),
         *_section("`[budget]`", BudgetTable),
+        *_section("`[limits]`", LimitsTable),
         *_section("`[memory]`", MemoryTable),
+        *_section("`[disk]`", DiskTable),
         *_section("`[remote]`", RemoteTable),
         *_section("`[retention]`", RetentionTable),
         *_section("`[ports]`", PortsTable),

@@ -13,6 +13,7 @@ from typing import Any
 from bandstand.config.documents import Document, read_toml
 from bandstand.config.findings import Finding, did_you_mean, quoted, refusal
 from bandstand.config.known_agents import KNOWN_AGENTS
+from bandstand.config.limits_table import as_limits, limit_rules
 from bandstand.config.models import (
     AgentTable,
     CheckTable,
@@ -128,6 +129,7 @@ def repository_policy(
         network=network_rules(settings.network, user.network),
         push=_push(settings.landing.push, user.remote.push),
         inclusion=_inclusion(settings.workspace, include),
+        limits=as_limits(settings.limits),
     )
 
 
@@ -230,6 +232,7 @@ def _rules(policy: Policy) -> Iterator[tuple[str, str]]:
     if policy.push is not Push.NEVER:
         yield "landing.push", policy.push.value
     yield from _workspace_rules(policy.inclusion)
+    yield from limit_rules(policy.limits)
     yield "commits.author", policy.authorship.value
     for cause in ("check", "review", "conflict", "queue"):
         yield f"rounds.{cause}", str(getattr(policy.rounds, cause))

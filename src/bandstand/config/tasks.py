@@ -10,6 +10,7 @@ from bandstand.config.documents import Document
 from bandstand.config.fields import one_line, scope_pattern, text
 from bandstand.config.findings import Finding, Unfit, did_you_mean, quoted, refusal
 from bandstand.config.known_agents import KNOWN_AGENTS
+from bandstand.config.limits_table import with_limits
 from bandstand.config.models import BudgetTable, TaskDefaults, TaskFile, TaskItem
 from bandstand.config.toml_lines import Path
 from bandstand.config.validation import validated
@@ -154,6 +155,7 @@ def _spec(item: TaskItem, defaults: TaskDefaults, *, id: TaskId, agent: AgentNam
         priority=(item if "priority" in said else defaults).priority,
         budget=with_budget(with_budget(budget, defaults.budget), item.budget),
         network=(item if "network" in said else defaults).network,
+        limits=with_limits(defaults.limits, item.limits),
     )
 
 

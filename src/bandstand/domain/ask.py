@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from bandstand.domain.agent import Choice
 from bandstand.domain.ids import AskId, CommitId, RunId, TaskId
+from bandstand.domain.limits import Excess
 from bandstand.domain.network import HostRule
 
 
@@ -14,6 +15,7 @@ class AskKind(StrEnum):
 
     PERMISSION = "permission"
     QUESTION = "question"
+    LIMIT = "limit"
     REVIEW = "review"
     BLOCKED = "blocked"
     POLICY = "policy"
@@ -25,6 +27,8 @@ APPROVE = Choice(id="approve", label="Approve", grants=True)
 REQUEST_CHANGES = Choice(id="request-changes", label="Request changes", grants=False)
 RETRY = Choice(id="retry", label="Try again", grants=True)
 CONFIRM = Choice(id="confirm", label="Confirm the new rules", grants=True)
+RAISE, GO_ON, STOP = "raise", "go-on", "stop"
+"""The choices where a run uses too much: with a higher limit, with the one it has, or not at all."""
 LEAVE = Choice(id="leave", label="I push it myself", grants=False)
 CANCEL = Choice(id="cancel", label="Cancel the task", grants=False)
 ALLOW_FOR_TASK = Choice(id="allow", label="Allow for this task", grants=True)
@@ -54,6 +58,9 @@ class Ask:
     Any other ask stays open as long as it takes: nothing is approved, confirmed or given up by silence, and each
     `deadline` is only when the human is reminded.
 
+    For a limit, `run` is held still, and `excess` is what it used. It goes on once the answer is `released`; after
+    `deadline` it is stopped.
+
     An answer speaks of what was shown and of nothing else: for a review the change at `commit`, for new rules those
     with the digest `policy`.
     """
@@ -71,6 +78,7 @@ class Ask:
     request: str = ""
     commit: CommitId | None = None
     policy: str = ""
+    excess: Excess | None = None
     answer: Answer | None = None
     released: bool = False
     host: HostRule | None = None

@@ -11,19 +11,23 @@ from bandstand.domain.ask import (
     APPROVE,
     CANCEL,
     CONFIRM,
+    GO_ON,
     LEAVE,
+    RAISE,
     REFUSE,
     REQUEST_CHANGES,
     RETRY,
+    STOP,
     Answer,
     Ask,
     AskKind,
 )
 from bandstand.domain.errors import Refused, Stale
 from bandstand.domain.ids import AskId, CommitId, RunId
+from bandstand.domain.limits import Excess, in_bytes
 from bandstand.domain.policy import Policy
 from bandstand.domain.review import Review, Reviewer, Verdict
-from bandstand.domain.run import Cause, Turn
+from bandstand.domain.run import Cause, EndReason, Run, Turn
 from bandstand.domain.stage import Blocked, Queued
 from bandstand.domain.state import State, Task
 
@@ -130,6 +134,33 @@ def ask_left_behind(state: State, task: Task, reason: Reason, *, now: datetime) 
     return e.AskRaised(ask=_put(state, task, AskKind.LEFT_BEHIND, reason, choices, now))
 
 
+def ask_limit(state: State, task: Task, run: Run, found: Excess, *, now: datetime) -> e.AskRaised:
+    """A run uses too much and is held still. Nobody's answer ends it: its work is kept, and it can be tried again."""
+    near = "" if found.reached else " Letting it go on as it is has it run up to its limit unasked."
+    until = answer_by(state, now)
+    choices = (
+        Choice(id=RAISE, label=f"Raise its limit to {in_bytes(found.raised)} for this task", grants=True),
+        *(() if found.reached else (Choice(id=GO_ON, label="Let it go on as it is", grants=True),)),
+        Choice(id=STOP, label="Stop it; its work is kept", grants=False),
+    )
+    return e.AskRaised(
+        ask=Ask(
+            id=ask_id(state.totals.asked + 1),
+            kind=AskKind.LIMIT,
+            task=task.spec.id,
+            title=f"{run.agent} {found.in_words()}.",
+            detail=f"It is held still until you answer.{near} Without an answer it is stopped at {until:%F %H:%M} "
+            "UTC, and its work is kept.",
+            choices=choices,
+            raised=now,
+            deadline=until,
+            otherwise=STOP,
+            run=run.id,
+            excess=found,
+        )
+    )
+
+
 def ask_for_agent(
     state: State, task: Task, run: RunId, update: PermissionRequested | QuestionAsked, *, now: datetime
 ) -> e.AskRaised:
@@ -177,7 +208,7 @@ def answer(state: State, ask: Ask, given: Answer) -> tuple[e.Event, ...]:
     return (*facts, *_followed(state, ask, settled))
 
 
-def _followed(state: State, ask: Ask, settled: Answer) -> list[e.Event]:
+def _followed(state: State, ask: Ask, settled: Answer) -> list[e.Event]:  # noqa: PLR0911 - one match over a sum type
     """What follows from an answer for the task; nothing where it is its agent that hears it."""
     match ask.kind:
         case AskKind.BLOCKED:
@@ -191,6 +222,8 @@ def _followed(state: State, ask: Ask, settled: Answer) -> list[e.Event]:
             return _network(ask, settled)
         case AskKind.REVIEW:
             return [human_review(state.tasks[ask.task], settled, seen=ask.commit)]
+        case AskKind.LIMIT:
+            return _limit(ask, settled)
         case AskKind.PERMISSION | AskKind.QUESTION:
             return []
         case _:
@@ -203,6 +236,18 @@ def _network(ask: Ask, given: Answer) -> list[e.Event]:
         return []
     task = None if given.choice == ALLOW_FOR_REPOSITORY.id else ask.task
     return [e.HostAllowed(host=ask.host, by=given.by, task=task)]
+
+
+def _limit(ask: Ask, given: Answer) -> list[e.Event]:
+    """The run goes on with more, or up to what it has; or it is stopped."""
+    if given.choice == STOP and ask.run is not None:
+        return [e.RunStopRequested(run=ask.run, task=ask.task, reason=EndReason.LIMIT)]
+    if ask.excess is None:
+        return []
+    limit = ask.excess.raised if given.choice == RAISE else ask.excess.limit
+    grant = ask.excess.grants(limit)
+    resource = ask.excess.resource
+    return [e.LimitGranted(task=ask.task, resource=resource, limit=grant.limit, asks_at=grant.asks_at, by=given.by)]
 
 
 def _policy(state: State, ask: Ask, given: Answer) -> list[e.Event]:

@@ -8,6 +8,7 @@ from bandstand.domain.change import Change
 from bandstand.domain.check import CheckOutcome
 from bandstand.domain.events import RunEnded, StepFailed
 from bandstand.domain.ids import CommitId, SessionId, TaskId, TreeId
+from bandstand.domain.limits import Grant, Resource
 from bandstand.domain.network import HostRule
 from bandstand.domain.pause import Paused
 from bandstand.domain.review import Review
@@ -33,6 +34,7 @@ class Task:
     `allowed` are hosts that a human lets it reach beside what the rules name.
     `rewind` is where it is to go back to once its turn is over, `rewinds` how often that was ordered; of what was
     `taken_back` its agent hears in its next turn.
+    `granted` is what a human lets it have beyond what is set, or without being asked again.
     `doubtful` tells that facts were lost since a human last said to go on, which may have been about this task.
     """
 
@@ -73,6 +75,7 @@ class Task:
     push_to: str = ""
     retired: bool = False
     rescue: str | None = None
+    granted: Mapping[Resource, Grant] = field(default_factory=dict)
     paused: Paused | None = None
     approved: Candidate | None = None
     doubtful: bool = False

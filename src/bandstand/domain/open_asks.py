@@ -5,7 +5,7 @@ from typing import assert_never
 
 from bandstand.domain import events as e
 from bandstand.domain.ask import Answer, Ask, AskKind
-from bandstand.domain.asking import DEADLINE
+from bandstand.domain.asking import DEADLINE, answer
 from bandstand.domain.egress import still_refused
 from bandstand.domain.left_behind import stuck
 from bandstand.domain.stage import AgentReview, Blocked, HumanReview, Working
@@ -18,6 +18,8 @@ def ask_facts(state: State, ask: Ask, *, now: datetime) -> tuple[e.Event, ...]:
         return (e.AskWithdrawn(ask=ask.id, reason="The task went on without it.", task=ask.task),)
     if now < ask.deadline:
         return ()
+    if ask.kind is AskKind.LIMIT:
+        return answer(state, ask, Answer(choice=ask.otherwise, text="", by=DEADLINE))
     if ask.run is not None or ask.kind is AskKind.NETWORK:
         unanswered = Answer(choice=ask.otherwise, text="", by=DEADLINE)
         return (e.AskAnswered(ask=ask.id, answer=unanswered, task=ask.task),)
@@ -31,6 +33,10 @@ def _wanted(state: State, ask: Ask) -> bool:
     match ask.kind:
         case AskKind.PERMISSION | AskKind.QUESTION:
             return isinstance(stage, AgentReview) or (isinstance(stage, Working) and stage.started)
+        case AskKind.LIMIT:
+            task = state.tasks[ask.task]
+            runs = (run for run in (task.run, task.review_run) if run is not None)
+            return any(run.id == ask.run and run.stopping is None for run in runs)
         case AskKind.REVIEW:
             return isinstance(stage, HumanReview) and stage.ask == ask.id
         case AskKind.NETWORK:

@@ -12,6 +12,7 @@ from bandstand.domain.agent import AgentProfile, ToolKind
 from bandstand.domain.check import CheckCommand
 from bandstand.domain.ids import AgentName
 from bandstand.domain.inclusion import NOTHING, Inclusion
+from bandstand.domain.limits import NO_LIMITS, Limits
 from bandstand.domain.network import NetworkRules
 
 
@@ -109,6 +110,7 @@ class Policy:
     push: Push = field(default=Push.NEVER, repr=False)
     inclusion: Inclusion = field(default=NOTHING, repr=False)
     network: NetworkRules = field(default_factory=NetworkRules, repr=False)
+    limits: Limits = field(default=NO_LIMITS, repr=False)
 
     @property
     def digest(self) -> str:
@@ -118,6 +120,7 @@ class Policy:
         later += f" inclusion={self.inclusion!r}" if self.inclusion.patterns else ""
         later += f" network={self.network!r}" if self.network != NetworkRules() else ""
         later += "".join(f" hosts={profile.name}:{profile.hosts!r}" for profile in self.agents if profile.hosts)
+        later += f" {self.limits!r}" if self.limits != NO_LIMITS else ""
         return hashlib.sha256((repr(self) + later).encode()).hexdigest()[:16]
 
     def permission(self, kind: ToolKind, *, walled: bool) -> Permission:

@@ -11,6 +11,7 @@ from bandstand.domain import events as e
 from bandstand.domain.agent import StopReason
 from bandstand.domain.check import Conclusion
 from bandstand.domain.ids import RunId, SessionId
+from bandstand.domain.limits import Grant
 from bandstand.domain.live_task import Task
 from bandstand.domain.pause import Paused
 from bandstand.domain.rewind import Rewind, TakenBack
@@ -85,6 +86,8 @@ def task_after(task: Task, event: e.Event, *, at: datetime) -> Task:  # noqa: C9
             return replace(task, retired=True, rescue=event.rescue)
         case e.TaskPurged():
             return task
+        case e.LimitGranted(resource=resource, limit=limit, asks_at=asks_at):
+            return replace(task, granted={**task.granted, resource: Grant(limit=limit, asks_at=asks_at)})
         case e.RescueGivenUp():
             return replace(task, rescue=None if task.rescue in event.refs else task.rescue)
         case e.CheckpointTaken() | e.RewindOrdered() | e.RewindStarted() | e.TaskRewound():
@@ -336,7 +339,9 @@ def _on_review_run(
     return replace(task, review_run=replace(run, session=session or run.session, stopping=stopping or run.stopping))
 
 
-_BROKE_OFF = frozenset({EndReason.CRASHED, EndReason.LOST, EndReason.REFUSED, EndReason.BUDGET})
+_BROKE_OFF = frozenset(
+    {EndReason.CRASHED, EndReason.LOST, EndReason.REFUSED, EndReason.BUDGET, EndReason.LIMIT, EndReason.MEMORY}
+)
 
 
 def _run_ended(task: Task, event: e.RunEnded) -> Task:

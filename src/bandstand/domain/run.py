@@ -23,6 +23,8 @@ class EndReason(StrEnum):
     REWOUND = "rewound"  # its task's files are taken back; its session can be taken up again
     RETRIED = "retried"  # a human wants its turn or its review to begin anew
     BUDGET = "budget"  # its turn took longer than the task allows
+    LIMIT = "limit"  # it used more of the machine than it may, and somebody stopped it
+    MEMORY = "memory"  # it had used up the memory it may have, and the kernel ended it
     CRASHED = "crashed"  # the agent ended by itself
     LOST = "lost"  # its holder is gone, and the agent with it
     REFUSED = "refused"  # the agent would not start or open a session

@@ -234,6 +234,10 @@ def _broken(state: State, task: Task, stage: Working, now: datetime) -> e.Event:
     if end is not None and end.reason is EndReason.BUDGET:
         title = f"{task.spec.id} used up the {task.spec.budget.minutes} minutes of a turn."
         return asking.block(state, task, Reason(title=title, detail="Its work is kept."), now=now, turn=turn)
+    if end is not None and end.reason in (EndReason.LIMIT, EndReason.MEMORY):
+        title = f"{task.spec.agent} was stopped: it used too much." if end.reason is EndReason.LIMIT else ""
+        reason = Reason(title=title or f"{task.spec.agent} used up its memory.", detail=end.detail)
+        return asking.block(state, task, reason, now=now, turn=turn)
     if end is not None and (end.reason is EndReason.REFUSED or task.crashes >= FAILURES):
         title = f"The agent {task.spec.agent} does not run."
         return asking.block(state, task, Reason(title=title, detail=end.detail), now=now, turn=turn)

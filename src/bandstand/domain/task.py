@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from bandstand.domain.ids import AgentName, CommitId, TaskId
+from bandstand.domain.limits import NO_LIMITS, Limits
 from bandstand.domain.network import NetworkPolicy
 
 
@@ -62,6 +63,7 @@ class TaskSpec:
     budget: Budget = field(default_factory=Budget)
     network: NetworkPolicy | None = None
     fork: Fork | None = None
+    limits: Limits = NO_LIMITS
 
     @property
     def needs(self) -> tuple[TaskId, ...]:

@@ -22,6 +22,7 @@ from bandstand.domain.ask import Ask, AskKind
 from bandstand.domain.change import Change
 from bandstand.domain.check import Conclusion
 from bandstand.domain.ids import TaskId
+from bandstand.domain.limits import in_bytes
 from bandstand.domain.network import HostRule
 from bandstand.domain.review import Review, Verdict
 from bandstand.domain.run import Cause, EndReason, Part
@@ -64,6 +65,8 @@ _TURN = {
 
 _ENDED = {
     EndReason.BUDGET: "the time for its turn is used up",
+    EndReason.LIMIT: "it used more than it may",
+    EndReason.MEMORY: "it had used up its memory",
     EndReason.CRASHED: "it ended by itself",
     EndReason.LOST: "it was lost",
     EndReason.REFUSED: "it would not start",
@@ -117,6 +120,7 @@ def _asked(ask: Ask) -> Line:
         AskKind.PERMISSION: "asks for permission",
         AskKind.QUESTION: "asks a question",
         AskKind.REVIEW: "asks for your review",
+        AskKind.LIMIT: "is held still",
     }
     words = what.get(ask.kind, "asks") + f" ({ask.id}): {ask.title}"
     if ask.kind is AskKind.REVIEW:
@@ -197,6 +201,8 @@ def _work(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911, 
             return Line(mark=Mark.LANDED, task=task, text=f"pushed to {remote}")
         case e.TaskPurged(task=task, by=by):
             return Line(mark=Mark.STOPPED, task=task, text=f"what was kept of its work is purged by {by}")
+        case e.LimitGranted(task=task, resource=resource, limit=limit, by=by):
+            return Line(mark=Mark.WORKING, task=task, text=f"may have {in_bytes(limit)} of {resource}: {by}")
         case e.RescueGivenUp(task=task, by=by):
             return Line(mark=Mark.STOPPED, task=task, text=f"what was kept of it is given up by {by}")
         case e.StepFailed(task=task, step=step, message=message):

@@ -1,6 +1,6 @@
 """Where agent processes live: holders, their journals, and channels to them."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -85,11 +85,27 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatus:
-    """The state of a run's process; `code` and `reason` are set when it `EXITED`. A negative code is a signal."""
+    """The state of a run's process; `code` and `reason` are set when it `EXITED`. A negative code is a signal.
+
+    `starved` is how many of its processes the kernel ended since they had used up the memory of the run.
+    """
 
     state: RunState
     code: int | None = None
     reason: str = ""
+    starved: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What the processes of a live run hold in memory, in bytes; nothing where the machine does not tell.
+
+    `held` tells that the kernel itself keeps them within their limit, `frozen` that they are held still.
+    """
+
+    memory: int | None
+    held: bool
+    frozen: bool
 
 
 class Channel(Protocol):
@@ -163,6 +179,27 @@ class Host(Protocol):
 
     async def memory(self) -> Mapping[RunId, int]:
         """What the processes of each live run hold in memory now, in bytes; of none where the machine does not tell."""
+        ...
+
+    async def usage(self, runs: Collection[RunId]) -> Mapping[RunId, Usage]:
+        """What those of these runs use that live."""
+        ...
+
+    async def freeze(self, run: RunId) -> None:
+        """Hold every process of a run still, where and until somebody lets it go on. May be repeated.
+
+        It outlasts us. A run that is frozen can be ended like any other. Raises `Unavailable` if it cannot be held.
+        """
+        ...
+
+    async def thaw(self, run: RunId) -> None:
+        """Let the processes of a run go on. May be repeated, also for one that was never frozen."""
+        ...
+
+    async def allow(self, run: RunId, limits: Limits, *, asked: bool) -> None:
+        """From now on a live run may have this, as far as it can be changed. `asked` tells that a human has agreed to
+        all of it, so that nothing slows it down before that.
+        """
         ...
 
     def journal(self, run: RunId, *, after: int = 0) -> AsyncIterator[Record]:

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from bandstand.domain.limits import NO_LIMITS, Limits
 from bandstand.domain.network import NetworkPolicy, Reach
+
+__all__ = ["NO_LIMITS", "Gap", "Limits", "Network", "OrdinaryUser", "network"]
 
 
 class Gap(StrEnum):
@@ -28,24 +31,6 @@ def network(reach: Reach) -> Network:
     if reach.proxied:
         return Network.PROXIED
     return Network.HOST if reach.policy is NetworkPolicy.OPEN else Network.NONE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much a process and all that it starts may have together; what is `None` has no limit of ours.
-
-    `open_files` and `file_bytes` are for each process and each file. `cpu_weight` is the share where others want the
-    processor too, from 1 to 10,000, with 100 for everybody who has none.
-    """
-
-    memory_bytes: int | None = None
-    processes: int | None = None
-    open_files: int | None = None
-    file_bytes: int | None = None
-    cpu_weight: int | None = None
-
-
-NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

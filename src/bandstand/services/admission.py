@@ -11,7 +11,7 @@ it has come to rest it says whether it wants more. Whoever may then have somethi
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bandstand.domain.admission import (
@@ -24,7 +24,9 @@ from bandstand.domain.admission import (
     Shortage,
     Sighting,
     Wait,
+    disk_shortage,
     expected,
+    pressed,
     room,
     shares,
     shortage,
@@ -49,15 +51,19 @@ Place = tuple[RepositoryId, RunId]
 
 class Admission:
     """One ledger for all repositories. `capacity` tells what the user lets agents have, and may be another each time.
+    There has to be room on the disks of `folders` and of the repository before anything starts.
 
     Raises what `capacity` raises, wherever something is granted.
     """
 
-    def __init__(self, *, capacity: Callable[[], Capacity], machine: Machine, clock: Clock) -> None:
+    def __init__(
+        self, *, capacity: Callable[[], Capacity], machine: Machine, clock: Clock, folders: Sequence[str] = ()
+    ) -> None:
         self.capacity = capacity
         self.clock = clock
         self.accounts: dict[RepositoryId, Account] = {}
         self._machine = machine
+        self._folders = tuple(folders)
         self._memory: tuple[datetime, Memory | None] | None = None
         self._served = 0
         self._weighed: datetime | None = None
@@ -105,14 +111,27 @@ class Admission:
     # --- memory -----------------------------------------------------------------------------------------------------
 
     def shortage(self, account: "Account", run: Run) -> Shortage | None:
-        """Why a run cannot start now for want of memory, if so."""
-        capacity, memory = self.capacity(), self._look()
-        if memory is None or not capacity.run:
-            return None
-        now = self.clock.now()
+        """Why a run cannot start now for want of disk, of memory, or since all is busy with itself, if so."""
+        capacity, now = self.capacity(), self.clock.now()
         since = account.short_since or now
         live = {(one.repository, name): agent for one in self.accounts.values() for name, agent in one.live_runs()}
         live.pop((account.repository, run.id), None)
+        before = account.short
+        disks = [disk for path in (*self._folders, account.path) if (disk := self._machine.disk(path)) is not None]
+        if (found := disk_shortage(disks, capacity, before=before, since=since)) is not None:
+            return found
+        if (found := self._for_memory(account, run, live=live, capacity=capacity, now=now)) is not None:
+            return found
+        pressure = self._machine.pressure()
+        return pressed(pressure, before=before, alone=not live, since=since) if pressure is not None else None
+
+    def _for_memory(
+        self, account: "Account", run: Run, *, live: Mapping[Place, AgentName], capacity: Capacity, now: datetime
+    ) -> Shortage | None:
+        memory = self._look()
+        if memory is None or not capacity.run:
+            return None
+        since = account.short_since or now
         self._weigh_soon(live, now)
         waited = [one.short for one in self.accounts.values() if one is not account and one.short is not None]
         before = [one for one in waited if one.since <= min(now - PATIENCE, since)]
@@ -194,12 +213,17 @@ class Account:
         self._starting: Run | None = None
         self._look_again: datetime | None = None
 
+    @property
+    def path(self) -> str:
+        """Where the repository is."""
+        return self._state().path
+
     def limits(self) -> Limits:
         """What this repository may have now."""
         return Limits(slots=self._ledger.share(self))
 
     def admits(self, run: Run | None) -> bool:
-        """Whether there is memory for one more run, if there is one. If not, `look_again` is when to ask next."""
+        """Whether the machine has room for one more run, if there is one. If not, `look_again` is when to ask next."""
         self.short = self._ledger.shortage(self, run) if run is not None else None
         self._look_again = self._ledger.clock.now() + LOOK_AGAIN if self.short is not None else None
         if self.short is not None:

@@ -14,7 +14,7 @@ from bandstand.domain.agent import (
     TurnResult,
     least,
 )
-from bandstand.domain.ask import Ask
+from bandstand.domain.ask import Ask, AskKind
 from bandstand.domain.asking import ask_for_agent
 from bandstand.domain.errors import BandstandError
 from bandstand.domain.events import Event
@@ -140,7 +140,8 @@ class Conversation:
                     await self.session.answer(ask.request, ask.answer.choice or None, ask.answer.text)
 
     def _unsent(self, state: State) -> list[Ask]:
-        own = (ask for ask in state.asks.values() if ask.run == self._run.id and ask.released)
+        asks = (ask for ask in state.asks.values() if ask.kind is not AskKind.LIMIT)
+        own = (ask for ask in asks if ask.run == self._run.id and ask.released)
         return [ask for ask in own if ask.request not in self._answered]
 
 

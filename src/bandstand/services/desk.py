@@ -18,6 +18,7 @@ from bandstand.services.reconcile import Brain
 from bandstand.services.rescues import Rescuing
 from bandstand.services.upstreams import Upstreams
 from bandstand.services.views import Views
+from bandstand.services.watching import Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,13 @@ class Desk:
     listening: Listening
     checkpoint_orders: CheckpointOrders
     brain: Brain
+    watch: Watch
+
+    async def run(self) -> None:
+        """Keep the fleet going, and watch over what its runs use, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.brain.run())
+            group.create_task(self.watch.run())
 
     @property
     def live(self) -> bool:

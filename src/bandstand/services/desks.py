@@ -165,7 +165,7 @@ class Desks(Generic[R]):
 
     def _begin(self, desk: Desk) -> None:
         name = desk.repository.id
-        self._going[name] = Going(desk=desk, brain=asyncio.create_task(desk.brain.run(), name=f"brain {name}"))
+        self._going[name] = Going(desk=desk, brain=asyncio.create_task(desk.run(), name=f"brain {name}"))
 
     def _hear(self, repository: RepositoryId, notice: Notice) -> None:
         """Pass on what a fleet says. What is recorded where nobody is at work was ordered at a desk that is gone."""

@@ -1,14 +1,16 @@
 """Launching: from a run to the process that its holder starts, with all that it may see and nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bandstand.domain.agent import AgentProfile
 from bandstand.domain.errors import Unknown
 from bandstand.domain.ids import AgentName
+from bandstand.domain.limits import NO_LIMITS, Limits, with_grants
 from bandstand.domain.network import Reach
 from bandstand.domain.policy import Authorship, Policy
+from bandstand.domain.state import Task
 from bandstand.egress.variables import proxy_variables
 from bandstand.ports.environment import CallerEnvironment
 from bandstand.ports.git import Repository, Signature
@@ -35,13 +37,25 @@ class People:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launching:
-    """Makes launches for the runs of one repository. `home` is the user's, which `~` in a profile stands for."""
+    """Makes launches for the runs of one repository. `home` is the user's, which `~` in a profile stands for.
+
+    `limits` are what the user lets every run have.
+    """
 
     sandbox: Sandbox
     environment: CallerEnvironment
     repository: Repository
     home: Path
     leases: Leases
+    limits: Callable[[], Limits] = Limits
+
+    def allowed(self, policy: Policy | None, task: Task | None = None) -> Limits:
+        """What a check may have, and a run of a task: the strictest of what is set, but for what a human let it have.
+
+        Raises what `limits` raises.
+        """
+        limits = self.limits().stricter(policy.limits if policy is not None else NO_LIMITS)
+        return with_grants(limits.stricter(task.spec.limits), task.granted) if task is not None else limits
 
     async def own_variables(self, profile: AgentProfile) -> dict[str, str]:
         """What an agent gets of the caller's environment beside what all get, and what its profile sets."""
@@ -49,7 +63,9 @@ class Launching:
         passed = {name: variables[name] for name in profile.passes if name in variables}
         return {**passed, **dict(profile.environment)}
 
-    async def launch(self, profile: AgentProfile, workspace: Workspace, people: People, reach: Reach) -> Launch:
+    async def launch(
+        self, profile: AgentProfile, workspace: Workspace, people: People, reach: Reach, *, limits: Limits
+    ) -> Launch:
         """The process of an agent in a workspace, which reaches no more than that where the walls are real.
 
         Raises `Unavailable` if there is no block of ports for it.
@@ -70,6 +86,7 @@ class Launching:
             writable=(Mount(host=workspace.folder, inside=self.sandbox.inside(workspace.folder, role="workspace")),),
             readable=(*(_same(path) for path in workspace.objects), *self._reads(profile, workspace)),
             network=network(reach),
+            limits=limits,
         )
         return self.sandbox.confine(confinement)
 

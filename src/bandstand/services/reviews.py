@@ -27,7 +27,7 @@ from bandstand.services.egress import Egress
 from bandstand.services.fleet import Fleet
 from bandstand.services.launching import Launching, People, find_profile
 from bandstand.services.policies import Policies
-from bandstand.services.runs import OVER, confirmed, open_session
+from bandstand.services.runs import OVER, confirmed, open_session, starved
 
 Answer = Callable[[int, str], Awaitable[TurnResult | None]]
 """What a reviewer answers to the prompt of a turn; nothing if there is no answer."""
@@ -68,8 +68,10 @@ class Reviewers:
         workspace = await self._workspace(task, run, commit, policy, people)
         try:
             if state is RunState.ABSENT:
+                allowed = self.launching.allowed(policy, task)
                 reach = await self.egress.prepare(run, profile)
-                await self.host.start(run.id, await self.launching.launch(profile, workspace, people, reach))
+                launch = await self.launching.launch(profile, workspace, people, reach, limits=allowed)
+                await self.host.start(run.id, launch)
             await self._review(run, commit, profile, workspace)
         except Refused as refusal:
             await self._end(run, EndReason.REFUSED, detail=f"{refusal} {refusal.hint}".strip())
@@ -90,6 +92,7 @@ class Reviewers:
             await self._end(run, EndReason.FINISHED)
         else:
             reason = EndReason.LOST if status.state is RunState.LOST else EndReason.CRASHED
+            reason = EndReason.MEMORY if starved(status) else reason
             await self._end(run, reason, detail=await self.host.errors(run.id) or status.reason)
 
     async def _told(self, run: Run, turn: int, _: str) -> TurnResult | None:

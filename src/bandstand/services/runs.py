@@ -12,6 +12,7 @@ from bandstand.domain import events as e
 from bandstand.domain.activities import Author
 from bandstand.domain.agent import AgentProfile, StopReason, TurnResult
 from bandstand.domain.errors import BandstandError, Broken, Refused, Unavailable
+from bandstand.domain.limits import Limits, in_bytes
 from bandstand.domain.policy import Policy
 from bandstand.domain.prompt import author_prompt
 from bandstand.domain.remains import task_of
@@ -86,8 +87,10 @@ class Authors:
         workspace = await self._workspace(task, policy, people)
         try:
             if state is RunState.ABSENT:
+                allowed = self.launching.allowed(policy, task)
                 reach = await self.egress.prepare(run, profile)
-                await self.host.start(run.id, await self.launching.launch(profile, workspace, people, reach))
+                launch = await self.launching.launch(profile, workspace, people, reach, limits=allowed)
+                await self.host.start(run.id, launch)
             await self._converse(run, profile, workspace)
         except Refused as refusal:
             await self.host.stop(run.id)
@@ -192,8 +195,12 @@ class Authors:
         if status.state is RunState.LOST:
             await self._record_end(run, EndReason.LOST, detail="Its holder is gone, and the agent with it.")
             return
-        detail = await self.host.errors(run.id)
-        await self._record_end(run, EndReason.CRASHED, code=status.code, detail=detail or _without_a_word(status))
+        detail = await self.host.errors(run.id) or _without_a_word(status)
+        reason = EndReason.MEMORY if starved(status) else EndReason.CRASHED
+        if reason is EndReason.MEMORY:
+            words = starved_words(self.launching.allowed(self.fleet.state.policy, self.fleet.state.tasks[run.task]))
+            detail = f"{words}\n{detail}"
+        await self._record_end(run, reason, code=status.code, detail=detail)
 
     async def _words(self, run: Run, error: BandstandError) -> str:
         """What went wrong, and what the agent itself had to say."""
@@ -222,6 +229,17 @@ class Authors:
         result = await self.protocol.turn_result(self.host.journal(run.id), turn=turn.number)
         cut_off = run.stopping is not None and result is not None and result.stop is StopReason.CANCELLED
         return None if cut_off else result
+
+
+def starved(status: RunStatus) -> bool:
+    """Whether a run ended badly behind processes of its that the kernel had ended for want of memory."""
+    return status.state is RunState.EXITED and status.starved > 0 and status.code != 0 and status.reason != "stopped"
+
+
+def starved_words(limits: Limits) -> str:
+    """What to say of such a run."""
+    size = f"the {in_bytes(limits.memory_bytes)} of memory" if limits.memory_bytes is not None else "the memory"
+    return f"Its processes had used up {size} that they may have together, and the kernel ended one."
 
 
 def _without_a_word(status: RunStatus) -> str:

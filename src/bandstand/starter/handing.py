@@ -4,7 +4,7 @@
     start.make_ready()
     process = Popen(start.argv, pass_fds=start.descriptors, preexec_fn=start.become, …)
     start.begun()
-    inside = start.inside(seconds=…)    # nothing runs in there yet: cgroups are entered, listeners are opened
+    inside = start.inside(seconds=…)    # nothing runs in there yet: bounds are set, listeners are opened
     start.go_on()
 
 The process inside has its namespaces at that time. Its loopback may still be on its way up.
@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import select
+from functools import partial
 
 TYPE_CHECKING = False  # as `typing` has it, which would be a tenth of the start of a holder
 if TYPE_CHECKING:
@@ -23,19 +24,29 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from bandstand.starter.becoming import Becoming
+    from bandstand.starter.groups import Group
 
 _MOST = 1 << 16  # bytes that are handed in by one descriptor: what a pipe takes at once
 
 
 class Start:
-    """The words of the program with its descriptors in them. To be closed, whatever comes of it."""
+    """The words of the program with its descriptors in them. To be closed, whatever comes of it.
 
-    def __init__(self, argv: Sequence[str], orders: Mapping[str, Any]) -> None:
+    A `group` is made here; whoever hands it in takes it away.
+    """
+
+    def __init__(self, argv: Sequence[str], orders: Mapping[str, Any], *, group: Group | None = None) -> None:
+        self._limits: dict[str, int] = {name: int(value) for name, value in orders.get("limits", {}).items()}
+        self._group = group
+        self._uid = int(orders["user"]["uid"]) if orders.get("user") else None
         self._theirs: list[int] = []
         self._ours: list[int] = []
         self._said = self._block = -1
         self._becoming: Becoming | None = None
+        self._bounds = __import__("bandstand.starter.bounds", fromlist=["bound_self"]) if self._limits else None
         options: list[str] = []
+        if group is not None:
+            group.begin(self._limits)
         try:
             if user := orders.get("user"):
                 # Most starts do without what is loaded for it.
@@ -56,7 +67,14 @@ class Start:
     @property
     def become(self) -> Callable[[], None] | None:
         """What the new process does last before it becomes the program; nothing as a rule."""
-        return self._becoming.now if self._becoming is not None else None
+        steps: list[Callable[[], None]] = []
+        if self._group is not None:
+            steps.append(self._group.enter)
+        if self._bounds is not None:
+            steps.append(partial(self._bounds.bound_self, self._limits))
+        if self._becoming is not None:
+            steps.append(self._becoming.now)
+        return partial(_all_of, steps) if steps else None
 
     @property
     def has_to_give(self) -> bool:
@@ -95,7 +113,15 @@ class Start:
             if not piece:
                 return 0
             words += piece
-        return confined(words)
+        return self.heard(words)
+
+    def heard(self, words: bytes) -> int:
+        """The process that was confined by the words of the program, and bounded now; 0 if it says none."""
+        inside = confined(words)
+        if self._bounds is not None and inside > 0:
+            held = self._group.holds if self._group is not None else ()
+            self._bounds.bound_inside(inside, self._limits, held=held, uid=self._uid)
+        return inside
 
     def go_on(self) -> None:
         """Have what was confined run."""
@@ -130,6 +156,11 @@ class Start:
     def _close(descriptors: list[int]) -> None:
         while descriptors:
             os.close(descriptors.pop())
+
+
+def _all_of(steps: Sequence[Callable[[], None]]) -> None:
+    for step in steps:
+        step()
 
 
 def confined(words: bytes) -> int:

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 
-from bandstand.starter.handing import Start, confined
+from bandstand.starter.handing import Start
 
 ANNOUNCED = 15.0  # seconds within which the program says which process it confined
 _MOST = 1 << 16
@@ -50,7 +50,7 @@ async def heard(start: Start, *, seconds: float) -> int:
     loop.add_reader(start.says, read)
     try:
         async with asyncio.timeout(seconds):
-            return confined(await whole)
+            return start.heard(await whole)
     except TimeoutError:
         return 0
     finally:

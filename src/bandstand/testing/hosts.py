@@ -7,13 +7,14 @@ which a daemon dies and another one comes. Nothing of it takes time: a grace is 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bandstand.domain.errors import Refused, Unavailable
 from bandstand.domain.ids import RunId
 from bandstand.domain.network import HostRule
-from bandstand.ports.hosts import Launch, Record, RecordKind, RunState, RunStatus
+from bandstand.ports.hosts import Launch, Record, RecordKind, RunState, RunStatus, Usage
+from bandstand.ports.walls import Limits
 
 Script = Callable[[AsyncIterator[bytes], Callable[[bytes], None]], Awaitable[int | None]]
 """A process: it gets the lines that come in, and a function that says a line. What it returns is its exit code."""
@@ -154,7 +155,7 @@ class MemoryChannel:
 class MemoryHost:
     """Runs in memory. `scripts` names the programs that there are: the first word of a launch is looked up there.
 
-    `clock` tells the milliseconds since the epoch that stand in the records.
+    `clock` tells the milliseconds since the epoch that stand in the records, `allowed` what runs were given since.
     """
 
     def __init__(self, scripts: Mapping[str, Script], *, clock: Callable[[], int] = lambda: 0) -> None:
@@ -163,6 +164,8 @@ class MemoryHost:
         self._runs: dict[RunId, _Run] = {}
         self._weights: dict[RunId, int] = {}
         self._reach: dict[RunId, tuple[HostRule, ...]] = {}
+        self._frozen: set[RunId] = set()
+        self.allowed: dict[RunId, Limits] = {}
 
     def reaches(self, run: RunId, host: str, port: int) -> bool:
         """Whether what runs there may reach a host now. One that may not is told of by the holder, as always."""
@@ -249,6 +252,23 @@ class MemoryHost:
     async def memory(self) -> Mapping[RunId, int]:
         """What each live run was said to weigh."""
         return {run: size for run, size in self._weights.items() if self._runs[run].live}
+
+    async def usage(self, runs: Collection[RunId]) -> Mapping[RunId, Usage]:
+        """What each of these runs that lives was said to weigh; see the port."""
+        live = [run for run in runs if run in self._runs and self._runs[run].live]
+        return {run: Usage(memory=self._weights.get(run), held=False, frozen=run in self._frozen) for run in live}
+
+    async def freeze(self, run: RunId) -> None:
+        """Hold a run still, as far as anybody can tell: its script goes on."""
+        self._frozen.add(run)
+
+    async def thaw(self, run: RunId) -> None:
+        """Let a run go on."""
+        self._frozen.discard(run)
+
+    async def allow(self, run: RunId, limits: Limits, *, asked: bool) -> None:
+        """From now on a run may have this; see the port."""
+        self.allowed[run] = limits
 
     async def journal(self, run: RunId, *, after: int = 0) -> AsyncIterator[Record]:
         """The records that the journal of a run holds now; see the port."""

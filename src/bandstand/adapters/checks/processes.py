@@ -15,7 +15,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from bandstand.domain.errors import Broken
+from bandstand.domain.limits import in_bytes
 from bandstand.ports.hosts import Launch
+from bandstand.starter.groups import Group
 from bandstand.starter.handing import Start
 from bandstand.starter.hearing import let_in, made_ready
 
@@ -45,7 +47,9 @@ async def run_to_end(
     ended, and what `prepare` raises.
     """
     reading, writing = os.pipe()
-    with _closing(reading), Start(launch.argv, launch.orders) as start:
+    group = Group.at(f"band-check-{mark[:24]}")
+    group.kill()  # what one of ours left that was killed itself
+    with _closing(reading), _removing(group), Start(launch.argv, launch.orders, group=group) as start:
         with _closing(writing):
             await made_ready(start)
             process = await asyncio.create_subprocess_exec(
@@ -64,10 +68,38 @@ async def run_to_end(
             await let_in(start, prepare)
             return await _wait(process, ended, limit_seconds=limit_seconds)
         finally:
+            group.kill()
             _kill_group(process)
             await process.wait()
             await sweep(mark)
             _stop_listening(reading, ended, on_output)
+            if starved := group.starved():
+                on_output(_starved(starved, launch).encode())
+            await _gone(group)
+
+
+def _starved(count: int, launch: Launch) -> str:
+    """What to say behind the output of a check that used up its memory."""
+    most = launch.limits.memory_bytes
+    size = f"the {in_bytes(most)} of memory" if most is not None else "the memory"
+    return f"\n[Its processes had used up {size} that they may have together: the kernel ended {count} of them.]\n"
+
+
+async def _gone(group: Group) -> None:
+    """Take a group away once the last of its processes is buried. One that stays is taken by the next of its name."""
+    deadline = time.monotonic() + _END_SECONDS
+    while not group.remove():
+        if time.monotonic() > deadline:
+            return
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+@contextlib.contextmanager
+def _removing(group: Group) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        group.remove()
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bandstand.adapters.checks.egress import CheckEgress
@@ -29,7 +29,7 @@ from bandstand.faults import fault
 from bandstand.ports.git import Signature
 from bandstand.ports.leases import Leases
 from bandstand.ports.sandbox import Confinement, Mount, Sandbox
-from bandstand.ports.walls import Network, network
+from bandstand.ports.walls import Limits, Network, network
 from bandstand.ports.workspaces import Workspace, Workspaces
 
 # It names a file and, with more in front, a folder and a branch.
@@ -50,14 +50,22 @@ _TARGET = "checked"
 
 
 class SandboxedChecks:
-    """Runs checks on this machine. `root` holds the output of each.
+    """Runs checks on this machine. `root` holds the output of each, `limits` tell what each may have.
 
     One run at a time may have a name; a later one replaces its output.
     """
 
     def __init__(
-        self, workspaces: Workspaces, *, sandbox: Sandbox, root: Path, leases: Leases, most_output: int = MOST_BYTES
+        self,
+        workspaces: Workspaces,
+        *,
+        sandbox: Sandbox,
+        root: Path,
+        leases: Leases,
+        most_output: int = MOST_BYTES,
+        limits: Callable[[], Limits] = Limits,
     ) -> None:
+        self._limits = limits
         self._workspaces = workspaces
         self._leases = leases
         self._sandbox = sandbox
@@ -207,6 +215,7 @@ class SandboxedChecks:
             writable=(Mount(host=workspace.folder, inside=inside),),
             readable=tuple(Mount(host=objects, inside=objects) for objects in workspace.objects),
             network=network(reach),
+            limits=self._limits(),
         )
 
 

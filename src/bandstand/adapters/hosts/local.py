@@ -16,18 +16,19 @@ What stays true:
 import asyncio
 import contextlib
 import errno
+import hashlib
 import json
 import os
-import re
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from bandstand.adapters.hosts import holder
+from bandstand.adapters.hosts import grouping, holder
 from bandstand.adapters.hosts.channel import (
     KILL_SECONDS,
     LOOK_AGAIN_SECONDS,
@@ -38,6 +39,7 @@ from bandstand.adapters.hosts.channel import (
     released,
 )
 from bandstand.adapters.hosts.journal import scan
+from bandstand.adapters.hosts.stderr import readable_end
 from bandstand.adapters.hosts.sweeping import sweep
 from bandstand.adapters.hosts.tail import Tails
 from bandstand.adapters.hosts.upkeep import Upkeep
@@ -48,15 +50,12 @@ from bandstand.domain.ids import RunId
 from bandstand.domain.network import HostRule
 from bandstand.egress.writing import write_rules
 from bandstand.faults import fault, faults_of_next_holder
-from bandstand.ports.hosts import Launch, Record, RunState, RunStatus
+from bandstand.ports.hosts import Launch, Record, RunState, RunStatus, Usage
+from bandstand.ports.walls import Limits
 
 START_SECONDS = 30.0  # a first start on a busy machine takes seconds
 _NO_ROOM = {errno.EAGAIN, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ETXTBSY}
 _PAUSE = 1000  # records read before others get their turn
-_ERRORS_SIZE = 8192  # bytes
-_UNREADABLE = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.|[^\n\t\x20-\x7e\xa0-\U0010ffff]"
-)
 
 
 class Tree(StrEnum):
@@ -108,6 +107,11 @@ def _prepare(run: RunId, folder: Path, waking: Waking | None) -> Path | None:
         raise Broken(f"The folder of run {run} cannot be made: {error}.") from error
 
 
+def _group_name(folder: Path) -> str:
+    """What the control group of a run is called: no other folder of this machine has that name."""
+    return f"band-{hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:24]}"
+
+
 def _blame(run: RunId, number: int, detail: str) -> NoReturn:
     """Say who must act about what kept a run from starting."""
     if number in _NO_ROOM:
@@ -143,21 +147,7 @@ def _state(folder: Path) -> RunStatus:
         found = json.loads((folder / "exit").read_bytes())
     except FileNotFoundError:
         return RunStatus(state=RunState.LIVE if held else RunState.LOST)
-    return RunStatus(state=RunState.EXITED, code=found["code"], reason=found["reason"])
-
-
-def _readable_end(path: Path) -> str:
-    """The end of a text file, without what a terminal would take for commands; empty if there is no file."""
-    try:
-        with path.open("rb") as file:
-            start = max(0, file.seek(0, os.SEEK_END) - _ERRORS_SIZE)
-            file.seek(start)
-            data = file.read()
-    except FileNotFoundError:
-        return ""
-    if start:
-        data = data.partition(b"\n")[2] or data
-    return _UNREADABLE.sub("", data.decode(errors="replace").replace("\r\n", "\n")).strip()
+    return RunStatus(state=RunState.EXITED, code=found["code"], reason=found["reason"], starved=found.get("starved", 0))
 
 
 async def _end(connection: Connection, process: HolderProcess, *, grace: float) -> bool:
@@ -243,7 +233,7 @@ class LocalHost:
         spec = {"lock": LOCK, "bell": BELL if bell else -1, "argv": launch.argv, "cwd": str(launch.cwd)}
         if faults := faults_of_next_holder():
             spec["faults"] = faults
-        spec |= {"segment": self._upkeep.segment, "start": launch.orders}
+        spec |= {"segment": self._upkeep.segment, "start": launch.orders, "group": _group_name(folder)}
         ours, theirs = os.pipe()
         source = os.fdopen(ours, "rb", 0)
         try:
@@ -338,6 +328,8 @@ class LocalHost:
     async def stop(self, run: RunId, *, grace_seconds: float = 3.0) -> RunStatus:
         """End the process and everything it started; see the port. Raises `Broken` if something cannot be ended."""
         folder = self._folder(run)
+        if await asyncio.to_thread(grouping.frozen, self._root, folder.name):
+            grace_seconds = 0.0  # it would not hear that it is to end
         deadline = time.monotonic() + START_SECONDS + KILL_SECONDS + 2 * grace_seconds
         fault("run.stop.before")
         while (found := await self.status(run)).state is RunState.LIVE:
@@ -360,7 +352,7 @@ class LocalHost:
 
     async def errors(self, run: RunId) -> str:
         """The end of what the process wrote to its standard error: the last 8 KB, from the start of a line."""
-        return _readable_end(self._folder(run) / "stderr")
+        return readable_end(self._folder(run) / "stderr")
 
     async def live(self) -> frozenset[RunId]:
         """Every run that has a holder now."""
@@ -371,6 +363,25 @@ class LocalHost:
         """What the processes of each live run hold in memory now; see the port."""
         found = await asyncio.to_thread(weights, self._root)
         return {RunId(name): size for name, size in found.items()}
+
+    async def usage(self, runs: Collection[RunId]) -> Mapping[RunId, Usage]:
+        """What those of these runs use that live; see the port."""
+        found = await asyncio.to_thread(grouping.usage, self._root, runs)
+        return {RunId(name): used for name, used in found.items()}
+
+    async def freeze(self, run: RunId) -> None:
+        """Hold every process of a run still; see the port."""
+        if not await asyncio.to_thread(grouping.freeze, self._root, self._folder(run).name):
+            raise Unavailable(f"The processes of run {run} cannot be held still.")
+
+    async def thaw(self, run: RunId) -> None:
+        """Let the processes of a run go on; see the port."""
+        await asyncio.to_thread(grouping.thaw, self._root, self._folder(run).name)
+
+    async def allow(self, run: RunId, limits: Limits, *, asked: bool) -> None:
+        """From now on a live run may have this; see the port. What is bounded for each process stays as it began."""
+        group = grouping.group_of(self._folder(run))
+        group.allow({name: size for name, size in asdict(limits).items() if size is not None}, unasked=asked)
 
     async def journal(self, run: RunId, *, after: int = 0) -> AsyncIterator[Record]:
         """The records that the journal of a run holds now; see the port."""

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from bandstand.adapters.hosts.channel import LOOK_AGAIN_SECONDS
+from bandstand.adapters.hosts.grouping import clear
 from bandstand.adapters.hosts.journal import scan
 from bandstand.adapters.hosts.records import note
 
@@ -25,10 +26,11 @@ def _session(leader: int) -> set[int]:
 
 
 async def sweep(folder: Path) -> None:
-    """End what the agent of a killed holder left in its session, where no namespace has done so.
+    """End what the agent of a killed holder left in its control group, and in its session.
 
     The kernel ends the agent itself. While a process with its number is alive nothing is touched: it may be a stranger.
     """
+    clear(folder)
     journal = folder / "journal"
     first = next(scan(journal), None)
     facts = note(first) if first else {}

@@ -22,6 +22,19 @@ def weights(root: Path, *, proc: Path = _PROC) -> Mapping[str, int]:
 
 def trees(root: Path, *, proc: Path = _PROC) -> Mapping[str, list[int]]:
     """The processes of each run with a folder below `root`, parents before their children."""
+    children, heads = _family(root, proc)
+    return {name: _tree(pids, children) for name, pids in heads.items()}
+
+
+def below(root: Path, name: str, *, proc: Path = _PROC) -> list[int]:
+    """Every process that the agent of a run consists of: all below its holder."""
+    children, heads = _family(root, proc)
+    own = heads.get(name, [])
+    return [pid for pid in _tree(own, children) if pid not in own]
+
+
+def _family(root: Path, proc: Path) -> tuple[Mapping[int, list[int]], Mapping[str, list[int]]]:
+    """Who started whom, and the processes that work in the folder of each run."""
     children: dict[int, list[int]] = defaultdict(list)
     heads: dict[str, list[int]] = defaultdict(list)
     for pid, parent in _processes(proc):
@@ -30,7 +43,7 @@ def trees(root: Path, *, proc: Path = _PROC) -> Mapping[str, list[int]]:
             folder = (proc / str(pid) / "cwd").readlink()
             if folder.parent == root:
                 heads[folder.name].append(pid)
-    return {name: _tree(pids, children) for name, pids in heads.items()}
+    return children, heads
 
 
 def _processes(proc: Path) -> Iterator[tuple[int, int]]:

@@ -32,6 +32,10 @@ from bandstand.starter.hearing import made_ready
 _IDENTITY = Path(__file__).parent / "identity"
 _USER = "1000"
 _PROBE_SECONDS = 15
+_IN_MEMORY = {"/tmp": 2, "/run": 16, "/var/tmp": 4}
+"""Folders that are kept in memory, each with the part of its memory that a command may put there: no process can be
+ended for what lies in them, and left alone each would take half of the machine.
+"""
 
 _Surroundings = tuple[tuple[tuple[str, str], ...], str, tuple[int, ...]]
 _MOST_SURROUNDINGS = 64
@@ -59,7 +63,7 @@ class BubblewrapSandbox:
         self._user_home = user_home
         self._hidden = hidden
         self._git_dir = git_dir
-        self._forbids_nested = True
+        self._forbids_nested = self._sizes_tmpfs = True
         self._found: dict[_Surroundings, Tools] = {}
 
     @property
@@ -135,6 +139,7 @@ class BubblewrapSandbox:
         """
         code, said = await _run(Launch(argv=(self._program(), "--help"), cwd=Path("/"), environment={}))
         self._forbids_nested = code == 0 and "--disable-userns" in said
+        self._sizes_tmpfs = code == 0 and "--size" in said
         # As git looks into a workspace: with a network of its own, too.
         order = Confinement(argv=("/bin/true",), cwd=Path("/"), environment={}, network=Network.NONE)
         code, said = await _run(self.confine(order))
@@ -176,8 +181,10 @@ class BubblewrapSandbox:
         plan = Plan(self._hidden, uid=self._uid)
         plan.system(self._user_home)
         plan.add("--proc", "/proc", "--dev", "/dev")
-        for place in ("/tmp", "/run", "/var/tmp"):
-            plan.add("--tmpfs", place)
+        for place, part in _IN_MEMORY.items():
+            most = confinement.limits.memory_bytes
+            size = ("--size", str(most // part)) if most is not None and self._sizes_tmpfs else ()
+            plan.add(*size, "--tmpfs", place)
         plan.settings(FOR_ANY_PROGRAM if confinement.ours else SETTINGS)
         for name in ("passwd", "group"):
             plan.bind(Mount(host=_IDENTITY / name, inside=Path("/etc") / name), option="--ro-bind")

@@ -55,6 +55,7 @@ class NoSandbox:
             argv=confinement.argv,
             cwd=confinement.cwd,
             environment={**confinement.environment, **home},
+            limits=confinement.limits,
         )
 
     async def probe(self) -> None:

@@ -62,6 +62,7 @@ from bandstand.domain.events.runs import (
     WorkspaceRetired,
 )
 from bandstand.domain.events.tasks import (
+    LimitGranted,
     MessageSent,
     StepFailed,
     StepRetried,
@@ -96,6 +97,7 @@ __all__ = [
     "LandingRestarted",
     "LandingReturned",
     "LandingStarted",
+    "LimitGranted",
     "MessageSent",
     "OrderTaken",
     "PolicyConfirmed",
@@ -141,6 +143,7 @@ Event = (
     | PolicyFound
     | TaskSubmitted
     | TaskCancelled
+    | LimitGranted
     | MessageSent
     | TurnQueued
     | TurnStarted

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bandstand.domain.ask import Ask
 from bandstand.domain.ids import TaskId
+from bandstand.domain.limits import Resource
 from bandstand.domain.run import Turn
 from bandstand.domain.task import TaskSpec
 
@@ -73,6 +74,17 @@ class TaskPaused:
     by: str
     reason: str = ""
     fleet: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitGranted:
+    """A human lets the task have so many bytes of a resource. They are asked again when it uses `asks_at` of it."""
+
+    task: TaskId
+    resource: Resource
+    limit: int
+    asks_at: int
+    by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bandstand import __version__
-from bandstand.bootstrap import Bandstand, without_room
+from bandstand.bootstrap import Bandstand
 from bandstand.config.known_agents import KNOWN_AGENTS
 from bandstand.config.places import Places
 from bandstand.config.usable import unusable
@@ -22,6 +22,7 @@ from bandstand.faces.cli.recovered import reports, sentences
 from bandstand.faces.cli.starting import held, here, running
 from bandstand.faces.cli.terminal import BETTER, LACKS, STANDS, UNTRIED, Paint
 from bandstand.faces.wire import NotRunning
+from bandstand.unattended import limited_here, without_room
 
 _LEAST_FREE_GIB = 1.0
 _GIT_SECONDS = 10.0
@@ -59,6 +60,7 @@ async def examine(where: Places) -> list[Finding]:
         Finding(level="ok", what=f"bandstand {__version__}, Python {sys.version.split()[0]}"),
         await _git(),
         *await _sandbox(band),
+        *_limits(),
         _settings(band),
         await _repository(band),
         _agents(),
@@ -69,6 +71,24 @@ async def examine(where: Places) -> list[Finding]:
         _daemon(where),
         *_troubled(),
     ]
+
+
+def _limits() -> list[Finding]:
+    """What keeps a run within its part of the machine."""
+    held = limited_here()
+    there = " and ".join(word for word in ("memory", "processes") if word in held)
+    found = [Finding(level="ok", what=f"limits by control groups: {there}")] if there else []
+    if "memory" not in held:
+        what = "The kernel keeps no run within its memory: one is held still when it is seen near its limit, every 2 s."
+        cure = (
+            "On Linux with systemd: systemd-run --user --scope -p Delegate=yes band up"
+            if shutil.which("systemd-run")
+            else ""
+        )
+        found.append(Finding(level="note", what=what, cure=cure))
+    if "processes" not in held:
+        found.append(Finding(level="note", what="Processes are counted only inside of a sandbox."))
+    return found
 
 
 async def _git() -> Finding:

@@ -68,7 +68,7 @@ def _ask() -> Json | None:
 
 def _end(where: Places) -> int:
     """End agents with no daemon; how many could not be ended."""
-    from bandstand.bootstrap import end_agents
+    from bandstand.unattended import end_agents
 
     return asyncio.run(end_agents(where))[1]
 

@@ -20,12 +20,13 @@ from bandstand.adapters.hosts.holder.egress import Egress
 from bandstand.adapters.hosts.holder.faults import arm, fault
 from bandstand.adapters.hosts.holder.holding import Holder
 from bandstand.adapters.hosts.holder.journal import Journal
-from bandstand.adapters.hosts.holder.tree import adopt_orphans, kill_tree, spawn
+from bandstand.adapters.hosts.holder.tree import adopt_orphans, kill_tree, own_group, spawn
 
 
 def main() -> None:
     """Start what the orders on stdin say, and hold it to its end."""
     spec, umask, journal = json.load(sys.stdin), os.umask(0o077), None
+    group = None
     arm(spec.get("faults", {}))
     try:
         fcntl.flock(spec["lock"], fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -36,9 +37,12 @@ def main() -> None:
         os.write(os.open("exit.tmp", os.O_WRONLY | os.O_CREAT, 0o600), b" " * 512)
         adopt_orphans()
         fault("holder.spawn.before")
-        agent, inside, gate = spawn(spec, umask)
+        group = own_group(spec)
+        agent, inside, gate = spawn(spec, umask, group)
         fault("holder.spawn.after")
     except (OSError, ValueError, subprocess.SubprocessError) as error:
+        if group:
+            group.remove()
         if journal:
             os.unlink("journal")
         answer = {"live": False, "begun": bool(journal), "errno": getattr(error, "errno", 0), "detail": str(error)}
@@ -50,7 +54,7 @@ def main() -> None:
     for standard, path in enumerate((os.devnull, os.devnull, "stderr")):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), standard)
     try:
-        holder = Holder(journal, agent, server, Bell(spec["bell"]))
+        holder = Holder(journal, agent, server, Bell(spec["bell"]), group)
         egress = Egress(holder.loop, journal, gate, inside) if gate else None
         holder.run(egress)
     finally:

@@ -18,6 +18,7 @@ from bandstand.adapters.hosts.holder.faults import fault
 from bandstand.adapters.hosts.holder.journal import Journal
 from bandstand.adapters.hosts.holder.loop import READ, WRITE, Loop
 from bandstand.adapters.hosts.holder.tree import kill_tree, signal_tree
+from bandstand.starter.groups import Group
 
 TYPE_CHECKING = False  # see `loop`
 if TYPE_CHECKING:
@@ -38,8 +39,10 @@ MUTE, SETTLE, LINGER = 5.0, 10.0, 2.0  # seconds: an agent without stdout, the e
 class Holder:
     """The loop: the agent on one side, clients on the other, the journal between. It ends with the last word kept."""
 
-    def __init__(self, journal: Journal, agent: subprocess.Popen[bytes], server: socket.socket, bell: Bell) -> None:
-        self.journal, self.agent, self.bell = journal, agent, bell
+    def __init__(
+        self, journal: Journal, agent: subprocess.Popen[bytes], server: socket.socket, bell: Bell, group: Group
+    ) -> None:
+        self.journal, self.agent, self.bell, self.group = journal, agent, bell, group
         self.stdin, self.stdout, self.stderr = (pipe for pipe in (agent.stdin, agent.stdout, agent.stderr) if pipe)
         for pipe in (self.stdin, self.stdout):
             os.set_blocking(pipe.fileno(), False)
@@ -49,7 +52,7 @@ class Holder:
         self.epoch = self.code = self.acked = self.cap = 0  # the last: bytes that the journal may run ahead; 0 is any
         self.reason = ""  # why it ends, once it does
         self.heard, self.flows = 0.0, False  # when the agent last spoke; whether its lines keep coming
-        self.told = False  # the exit record is kept
+        self.told, self.starved = False, 0  # the exit record is kept; processes that the kernel ended for their memory
         self.muted = self.deadline = 0.0  # the last is 0 while any of the tree lives
 
     def run(self, egress: Egress | None = None) -> None:
@@ -96,6 +99,7 @@ class Holder:
         if self.deadline and not self.clients.over:
             self.settle(now)
         elif self.reason:
+            self.group.kill()
             kill_tree()
 
     def hear(self, pipe: IO[bytes]) -> None:
@@ -227,17 +231,24 @@ class Holder:
             self.reason, self.farewell = reason, True
             self.queue.clear()
 
+    @property
+    def exit(self) -> Command:
+        """How it ended, as it is written down."""
+        return {"code": self.code, "reason": self.reason, **({"starved": self.starved} if self.starved else {})}
+
     def settle(self, now: float) -> None:
         """The tree is dead: keep its last words and the exit record, then leave the exit file; each but for so long."""
         late = now > self.deadline
         if not self.told and (late or (self.stdout.closed and not self.journal.waiting)):
             self.told = True
-            self.journal.note("exit", code=self.code, reason=self.reason)
+            self.starved = self.group.starved()
+            self.group.remove()
+            self.journal.note("exit", **self.exit)
         if self.told and (late or not self.journal.waiting):
             self.journal.flush()
             # Its room was taken at the start, so that a full disk has it too.
             with open("exit.tmp", "r+b", buffering=0) as file:
-                file.write(json.dumps({"code": self.code, "reason": self.reason}).encode())
+                file.write(json.dumps(self.exit).encode())
                 os.fsync(file.fileno())
             fault("holder.exit.before")
             os.rename("exit.tmp", "exit")

@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 
 from bandstand.egress.gate import Gate
+from bandstand.starter.groups import Group
 from bandstand.starter.handing import Start
 
 TYPE_CHECKING = False  # see `loop`
 if TYPE_CHECKING:
     from typing import Any
 
+GROUP = "group"  # the file in which it stands where the agent's control group is
 ANNOUNCED = 15.0  # seconds within which the sandbox says which process it confined
 
 
@@ -52,8 +55,16 @@ def kill_tree() -> None:
         signal_tree(signal.SIGKILL)
 
 
-def spawn(spec: dict[str, Any], umask: int) -> tuple[subprocess.Popen[bytes], int, Gate | None]:
-    """The agent, started, the process that its sandbox confined, or 0, and the proxy of that, if it is to have one.
+def own_group(spec: dict[str, Any]) -> Group:
+    """The control group that the agent is to be in. Where it will be is kept first, for whoever comes after us."""
+    group = Group.at(spec["group"]) if spec.get("group") else Group({})
+    with open(GROUP, "w", encoding="utf-8") as file:
+        json.dump(group.folders, file)
+    return group
+
+
+def spawn(spec: dict[str, Any], umask: int, group: Group) -> tuple[subprocess.Popen[bytes], int, Gate | None]:
+    """The agent, started in its group, the process that its sandbox confined, or 0, and the proxy of that, if any.
 
     It inherits nothing: Popen resets SIGPIPE and SIGXFSZ, exec resets what we handle.
     """
@@ -64,7 +75,7 @@ def spawn(spec: dict[str, Any], umask: int) -> tuple[subprocess.Popen[bytes], in
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     pipe = subprocess.PIPE
-    with Start(spec["argv"], spec.get("start", {})) as start:
+    with Start(spec["argv"], spec.get("start", {}), group=group) as start:
         start.make_ready()
 
         def prepare() -> None:

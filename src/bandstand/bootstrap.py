@@ -16,6 +16,7 @@ from bandstand.adapters.agents.acp import AcpProtocol
 from bandstand.adapters.agents.gist import gist
 from bandstand.adapters.checks import SandboxedChecks
 from bandstand.adapters.clock import AwakeClock, Reading, this_boot
+from bandstand.adapters.credentials import LoginFolders, LoginWatch
 from bandstand.adapters.folders import DiskFolders
 from bandstand.adapters.git.abandoned import StateFolders
 from bandstand.adapters.git.checkpoints import GitCheckpoints
@@ -45,7 +46,7 @@ from bandstand.adapters.surroundings import FileEnvironment
 from bandstand.config.limits_table import users_limits
 from bandstand.config.machine_tables import Fetch
 from bandstand.config.models import UserSettings
-from bandstand.config.places import Places
+from bandstand.config.places import Places, shows_home
 from bandstand.config.settings import blocks, retention, user_settings
 from bandstand.config.stops import StopNote
 from bandstand.domain.admission import MEGABYTE, Capacity
@@ -54,7 +55,6 @@ from bandstand.domain.ids import AgentName, RepositoryId
 from bandstand.domain.limits import Limits
 from bandstand.domain.policy import Push
 from bandstand.domain.redaction import Redaction
-from bandstand.domain.remains import Retention
 from bandstand.ports.remains import Remains
 from bandstand.ports.sandbox import Sandbox
 from bandstand.services.abandoned import Abandoned
@@ -70,6 +70,7 @@ from bandstand.services.fleets import Fleets
 from bandstand.services.housekeeping import Housekeeping
 from bandstand.services.launching import Launching
 from bandstand.services.listening import Listening
+from bandstand.services.logins import Logins
 from bandstand.services.measures import Measures
 from bandstand.services.orders import Orders
 from bandstand.services.performing import Performers
@@ -98,8 +99,10 @@ class Bandstand:
     def __init__(self, places: Places, environment: Mapping[str, str], *, redaction: Redaction | None = None) -> None:
         self.places = places
         self.home = Path(environment.get("HOME") or "/")
-        self._environment = environment
+        self.variables = environment
         self.redaction = redaction or Redaction(environment)
+        self.redaction.source = LoginWatch(places.logins)
+        self.logins = Logins(folders=LoginFolders(places.logins))
         self._clock = AwakeClock(boot=this_boot(), earlier=Reading.kept(places.clock))
         self._log = SqliteLog(places.database)
         self.measures = Measures()
@@ -228,11 +231,11 @@ class Bandstand:
 
     async def repository(self, path: Path) -> GitRepository:
         """The repository that a folder is in, without a desk. Raises `Refused` if it is in none."""
-        return await GitRepository.find(path, environment=self._environment, new_id=lambda: uuid.uuid4().hex[:16])
+        return await GitRepository.find(path, environment=self.variables, new_id=lambda: uuid.uuid4().hex[:16])
 
     def _waking(self) -> Waking:
         """A daemon like this one, for holders that nobody attends to."""
-        environment = dict(self._environment)
+        environment = dict(self.variables)
         if environment.get("BAND_STATE_DIR"):
             environment["BAND_STATE_DIR"] = str(self.places.state)  # it may have been said relative to a folder
         return Waking(
@@ -248,7 +251,11 @@ class Bandstand:
     def _policies(self, repository: GitRepository, fleet: Fleet, environment: FileEnvironment) -> Policies:
         """The rules of a repository."""
         return Policies(
-            fleet=fleet, repository=repository, user=self.settings, which=lambda name: which(name, environment)
+            fleet=fleet,
+            repository=repository,
+            user=self.settings,
+            which=lambda name: which(name, environment),
+            shows_home=partial(shows_home, home=self.home),
         )
 
     def _leases(self, name: RepositoryId) -> FileLeases:
@@ -260,12 +267,15 @@ class Bandstand:
             blocks=lambda: blocks(self.settings()),
         )
 
-    def _copies(self) -> Remains:
-        """Copies of the log. None goes while there is a repository that whoever wrote one could perhaps read."""
-        return remains.backups(
+    def _housekeeping(self, fleet: Fleet, host: LocalHost, *of_it: Remains) -> Housekeeping:
+        """What clears up a repository, and copies of the log: of these none while something of it cannot be read."""
+        copies = remains.backups(
             backups.folder_of(self.places.database),
             destroy=backups.remove,
             is_copy=lambda name: backups.is_copy(name) and not self._desks.unread,
+        )
+        return Housekeeping(
+            fleet=fleet, host=host, remains=(*of_it, copies), retention=lambda: retention(self.settings())
         )
 
     def _compose(self, repository: GitRepository, fleet: Fleet) -> Desk:
@@ -277,11 +287,9 @@ class Bandstand:
         protocol = AcpProtocol()
         policies = self._policies(repository, fleet, environment)
         workspaces = GitWorkspaces(repository, root / "workspaces", sandbox)
-        left = (*_remains(repository, workspaces, root), self._copies())
-        keep = partial(_retention, self.settings)
-        housekeeping = Housekeeping(fleet=fleet, host=host, remains=left, retention=keep)
+        housekeeping = self._housekeeping(fleet, host, *_remains(repository, workspaces, root))
         rescuing = Rescuing(fleet=fleet, repository=repository, rescues=GitRescues(repository, workspaces.root))
-        upstreams = _upstreams(fleet, repository, GitRemote(repository, self._environment), self.settings)
+        upstreams = _upstreams(fleet, repository, GitRemote(repository, self.variables), self.settings)
         launching = _launching(self, repository, sandbox, environment, leases)
         account = self._admission.open(repository.id, state=lambda: fleet.state, host=host)
         may, waits, full = partial(_may, launching, fleet), account.wait, partial(held_up, root / "runs")
@@ -323,9 +331,14 @@ def _launching(
 ) -> Launching:
     """How runs of a repository are started."""
     limits = partial(_limits, band.settings)
-    home = band.home
     return Launching(
-        sandbox=sandbox, environment=environment, repository=repository, home=home, leases=leases, limits=limits
+        sandbox=sandbox,
+        environment=environment,
+        repository=repository,
+        logins=band.logins.folders,
+        home=band.home,
+        leases=leases,
+        limits=limits,
     )
 
 
@@ -355,11 +368,6 @@ def _environment(root: Path, redaction: Redaction) -> FileEnvironment:
     environment = FileEnvironment(root / "environment.json")
     redaction.learn(environment.kept())
     return environment
-
-
-def _retention(settings: Callable[[], UserSettings]) -> Retention:
-    """How long the user wants things to be kept now."""
-    return retention(settings())
 
 
 def _upstreams(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bandstand.adapters.credentials import known_logins
 from bandstand.adapters.hosts.journal import scan, segments
 from bandstand.adapters.hosts.local import LocalHost
 from bandstand.adapters.hosts.records import note
@@ -52,6 +53,11 @@ def kept_variables(places: Places) -> Iterator[Mapping[str, str]]:
 def limited_here() -> frozenset[str]:
     """What the kernel itself limits of runs on this machine, for this user: `memory`, `processes`, `cpu`."""
     return groups.limited(groups.found())
+
+
+def kept_logins(places: Places) -> Iterator[str]:
+    """What of the logins that agents share must not be shown."""
+    return known_logins(places.logins)
 
 
 def without_room(places: Places) -> list[str]:

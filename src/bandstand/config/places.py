@@ -8,6 +8,7 @@ settings the user's own `config.toml`
 cache    what can be made again, the demo's repositories among it
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,11 @@ class Places:
     def recovery(self) -> Path:
         """What came of the last recovery of the event log, there until a command has told it."""
         return self.state / RECOVERY
+
+    @property
+    def logins(self) -> Path:
+        """The folders in which agents keep the logins that they renew, one for each agent."""
+        return self.state / "logins"
 
     @property
     def lock(self) -> Path:
@@ -94,3 +100,9 @@ def places(environment: Mapping[str, str], *, uid: int) -> Places:
     """The places of a user, by their environment, as `folders` knows them."""
     state, runtime, settings, cache = map(Path, folders(environment, uid=uid))
     return Places(state=state, runtime=runtime, settings=settings / "config.toml", cache=cache)
+
+
+def shows_home(path: str, *, home: Path) -> bool:
+    """Whether a path that a profile names would show something of the user's home, through links too, or all of it."""
+    real, top = Path(os.path.realpath(path)), Path(os.path.realpath(home))
+    return path.startswith("~") or real.is_relative_to(top) or top.is_relative_to(real)

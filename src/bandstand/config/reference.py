@@ -11,6 +11,8 @@ from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from bandstand.config.agent_tables import OwnAgentTable
+from bandstand.config.credential_tables import CredentialsTable
 from bandstand.config.findings import in_words
 from bandstand.config.known_agents import KNOWN_AGENTS
 from bandstand.config.limits_table import LimitsTable
@@ -23,7 +25,6 @@ from bandstand.config.machine_tables import (
     SandboxTable,
 )
 from bandstand.config.models import (
-    AgentTable,
     BudgetTable,
     ChecksTable,
     CheckTable,
@@ -41,6 +42,7 @@ from bandstand.config.models import (
 from bandstand.config.network_table import NetworkTable
 from bandstand.config.table import Table
 from bandstand.config.validation import choices, model_in
+from bandstand.domain.credentials import CredentialKind, Credentials
 from bandstand.domain.registries import REGISTRIES
 
 GENERATED = "<!-- Written by scripts/reference.py from the models in src/bandstand/config. Change those. -->"
@@ -222,6 +224,18 @@ backup_megabytes = 5120
 [agents.codex]              # wins over the repository's own
 command = ["codex-acp"]
 passes = ["OPENAI_API_KEY"]
+
+[agents.house]
+command = ["house-agent", "--acp"]
+
+[agents.house.credentials]
+kind = "shared"             # or environment, none
+variables = ["HOUSE_AGENT_KEY"]  # with a value, this is the login
+links = ["~/.house"]        # a link to the same place in the shared folder
+environment = { HOUSE_LOGIN = "{folder}/.house" }  # or this instead
+login = ["house-agent", "login"]
+login_environment = { HOUSE_HOME = "{folder}/.house" }
+keys = "a key from the house"
 """
 
 
@@ -250,9 +264,9 @@ def settings_reference() -> str:
         "# Settings",
         GENERATED,
         "Two files hold settings, both in TOML, and neither has to be there. An order on the command line wins over "
-        "the repository, the repository over you, and you over what is built in. With two exceptions, for it is your "
-        "machine: of two permissions, and of two network policies, the stricter one holds, and your own agent wins "
-        "over the repository's of the same name.",
+        "the repository, the repository over you, and you over what is built in. With exceptions, for it is your "
+        "machine: of two permissions, and of two network policies, the stricter one holds, your own agent wins over "
+        "the repository's of the same name, and no repository says what an agent is shown of your home or of a login.",
         *_section("`bandstand.toml`", RepositorySettings, example=REPOSITORY_EXAMPLE),
         *_section("`config.toml`", UserSettings, example=USER_EXAMPLE),
         *_section("`[checks]`", ChecksTable),
@@ -272,7 +286,8 @@ def settings_reference() -> str:
         *_section("`[retention]`", RetentionTable),
         *_section("`[ports]`", PortsTable),
         *_section("`[sandbox]`", SandboxTable),
-        *_section("`[agents.NAME]`", AgentTable),
+        *_section("`[agents.NAME]`", OwnAgentTable),
+        *_section("`[agents.NAME.credentials]`", CredentialsTable),
         "An agent that Bandstand knows by name is there without any setting once its program is found. Of these names, "
         "what a table leaves out is as below.",
         _known_agents(),
@@ -341,10 +356,12 @@ def _default(field: FieldInfo) -> str:
 def _known_agents() -> str:
     rows = [
         f"| `{agent.name}` | {agent.title} | `{' '.join(agent.command)}` | `{agent.install}` | "
-        f"{_names(agent.passes)} | {_names(agent.hosts)} |"
+        f"{_names(agent.passes)} | {_names(agent.hosts)} | {_login(agent.credentials)} |"
         for agent in KNOWN_AGENTS.values()
     ]
-    return "\n".join(["| name | agent | command | to install | passes | hosts |", "|---|---|---|---|---|---|", *rows])
+    return "\n".join(
+        ["| name | agent | command | to install | passes | hosts | login |", "|---|---|---|---|---|---|---|", *rows]
+    )
 
 
 def _registries() -> str:
@@ -354,3 +371,11 @@ def _registries() -> str:
 
 def _names(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
+
+
+def _login(credentials: Credentials) -> str:
+    """How a known agent is logged in, the first that is there."""
+    ways = [f"`{name}`" for name in credentials.variables]
+    if credentials.kind is CredentialKind.SHARED:
+        ways.append("a shared folder")
+    return ", else ".join(ways)

@@ -1,8 +1,9 @@
 """Settings: what `bandstand.toml` and the user's own `config.toml` say, and the policy and agents that follow.
 
-Who wins: an order on the command line (not here), then the repository, then the user, then what is built in. With two
-exceptions, for it is the user's machine: of two permissions, and of two network policies, the stricter one holds, and
-the user's own agent wins over the repository's of the same name.
+Who wins: an order on the command line (not here), then the repository, then the user, then what is built in. With
+exceptions, for it is the user's machine: of two permissions, and of two network policies, the stricter one holds, the
+user's own agent wins over the repository's of the same name, and no repository says what of the user's home or of a
+login an agent is shown.
 """
 
 import shlex
@@ -10,12 +11,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bandstand.config.agent_tables import AgentTable, OwnAgentTable
 from bandstand.config.documents import Document, read_toml
 from bandstand.config.findings import Finding, did_you_mean, quoted, refusal
 from bandstand.config.known_agents import KNOWN_AGENTS
 from bandstand.config.limits_table import as_limits, limit_rules
 from bandstand.config.models import (
-    AgentTable,
     CheckTable,
     PermissionsTable,
     RepositorySettings,
@@ -26,6 +27,7 @@ from bandstand.config.network_table import NetworkTable, network_rules
 from bandstand.config.table import Table
 from bandstand.config.tasks import with_budget
 from bandstand.config.validation import validated
+from bandstand.config.withheld import YOURS, of_a_repository, too_much_shown
 from bandstand.domain.agent import AgentProfile, ToolKind
 from bandstand.domain.check import CheckCommand
 from bandstand.domain.ids import AgentName
@@ -68,6 +70,7 @@ def repository_settings(
     document = read_toml(text, name=name)
     settings = validated(RepositorySettings, document)
     found = [*_without_command(settings.agents, document), *_same_names(settings.checks.commands or (), document)]
+    found += too_much_shown(settings.agents, document, hint=f"Put it into your own {USER_FILE}: {YOURS}")
     if others is not None:
         named = {"agent": settings.agent, "reviewer": settings.reviewer}
         found += _unknown_agents(named, document, {*settings.agents, *KNOWN_AGENTS, *others})
@@ -174,20 +177,31 @@ def blocks(user: UserSettings) -> Blocks:
 
 
 def profiles(
-    policy: Policy, user: UserSettings, *, which: Callable[[str], str | None] | None = None
+    policy: Policy,
+    user: UserSettings,
+    *,
+    which: Callable[[str], str | None] | None = None,
+    shows_home: Callable[[str], bool] = lambda path: path.startswith("~"),
 ) -> dict[AgentName, AgentProfile]:
     """Every agent that can be named: the user's, then the repository's, then the known ones that are installed.
 
     Of the same name the first wins, whole. `which` finds a program on the PATH; without it no known agent is there.
-    All may read what the user lets every run read.
+    All may read what the user lets every run read; what a repository names is left out if it `shows_home`.
     """
     found: dict[AgentName, AgentProfile] = {}
     own = (_profile(name, table) for name, table in user.agents.items())
+    theirs = (of_a_repository(profile, shows_home) for profile in policy.agents)
     known = (agent.profile() for agent in KNOWN_AGENTS.values() if which is not None and which(agent.command[0]))
-    for profile in (*own, *policy.agents, *known):
+    for profile in (*own, *theirs, *known):
         reads = tuple(dict.fromkeys((*profile.reads, *user.reads)))
         found.setdefault(profile.name, replace(profile, reads=reads))
     return found
+
+
+def own_profiles(user: UserSettings) -> dict[AgentName, AgentProfile]:
+    """The agents that no repository has a word in: the user's, and all known ones, installed or not."""
+    known = {name: agent.profile() for name, agent in KNOWN_AGENTS.items()}
+    return {**known, **{AgentName(name): _profile(name, table) for name, table in user.agents.items()}}
 
 
 def explain(
@@ -327,6 +341,8 @@ def _profile(name: str, table: AgentTable) -> AgentProfile:
     said: dict[str, Any] = {key: getattr(table, key) for key in table.model_fields_set}
     if "environment" in said:
         said["environment"] = tuple(table.environment.items())
+    if isinstance(table, OwnAgentTable) and table.credentials is not None:
+        said["credentials"] = table.credentials.over(base.credentials)
     return replace(base, **said)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bandstand.domain.credentials import Credentials
 from bandstand.domain.ids import AgentName
 
 
@@ -182,6 +183,7 @@ class AgentProfile:
     caller's environment, and holds names only. `reads` are paths outside the system that it must be able to read.
     `mode` is the session mode to set, or empty to leave the agent's own. `start_seconds` is how long its first answer
     may take: agents that unpack themselves on a first start are slow. `hosts` are those where it finds its model.
+    How it is logged in says the user or we do, never a repository, so that is no part of what makes rules the same.
     """
 
     name: AgentName
@@ -194,3 +196,4 @@ class AgentProfile:
     model: str = ""
     start_seconds: int = 60
     hosts: tuple[str, ...] = field(default=(), repr=False)
+    credentials: Credentials = field(default_factory=Credentials, repr=False)

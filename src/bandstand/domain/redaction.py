@@ -7,13 +7,16 @@ inside of what it has looked at, so that no text, however long and hostile, take
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 REDACTED = "[redacted]"
 
 _LEAST, _MOST_KNOWN = 8, 512
 """Shorter values are words like `true`; more of them than that nobody has."""
+
+_MOST_RENEWED = 128
+"""What is renewed is counted apart: an agent that fills its folder does not make a variable's value be forgotten."""
 
 _SHORTEST = 10
 """No rule matches in less than that."""
@@ -160,12 +163,45 @@ def secrets_in(variables: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(value for name, value in variables.items() if is_secret_name(name) and len(value.strip()) >= _LEAST)
 
 
+# In a file of logins, whatever its form: a word for a secret, what ends a name in JSON, TOML, YAML or a shell, a value.
+_IN_A_LOGIN = re.compile(
+    r"(?i)(?:token|secret|passw|credential|key|refresh|access|auth|jwt|cookie)[\w.-]{0,40}[\"']?"
+    r"[ \t]{0,4}[:=][ \t]{0,4}[\"']?(?P<value>[^\s\"',;{}\[\]]{16,4096})"
+)
+_NO_SECRET = re.compile(r"(?i)[0-9.:TZ+-]+|[a-z]+://.*|true|false|null")
+_ONE_VALUE = re.compile(r"\S{16,4096}")
+
+
+def secrets_in_text(text: str) -> tuple[str, ...]:
+    """What in a file that holds a login must not be shown: the values of what is called a secret, or its only word."""
+    alone = _ONE_VALUE.fullmatch(text.strip())
+    found = [alone[0]] if alone and "{" not in alone[0] else [one["value"] for one in _IN_A_LOGIN.finditer(text)]
+    return tuple(dict.fromkeys(value for value in found if not _NO_SECRET.fullmatch(value)))
+
+
 class Redaction:
-    """Takes secrets out of what is shown. It learns the values of variables, and never forgets the last few hundred."""
+    """Takes secrets out of what is shown. It learns the values of variables, and never forgets the last few hundred.
+
+    `source` is asked at each answer for what else must not be shown now: logins that agents renew.
+    """
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
         self._known: dict[str, None] = {}
+        self._renewed: dict[str, None] = {}
+        self._last: tuple[str, ...] = ()
+        self.source: Callable[[], tuple[str, ...]] = tuple
         self.learn(variables or {})
+
+    def refresh(self) -> None:
+        """Learn what the source says now. What it said before is remembered for a while: it may still be on its way."""
+        said = self.source()
+        if said is not self._last:
+            self._last = said
+            for value in said:
+                self._renewed.pop(value, None)
+                self._renewed[value] = None
+            while len(self._renewed) > _MOST_RENEWED:
+                del self._renewed[next(iter(self._renewed))]
 
     def learn(self, variables: Mapping[str, str]) -> None:
         """From now on the values of these variables are not shown, as far as their names look like secrets."""
@@ -178,6 +214,9 @@ class Redaction:
     def text(self, text: str) -> str:
         """The text without secrets."""
         for value in self._known:
+            if value in text:
+                text = text.replace(value, REDACTED)
+        for value in self._renewed:
             if value in text:
                 text = text.replace(value, REDACTED)
         if len(text) >= _SHORTEST and (marked := _marked(text)):

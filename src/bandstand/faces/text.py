@@ -5,6 +5,7 @@ from typing import assert_never
 
 from bandstand.domain import events as e
 from bandstand.domain.agent import (
+    AgentProfile,
     AgentUpdate,
     HostRefused,
     PermissionRequested,
@@ -21,6 +22,7 @@ from bandstand.domain.agent import (
 from bandstand.domain.ask import Ask, AskKind
 from bandstand.domain.change import Change
 from bandstand.domain.check import Conclusion
+from bandstand.domain.credentials import CredentialKind, Login
 from bandstand.domain.ids import TaskId
 from bandstand.domain.limits import in_bytes
 from bandstand.domain.network import HostRule
@@ -315,6 +317,34 @@ def refused(update: HostRefused) -> str:
     where = HostRule(host=update.host, port=update.port).text
     why = {Refusal.NOT_LISTED: "no rule names it", Refusal.PRIVATE: "it is in the network of this machine"}
     return f"tried {where}, and was refused: {why[update.why]}"
+
+
+def login_words(login: Login) -> str:
+    """How an agent is logged in, in a few words."""
+    match login.state:
+        case "variable":
+            return f"logged in by {login.by}"
+        case "folder":
+            return "logged in, in a folder that its runs share"
+        case "missing":
+            return "not logged in"
+        case "unneeded":
+            return "needs no login"
+        case _:
+            return "logged in by what it is passed"
+
+
+def no_login(agent: AgentProfile) -> str:
+    """That an agent is not logged in, as far as anybody can see from outside of it."""
+    return f"{agent.title or agent.name} is not logged in for Bandstand."
+
+
+def login_cure(agent: AgentProfile) -> str:
+    """What logs an agent in that is not."""
+    by_key = agent.credentials.keys or " or ".join(agent.credentials.variables)
+    if agent.credentials.kind is CredentialKind.SHARED:
+        return f"Log it in: band agents login {agent.name}" + (f"\nOr {by_key}" if by_key else "")
+    return f"It takes {by_key}"
 
 
 def _one_line(text: str) -> str:

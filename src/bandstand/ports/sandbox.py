@@ -56,7 +56,7 @@ class Sandbox(Protocol):
         ...
 
     def inside(self, host: Path, *, role: str) -> Path:
-        """Where a command sees the folder `host` that plays `role` (`workspace` or `home`)."""
+        """Where a command sees the folder `host` that plays `role` (`workspace`, `home` or `login`)."""
         ...
 
     def confine(self, confinement: Confinement) -> Launch:

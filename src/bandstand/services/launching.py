@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bandstand.domain.agent import AgentProfile
+from bandstand.domain.credentials import placed
 from bandstand.domain.errors import Unknown
 from bandstand.domain.ids import AgentName
 from bandstand.domain.limits import NO_LIMITS, Limits, with_grants
@@ -12,6 +13,7 @@ from bandstand.domain.network import Reach
 from bandstand.domain.policy import Authorship, Policy
 from bandstand.domain.state import Task
 from bandstand.egress.variables import proxy_variables
+from bandstand.ports.credentials import SharedLogins
 from bandstand.ports.environment import CallerEnvironment
 from bandstand.ports.git import Repository, Signature
 from bandstand.ports.hosts import Launch
@@ -45,6 +47,7 @@ class Launching:
     sandbox: Sandbox
     environment: CallerEnvironment
     repository: Repository
+    logins: SharedLogins
     home: Path
     leases: Leases
     limits: Callable[[], Limits] = Limits
@@ -72,23 +75,39 @@ class Launching:
         """
         variables = await self.environment.load()
         proxied = proxy_variables() if reach.proxied and self.sandbox.enforced else {}
+        own = await self.own_variables(profile)
+        placing, logins = await self._login(profile, own, workspace)
+        inside = self.sandbox.inside(workspace.folder, role="workspace")
         confinement = Confinement(
             argv=profile.command,
-            cwd=self.sandbox.inside(workspace.folder, role="workspace"),
+            cwd=inside,
             environment={
                 **base_environment(variables),
                 **(await self.leases.take(workspace.name)).environment,
                 **proxied,
-                **await self.own_variables(profile),
+                **placing,
+                **own,
                 **_identity(people),
             },
             home=workspace.home,
-            writable=(Mount(host=workspace.folder, inside=self.sandbox.inside(workspace.folder, role="workspace")),),
+            writable=(Mount(host=workspace.folder, inside=inside), *logins),
             readable=(*(_same(path) for path in workspace.objects), *self._reads(profile, workspace)),
             network=network(reach),
             limits=limits,
         )
         return self.sandbox.confine(confinement)
+
+    async def _login(
+        self, profile: AgentProfile, own: Mapping[str, str], workspace: Workspace
+    ) -> tuple[Mapping[str, str], tuple[Mount, ...]]:
+        """What leads an agent with these variables to its shared login, and the folder of that; nothing without one."""
+        credentials = profile.credentials
+        if not credentials.shares({name for name, value in own.items() if value}) or _reads_its_login(profile):
+            return {}, ()
+        folder = await self.logins.open(profile.name, credentials)
+        seen = self.sandbox.inside(folder, role="login")
+        await self.logins.furnish(workspace.home, credentials, seen=seen)
+        return placed(credentials.environment, str(seen)), (Mount(host=folder, inside=seen),)
 
     def _reads(self, profile: AgentProfile, workspace: Workspace) -> list[Mount]:
         """What a profile lets its agent read. What lies in the user's home is seen in the private one, too."""
@@ -142,6 +161,12 @@ def find_profile(profiles: Mapping[AgentName, AgentProfile], name: AgentName) ->
         known = ", ".join(sorted(profiles)) or "none"
         raise Unknown(f"There is no agent {name!r} here.", hint=f"Configured agents: {known}. See `band agents`.")
     return profile
+
+
+def _reads_its_login(profile: AgentProfile) -> bool:
+    """Whether the user shows an agent, for reading only, what would be a link to its shared login."""
+    shown = [Path(text[2:]) for text in profile.reads if text.startswith("~/")]
+    return any(Path(link).is_relative_to(path) for link in profile.credentials.links for path in shown)
 
 
 def _same(path: Path) -> Mount:

@@ -54,13 +54,14 @@ class Policies:
     """Reads policies, and watches that only confirmed ones are followed.
 
     `user` are the user's own settings, read anew for each question. `which` finds a program by the caller's search
-    path.
+    path. `shows_home` tells of a path whether it would show something of the user's home.
     """
 
     fleet: Fleet
     repository: Repository
     user: Callable[[], UserSettings]
     which: Callable[[str], str | None]
+    shows_home: Callable[[str], bool] = lambda path: path.startswith("~")
     _seen: dict[str, "_Seen"] = field(default_factory=dict)
     _touched: dict[tuple[str, Change], tuple[str, ...]] = field(default_factory=dict)
 
@@ -110,7 +111,8 @@ class Policies:
         self, policy: Policy, *, which: Callable[[str], str | None] | None = None
     ) -> Mapping[AgentName, AgentProfile]:
         """Every agent that can be named here. With `which`, known ones are those that it finds."""
-        return {**profiles(policy, self.user(), which=which or self.which), **self.fleet.state.agents}
+        found = profiles(policy, self.user(), which=which or self.which, shows_home=self.shows_home)
+        return {**found, **self.fleet.state.agents}
 
     async def still_confirmed(self, task: TaskId) -> bool:
         """Whether the rules at the tip are those that were confirmed. If not, a human is asked, and the task waits."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from bandstand.adapters.sandbox import seccomp
 from bandstand.adapters.sandbox.diagnosis import diagnosis, how_to_install
 from bandstand.adapters.sandbox.editables import editables, search_path
-from bandstand.adapters.sandbox.mounts import FOR_ANY_PROGRAM, HOME, SETTINGS, WORKSPACE, Plan
+from bandstand.adapters.sandbox.mounts import FOR_ANY_PROGRAM, HOME, LOGINS, SETTINGS, WORKSPACE, Plan
 from bandstand.adapters.sandbox.toolchains import READ_VARIABLES, Tools, find_tools
 from bandstand.adapters.sandbox.variables import environment_inside, is_for_the_loader
 from bandstand.domain.errors import Unavailable
@@ -87,7 +87,9 @@ class BubblewrapSandbox:
         return tuple(gap for gap, is_there in lacks.items() if is_there)
 
     def inside(self, host: Path, *, role: str) -> Path:
-        """The same for all commands, whatever `host` is: `/workspace` and `/home/agent`."""
+        """`/workspace` and `/home/agent` for all, whatever `host` is; the login of an agent below `/run/logins`."""
+        if role == "login":
+            return LOGINS / host.name
         return {"workspace": WORKSPACE, "home": HOME}.get(role, host)
 
     def confine(self, confinement: Confinement) -> Launch:

@@ -16,6 +16,7 @@ from bandstand.starter.becoming import may_enter
 
 WORKSPACE = Path("/workspace")
 HOME = Path("/home/agent")
+LOGINS = Path("/run/logins")
 
 # Files of /etc that programs need and that hold no secret. `ssl/private` and the like are why no folder comes whole
 # that is not known to hold none.

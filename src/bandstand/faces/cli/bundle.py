@@ -22,6 +22,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from bandstand import __version__
@@ -34,7 +35,7 @@ from bandstand.faces.cli.reaching import folder
 from bandstand.faces.cli.starting import here
 from bandstand.faces.cli.terminal import Paint, counted
 from bandstand.faces.wire import Json
-from bandstand.unattended import facts_as_stored, journal_notes, kept_variables
+from bandstand.unattended import facts_as_stored, journal_notes, kept_logins, kept_variables
 
 _MOST_FACTS, _MOST_OF_A_LOG = 20_000, 1 << 20
 _TELLING = ("reason", "cause", "step", "part", "version", "number", "code", "choice", "verdict", "conclusion", "kind")
@@ -94,6 +95,8 @@ def collect(where: Places, environment: Mapping[str, str], *, texts: bool) -> li
     redaction = Redaction(environment)
     for variables in kept_variables(where):
         redaction.learn(variables)
+    redaction.source = partial(tuple, kept_logins(where))
+    redaction.refresh()
     names, home = Names(), environment.get("HOME") or "/nowhere"
     facts = _text(lambda: "".join(_facts(where, names, texts=texts)))
     parts = (

@@ -14,6 +14,7 @@ from bandstand import __version__
 from bandstand.bootstrap import Bandstand
 from bandstand.config.known_agents import KNOWN_AGENTS
 from bandstand.config.places import Places
+from bandstand.config.settings import own_profiles
 from bandstand.config.usable import unusable
 from bandstand.domain.errors import BandstandError
 from bandstand.faces.cli.looking import dump
@@ -21,6 +22,7 @@ from bandstand.faces.cli.reaching import client, folder
 from bandstand.faces.cli.recovered import reports, sentences
 from bandstand.faces.cli.starting import held, here, running
 from bandstand.faces.cli.terminal import BETTER, LACKS, STANDS, UNTRIED, Paint
+from bandstand.faces.text import login_cure, login_words, no_login
 from bandstand.faces.wire import NotRunning
 from bandstand.unattended import limited_here, without_room
 
@@ -64,6 +66,7 @@ async def examine(where: Places) -> list[Finding]:
         _settings(band),
         await _repository(band),
         _agents(),
+        *_logins(band),
         *_places(where),
         _disk(where),
         *_stuck(where),
@@ -165,6 +168,24 @@ def _agents() -> Finding:
         what="No known agent is installed; your own can be configured.",
         cure="band agents",
     )
+
+
+def _logins(band: Bandstand) -> list[Finding]:
+    """How agents that are here are logged in. Only what is missing is a finding: they may log in by other ways."""
+    try:
+        profiles = own_profiles(band.settings()).values()
+    except BandstandError:
+        return []  # that the settings have a mistake is said
+    names = {name for name, value in os.environ.items() if value}
+    there = [profile for profile in profiles if shutil.which(profile.command[0])]
+    found = [(profile, band.logins.login(profile, names)) for profile in there]
+    missing = [
+        Finding(level="note", what=no_login(profile), cure=login_cure(profile))
+        for profile, login in found
+        if login.state == "missing"
+    ]
+    logged_in = [f"{profile.name} ({login_words(login)})" for profile, login in found if login.state != "missing"]
+    return [*([Finding(level="ok", what=f"logins: {', '.join(logged_in)}")] if logged_in else []), *missing]
 
 
 def _places(where: Places) -> list[Finding]:

@@ -130,8 +130,15 @@ def ask_lines(ask: Json, paint: Paint) -> list[str]:
 
 
 def agents(arguments: "argparse.Namespace") -> int:
-    """The agents that are here, and those that could be."""
-    found = call("agents", variables={"PATH": os.environ.get("PATH", "")})
+    """The agents that are here, and those that could be; or a login of one."""
+    if arguments.action is not None:
+        # Who only looks does not wait for it.
+        from bandstand.faces.cli.logging_in import login
+
+        return login(arguments)
+    # Which variables there are says how agents are logged in; their values stay here.
+    variables = {name: "set" for name, value in os.environ.items() if value}
+    found = call("agents", variables={**variables, "PATH": os.environ.get("PATH", "")})
     if arguments.json:
         return dump(found)
     paint = Paint(sys.stdout)
@@ -143,6 +150,10 @@ def agents(arguments: "argparse.Namespace") -> int:
         default = " (default)" if agent["name"] == found["default"] else ""
         name = paint.green(f"✓ {agent['name']:<12}")
         sys.stdout.write(f"{name}{cut(' '.join(agent['command']), width() - 16)}{default}\n")
+        words = agent["login"]["words"]
+        sys.stdout.write(f"  {'':<12}{paint.red(words) if agent['login']['cure'] else paint.dim(words)}\n")
+        for line in agent["login"]["cure"].splitlines():
+            sys.stdout.write(paint.dim(f"  {'':<12}{line}\n"))
     if missing:
         sys.stdout.write(paint.dim("Not installed:\n"))
     for agent in missing:

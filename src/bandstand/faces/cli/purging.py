@@ -33,6 +33,7 @@ _OURS = (
     "api.token",
     "leases",
     "scores",
+    "logins",
     "repositories",
 )
 """What Bandstand has in its state folder. `BAND_STATE_DIR` may name one that holds other things, too."""
@@ -54,7 +55,7 @@ def purge(arguments: argparse.Namespace) -> int:
     if weight and not arguments.yes:
         raise Refused(
             f"This removes {size(weight)} for good: the log of what happened, checkpoints, transcripts, "
-            "and archives of files that git ignores.",
+            f"and archives of files that git ignores{_and_logins(where)}.",
             hint="What is in your repositories stays, rescues and band/* branches too. Go on: band purge --yes",
         )
     there = [folder for folder in (where.state, where.runtime, where.cache) if folder.exists()]
@@ -97,6 +98,12 @@ def clear_away(where: Places, *, known: Collection[tuple[str, str]]) -> None:
             )
         _nothing_lives(where, tasks=0)
         _remove_all(where)
+
+
+def _and_logins(where: Places) -> str:
+    """The agents that are logged in here, in words: they will have to be once more."""
+    agents = sorted(folder.name for folder in where.logins.glob("*"))
+    return f"; and the logins of {', '.join(agents)}" if agents else ""
 
 
 def _remove_all(where: Places) -> None:

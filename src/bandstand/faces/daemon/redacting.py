@@ -17,13 +17,18 @@ _AS_IT_IS = WHOLE | OURS
 
 
 def shown(value: Json, redaction: Redaction) -> Json:
-    """An answer as it may be shown."""
+    """An answer as it may be shown now."""
+    redaction.refresh()
+    return _shown(value, redaction)
+
+
+def _shown(value: Json, redaction: Redaction) -> Json:
     match value:
         case str():
             return redaction.text(value)
         case dict():
-            return {key: item if key in _AS_IT_IS else shown(item, redaction) for key, item in value.items()}
+            return {key: item if key in _AS_IT_IS else _shown(item, redaction) for key, item in value.items()}
         case list() | tuple():
-            return [shown(item, redaction) for item in value]
+            return [_shown(item, redaction) for item in value]
         case _:
             return value

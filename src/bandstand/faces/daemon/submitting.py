@@ -24,6 +24,7 @@ from bandstand.domain.ids import AgentName, TaskId
 from bandstand.domain.network import NetworkPolicy
 from bandstand.domain.policy import Policy
 from bandstand.domain.task import Budget, TaskSpec, in_the_way
+from bandstand.faces.daemon import logins
 from bandstand.faces.wire import Json
 from bandstand.services.commands import Submission
 from bandstand.services.desk import Desk
@@ -79,7 +80,7 @@ async def plan(band: Bandstand, args: Args) -> Json:
         "agents": [
             {"name": one.name, "command": list(one.command), "reads": list(one.reads)} for one in order.policy.agents
         ],
-        "warnings": [*([told] if told else []), *await _warnings(order, _finding(args), home=band.home)],
+        "warnings": [*([told] if told else []), *await _warnings(band, order, args)],
     }
 
 
@@ -114,8 +115,12 @@ async def submit(band: Bandstand, args: Args) -> Json:
 async def agents(band: Bandstand, args: Args) -> Json:
     """Every agent that is configured here, and the known ones that could be."""
     found, default = await _agents(band, args)
+    names = _names(band, args)
     configured = [
-        {"name": one.name, "title": one.title, "command": list(one.command), "state": "configured"}
+        {
+            **{"name": one.name, "title": one.title, "command": list(one.command), "state": "configured"},
+            "login": logins.told(band, one, names),
+        }
         for one in found.values()
     ]
     missing = [
@@ -124,6 +129,11 @@ async def agents(band: Bandstand, args: Args) -> Json:
         if one.name not in found
     ]
     return {"agents": configured + missing, "default": default}
+
+
+def _names(band: Bandstand, args: Args) -> set[str]:
+    """The variables that have a value in the caller's shell, and where nobody said so, in the daemon's."""
+    return {name for name, value in (args.get("variables") or band.variables).items() if value}
 
 
 async def _agents(band: Bandstand, args: Args) -> tuple[Mapping[AgentName, AgentProfile], str | None]:
@@ -313,14 +323,21 @@ def _variables(order: Order, args: Args) -> dict[str, str]:
     return {name: str(value) for name, value in given.items() if name in wanted}
 
 
-async def _warnings(order: Order, which: Callable[[str], str | None], *, home: Path) -> list[str]:
+async def _warnings(band: Bandstand, order: Order, args: Args) -> list[str]:
     """What a person should know before they say yes."""
-    found: list[str] = []
+    which = _finding(args)
+    found = logins.warnings(band, _taking_part(order), _names(band, args))
     for check in order.policy.checks:
         program = _first_program(check.command)
         if program and which(program) is None:
             found.append(f"{program} is not on your PATH: activate its environment first, or `{check.command}` fails.")
-    found += [f"`reads` names {path}, and it is not there: agents do without it." for path in _missing(order, home)]
+    found += [
+        f"`reads` names {path}, and it is not there: agents do without it." for path in _missing(order, band.home)
+    ]
+    found += [
+        f"{name} is not shown {path}, which lies in your home: a repository cannot say that. You can, in your settings."
+        for name, path in _withheld(order)
+    ]
     found += order.foreign
     if order.sandbox == "none":
         found.append("Unsandboxed: nothing keeps the agents inside their workspaces.")
@@ -338,16 +355,32 @@ async def _warnings(order: Order, which: Callable[[str], str | None], *, home: P
 
 
 def _missing(order: Order, home: Path) -> list[str]:
-    """What somebody lets the agents of an order read, and is not there. An agent that we know looks in many places."""
+    """What somebody lets the agents of an order read, and is not there."""
     missing: dict[str, None] = {}
-    named = dict.fromkeys([*(spec.agent for spec in order.specs), order.policy.reviewer])
-    for profile in (order.profiles[name] for name in named if name is not None and name in order.profiles):
-        usual = KNOWN_AGENTS[profile.name].profile().reads if profile.name in KNOWN_AGENTS else ()
+    for profile in _taking_part(order):
         for text in profile.reads:
             path = home / text[2:] if text.startswith("~/") else Path(text)
-            if text not in usual and not os.access(path, os.F_OK):
+            if not os.access(path, os.F_OK):
                 missing[text] = None
     return list(missing)
+
+
+def _taking_part(order: Order) -> list[AgentProfile]:
+    """The agents that do the tasks of an order, and that review."""
+    named = dict.fromkeys([*(spec.agent for spec in order.specs), order.policy.reviewer])
+    return [order.profiles[name] for name in named if name is not None and name in order.profiles]
+
+
+def _withheld(order: Order) -> list[tuple[AgentName, str]]:
+    """What the repository would have the agents of an order read, and they are not shown."""
+    theirs = {profile.name: profile for profile in order.policy.agents}
+    return [
+        (profile.name, path)
+        for profile in _taking_part(order)
+        if profile.name in theirs
+        for path in theirs[profile.name].reads
+        if path not in profile.reads
+    ]
 
 
 def _first_program(command: str) -> str:

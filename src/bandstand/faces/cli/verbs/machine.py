@@ -12,7 +12,14 @@ _HELP = """\
   band help run                   one verb, with examples
 """
 _AGENTS = """\
-  band agents                     what is configured or installed, and how to get the others
+  band agents                     what is configured or installed and how it is logged in, and the others
+  band agents login codex         log an agent in for Bandstand; your own login stays as it is
+  band agents login codex -n      only say which command does that, and where the login goes
+  band agents login gemini --import                 take a copy of your own login, where a vendor allows that
+"""
+_AGENTS_NOTES = """\
+A login that is renewed while it is used has one place, which all runs of that agent share: it is made for that place by
+the vendor's own command. Where a key in a variable does, that is used and nothing is shared.
 """
 _DOCTOR = """\
   band doctor                     look at everything, mend nothing
@@ -57,6 +64,16 @@ In zsh `autoload -Uz compinit && compinit` has to stand in ~/.zshrc, and the fol
 
 def _help(parser: "ArgumentParser") -> None:
     parser.add_argument("about", nargs="?", metavar="VERB", help="the verb to explain; without one, all in a line")
+    json_option(parser)
+
+
+def _agents(parser: "ArgumentParser") -> None:
+    parser.add_argument("action", nargs="?", choices=["login"], metavar="login", help="log an agent in")
+    parser.add_argument("agent", nargs="?", metavar="AGENT", help="which one")
+    parser.add_argument(
+        "--import", action="store_true", dest="copy", help="with login: copy your own, if that is sound"
+    )
+    parser.add_argument("-n", "--dry-run", action="store_true", help="with login: only say the command")
     json_option(parser)
 
 
@@ -130,10 +147,11 @@ VERBS = (
     ),
     Verb(
         "agents",
-        "the agents that are here, and those that could be",
+        "the agents that are here, and those that could be; log one in",
         does="bandstand.faces.cli.looking:agents",
-        options=json_option,
+        options=_agents,
         examples=_AGENTS,
+        notes=_AGENTS_NOTES,
     ),
     Verb(
         "doctor",

@@ -74,13 +74,12 @@ def schemas() -> Mapping[str, Json]:
     task = _with(shape(TaskView), row=named_row)
     ask, repository = shape(Ask), shape(RepositoryView)
     asks = things({"asks": several({"$ref": "#/components/schemas/Ask"})})
-    agent = things({"name": TEXT, "title": TEXT, "command": several(TEXT), "state": TEXT}, optional={"install": TEXT})
     entry = things({"run": TEXT, "at_ms": NUMBER, "offset": NUMBER, "kind": TEXT, "text": TEXT})
     nullable = {"type": ["string", "null"]}
     return {
         "Ask": ask,
         "Asks": asks,
-        "Agents": things({"agents": several(agent), "default": nullable}),
+        "Agents": things({"agents": several(_agent()), "default": nullable}),
         "Diff": things({"patch": TEXT}),
         "Document": {"type": "object"},
         "Error": _error(),
@@ -117,6 +116,12 @@ def schemas() -> Mapping[str, Json]:
         "Task": task,
         "Transcript": things({"entries": several(entry), "next": TEXT, "more": {"type": "boolean"}}),
     }
+
+
+def _agent() -> Json:
+    login = things({"kind": TEXT, "state": TEXT, "words": TEXT, "cure": TEXT})
+    said = {"name": TEXT, "title": TEXT, "command": several(TEXT), "state": TEXT}
+    return things(said, optional={"install": TEXT, "login": login})
 
 
 def _keeping() -> Mapping[str, Json]:

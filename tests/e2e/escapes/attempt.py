@@ -17,6 +17,8 @@ class Control(StrEnum):
     PLAIN = "a plain process"  # without a sandbox a run still has a process namespace: its holder's
     ORDINARY = "a plain process of an ordinary user"
     NAMED = "rules that name it"
+    UNLIMITED = "rules without these limits"
+    METADATA = "a plain process, in a network with such a server"
     DIRTY = "bubblewrap, started with the person's environment"
 
 

@@ -17,7 +17,6 @@ from tests.e2e.stage import Stage
 from tests.real_git import Folder
 
 ORDINARY = 65534
-VARIABLE = "ADAS_TOKEN"
 SOURCE = Path(__file__).resolve().parents[3]
 BECOME = Path(__file__).with_name("become.py")
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -48,8 +47,8 @@ class PersonStage(Stage):
         self.temporary = root / "tmp"
         self.temporary.mkdir()
         word = uuid.uuid4().hex[:12]
-        self.secret, self.mark = f"secret-{word}", f"mark-{word}"
-        self.environment |= {"TMPDIR": str(self.temporary), VARIABLE: self.secret}
+        self.secret, self.mark, self.variable = f"secret-{word}", f"mark-{word}", f"TOKEN_{word.upper()}"
+        self.environment |= {"TMPDIR": str(self.temporary), self.variable: self.secret}
         tool = self.home / ".local" / "bin" / "tool"
         tool.parent.mkdir(parents=True)
         tool.write_text("#!/bin/sh\necho here\n")

@@ -6,7 +6,6 @@ from typing import Any
 
 from tests.e2e.escapes.attempt import Attempt, Control, arrived, granted
 from tests.e2e.escapes.ground import Ground
-from tests.e2e.escapes.person import VARIABLE
 
 NAMESPACE = "process namespace: the process is not there inside"
 SET_ID = ("/usr/bin/su", "/bin/su", "/usr/bin/passwd", "/usr/bin/newgrp", "/usr/bin/mount", "/usr/bin/sudo")
@@ -98,7 +97,7 @@ ROWS = (
     reads(
         "find a variable in the environment of any process",
         "processes.find",
-        lambda g: {"word": f"{VARIABLE}="},
+        lambda g: {"word": f"{g.stage.variable}="},
     ),
     reads(
         "read the environment of the first process",
@@ -128,5 +127,23 @@ ROWS = (
         told=granted,
         holds="no new privileges; owners of the system's files are nobody inside",
         control=Control.ORDINARY,
+    ),
+)
+BOMBS = (
+    Attempt(
+        name="have more processes at once than a run may",
+        program="processes.multiply",
+        words=lambda ground, _: {"count": 600, "token": ground.mark},
+        told=granted,
+        holds="a limit on processes: by the control group, or counted by the kernel for the namespace",
+        control=Control.UNLIMITED,
+    ),
+    Attempt(
+        name="fill the disk by one file",
+        program="files.grow",
+        words=lambda ground, _: {"path": "filler-WHO", "megabytes": 12, "token": ground.mark},
+        told=granted,
+        holds="a limit on the size of a file, which nobody inside may raise",
+        control=Control.UNLIMITED,
     ),
 )

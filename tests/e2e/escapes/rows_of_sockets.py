@@ -95,6 +95,13 @@ NETWORK = (
     reaches("ask the host's name server", "udp", lambda g: {"host": "127.0.0.1", "port": g.facts["udp"]}),
     reaches("speak to a socket that is in no folder", "abstract", lambda g: {"name": g.abstract()}),
     reaches(
+        "ask for the machine's metadata",
+        "tcp",
+        lambda _: {"host": "169.254.169.254", "port": 80},
+        "network namespace: there is no way to it",
+        Control.METADATA,
+    ),
+    reaches(
         "have the proxy speak to a service of the host's",
         "tunnel",
         lambda g: {"host": "localhost", "port": g.facts["tcp"]},

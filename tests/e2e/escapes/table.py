@@ -8,6 +8,7 @@ INSIDE_BY_TITLE: dict[str, tuple[Attempt, ...]] = {
     "Files that are read": rows_of_files.READING,
     "Files that are written": rows_of_files.WRITING,
     "Other processes": rows_of_processes.ROWS,
+    "More than its part of the machine": rows_of_processes.BOMBS,
     "The kernel": rows_of_kernel.ROWS,
     "Programs of the person's, and their terminal": rows_of_sockets.ROWS,
     "The network": rows_of_sockets.NETWORK,

@@ -10,11 +10,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from tests.e2e.escapes import rows_of_files, rows_of_kernel, rows_of_processes
 from tests.e2e.escapes.attempt import Attempt, Control, text
 from tests.e2e.escapes.ground import PROGRAMS, Ground
-from tests.e2e.escapes.person import ORDINARY, VARIABLE, PersonStage, become, capabilities
+from tests.e2e.escapes.person import ORDINARY, PersonStage, become, capabilities
 from tests.e2e.escapes.table import INSIDE
 from tests.e2e.processes import end
 from tests.e2e.stage import HOLD
@@ -25,6 +26,10 @@ review = "agent"
 
 [checks]
 commands = ["if [ -e tried ]; then {TRY} check; fi"]
+
+[limits]
+processes = 400
+file_mb = 8
 """
 SCORE = f"""\
 tasks:
@@ -132,14 +137,16 @@ def test_without_a_sandbox_the_same_attempts_get_out(stage: PersonStage) -> None
 def test_with_nothing_in_the_way_the_other_attempts_get_out(stage: PersonStage) -> None:
     """The control of those that a run's process namespace would hold, and of those about bubblewrap itself."""
     with prepared(stage) as ground:
-        for control in (Control.PLAIN, Control.ORDINARY, Control.DIRTY):
+        for control in (Control.PLAIN, Control.ORDINARY, Control.DIRTY, Control.METADATA):
             said = plainly(ground, control)
             assert unsuccessful(ground, {"plain": said}, control) == {}
-        assert unsuccessful(ground, {"agent": where_it_is_named(ground)}, Control.NAMED) == {}
+        said = under_other_rules(ground)
+        for control in (Control.NAMED, Control.UNLIMITED):
+            assert unsuccessful(ground, {"agent": said}, control) == {}
 
 
-def where_it_is_named(ground: Ground) -> dict[str, str]:
-    """What an agent brings home under rules that name the person's service."""
+def under_other_rules(ground: Ground) -> dict[str, str]:
+    """What an agent brings home under rules that name the person's service, and have no limits of their own."""
     stage, port = ground.stage, ground.facts["tcp"]
     rules = f'review = "none"\n\n[network]\nallow = ["localhost:{port}", "127.0.0.1:{port}"]\n'
     stage.commits(ground.repository, "Name it", {"bandstand.toml": rules})
@@ -176,7 +183,7 @@ def plainly(ground: Ground, control: Control) -> dict[str, str]:
     command = (sys.executable, folder / "inside.py", folder / "attempts.json", "plain")
     try:
         done = subprocess.run(
-            become(other, *(dirty() if control is Control.DIRTY else ()), *command),
+            become(other, *around(ground, control), *command),
             cwd=folder,
             env=stage.environment,
             pass_fds=[opened],
@@ -191,9 +198,16 @@ def plainly(ground: Ground, control: Control) -> dict[str, str]:
     return heard(done.stdout)
 
 
-def dirty() -> tuple[str, ...]:
+def around(ground: Ground, control: Control) -> tuple[str | Path, ...]:
+    """What stands before the program of a plain process: nothing as a rule."""
+    if control is Control.METADATA:
+        return sys.executable, PROGRAMS / "metadata.py", ground.received
+    return dirty(ground) if control is Control.DIRTY else ()
+
+
+def dirty(ground: Ground) -> tuple[str, ...]:
     """Bubblewrap with all that is outside, which clears the environment of the command and not its own."""
     bwrap = shutil.which("bwrap")
     assert bwrap is not None, "bubblewrap is missing: `make setup` says how to install it"
     whole = ("--bind", "/", "/", "--dev-bind", "/dev", "/dev", "--unshare-pid", "--proc", "/proc")
-    return (bwrap, *whole, "--unsetenv", VARIABLE)
+    return (bwrap, *whole, "--unsetenv", ground.stage.variable)

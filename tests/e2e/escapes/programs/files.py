@@ -71,3 +71,14 @@ def git(words: list[str]) -> str:
     if done.returncode != 0:
         raise OSError(done.stderr.strip()[-200:])
     return "done"
+
+
+def grow(path: str, megabytes: int, token: str) -> str:
+    """Fill the disk by one file."""
+    try:
+        with Path(path).open("wb", buffering=0) as file:
+            for _ in range(megabytes):
+                file.write(bytes(1 << 20))
+    finally:
+        Path(path).unlink()
+    return token

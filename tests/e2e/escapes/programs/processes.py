@@ -125,3 +125,19 @@ def gain(programs: list[str], token: str) -> str:
             process.kill()
             process.wait()
     raise OSError("nobody became root")
+
+
+def multiply(count: int, token: str) -> str:
+    """Have many processes at once."""
+    children = []
+    try:
+        for _ in range(count):
+            child = os.fork()
+            if child == 0:
+                signals.pause()
+            children.append(child)
+    finally:
+        for child in children:
+            os.kill(child, signals.SIGKILL)
+            os.waitpid(child, 0)
+    return token

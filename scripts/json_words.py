@@ -55,6 +55,7 @@ RECORDS: Mapping[str, str] = {
 """A sentence for each record."""
 
 WORDS: Mapping[str, str] = {
+    "proof": "what was looked at to know that it may go, a sentence each",
     "abandoned": "what is kept of repositories that are no longer where they were; it goes when it is named only",
     "archive": "the archive that is meant",
     "archives": "archives of what git does not take",

@@ -30,6 +30,8 @@ def test_what_is_over_goes_and_what_lives_stays(stage: Stage) -> None:
     dry = stage.band_json("gc", "--dry-run")
     assert {thing["kind"] for thing in dry["things"]} == {"branch", "run", "check output", "packs"}
     assert not dry["cleared"]
+    assert [thing for thing in dry["things"] if not thing["proof"]] == []
+    assert "is an ancestor of main" in stage.band("gc", "--dry-run").out
     assert user.git("branch", "--list", "band/hello")
     said = stage.band("gc")
     assert "band/hello: all that it ever held is in main" in said.out

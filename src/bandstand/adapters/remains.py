@@ -89,8 +89,9 @@ class AgedRemains:
         found = spent(over, keep, now=known.now)
         self._listing = _Listing(keep=keep, things={aged.name: aged for aged, _ in found})
         for aged, why in found:
-            words = f"{self._proof(known.state, aged.name)}; {why}"
-            yield Remnant(kind=self._kind, name=aged.name, why=words, bytes=aged.bytes)
+            ended = self._proof(known.state, aged.name)
+            proof = (ended, f"last written to on {aged.last:%Y-%m-%d}: {why}")
+            yield Remnant(kind=self._kind, name=aged.name, why=f"{ended}; {why}", bytes=aged.bytes, proof=proof)
 
     def _over(self, path: Path, known: Known) -> Aged | None:
         """An entry that is over, with its age; `None` for one that is not, or that has vanished meanwhile."""

@@ -47,12 +47,16 @@ BY_HAND = frozenset({RemainsKind.BRANCH, RemainsKind.REPOSITORY})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remnant:
-    """One thing that may go. `why` is the proof in words; `bytes` is what it takes on the disk."""
+    """One thing that may go: `why` in a few words, and the `proof` in sentences, each of which was looked at just now.
+
+    `bytes` is what it takes on the disk.
+    """
 
     kind: RemainsKind
     name: str
     why: str
     bytes: int = 0
+    proof: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

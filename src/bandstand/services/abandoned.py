@@ -34,7 +34,7 @@ class Abandoned:
             if size is not None and not await self._is_there(one.id, Path(one.path)):
                 held = await self.folders.holds(one.id)
                 why = f"it is no longer at {one.path}" + (f"; kept of it: {_some(held)}" if held else "")
-                found.append(Remnant(kind=RemainsKind.REPOSITORY, name=one.id, why=why, bytes=size))
+                found.append(Remnant(kind=RemainsKind.REPOSITORY, name=one.id, why=why, bytes=size, proof=(why,)))
         return tuple(found)
 
     async def clear(self, repository: RepositoryId) -> Remnant:

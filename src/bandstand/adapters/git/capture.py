@@ -54,6 +54,7 @@ done
 """
 
 
+_SPECIAL = ("!", "(", "-type", "f", "-o", "-type", "d", "-o", "-type", "l", ")")
 _CLOSED = """
 find . -mindepth 2 -name .git -prune -exec sh -c '
   for git; do
@@ -114,6 +115,12 @@ class Capture:
     async def untracked(self) -> tuple[str, ...]:
         """Every file that the last tree left out, ignored ones too; with a slash behind it a repository inside."""
         return (await run(self._git.capture("git", "ls-files", "-z", "--others"))).names
+
+    async def specials(self) -> tuple[str, ...]:
+        """Pipes, sockets and devices."""
+        argv = ("find", ".", "-path", "./.git", "-prune", "-o", *_SPECIAL, "-print0")
+        said = await run(self._git.reading(*argv), ok=(0, 1))
+        return tuple(name.removeprefix("./") for name in said.names)
 
     async def remove(self, names: Iterable[str]) -> None:
         """Remove files, links and whole folders. No link is followed. What they hold is kept elsewhere."""

@@ -15,10 +15,12 @@ import os
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from bandstand.adapters.git.abandoned import disk_usage
 from bandstand.adapters.git.layout import ARCHIVE, VAULT, Layout
+from bandstand.adapters.git.proofs import Proof, Proofs
 from bandstand.adapters.git.repository import GitRepository
 from bandstand.adapters.git.retiring import destroy
 from bandstand.adapters.git.snapshots import shown_place
@@ -52,15 +54,42 @@ class GitRemains:
         self._workspaces = workspaces
         self._vault = workspaces.vault
         self._root = workspaces.root
+        self._proofs = Proofs(repository, workspaces.vault)
 
     async def find(self, known: Known) -> tuple[Remnant, ...]:
         """What may go. A workspace that is being made or removed this moment is none."""
         folders = await asyncio.to_thread(lambda: [*self._folders(known)])
-        found = [one for one in folders if not self._workspaces.lock(_owner(one.name)).locked()]
+        found = [
+            replace(one, proof=await self._about(one, known))
+            for one in folders
+            if not self._workspaces.lock(_owner(one.name)).locked()
+        ]
         found += [one async for one in self._checkpoints(known)]
         found += [one async for one in self._pins(known)]
         found += [one async for one in self._branches(known)]
         return (*found, *await self._packs())
+
+    async def _about(self, remnant: Remnant, known: Known) -> Proof:
+        """The proof for a folder or a file."""
+        name, owner = remnant.name, _owner(remnant.name)
+        if remnant.kind is RemainsKind.CHECKOUT:
+            task = checkout_task(name)
+            last = known.state.tasks[task].checks if task in known.state.tasks else None
+            return (
+                f"the last check of {task} is {task}.{last}, another one" if last else f"{task} is over",
+                "nobody's work is in it",
+            )
+        if name.endswith(".gone"):
+            return (
+                *await self._proofs.rescued(TaskId(owner)),
+                "its name was taken from it behind all that was to be kept",
+            )
+        if name.startswith("."):
+            return ("it never got the name by which it would be used",)
+        return (
+            ended(known.state, TaskId(name)),
+            "it goes only behind a rescue that was read back, or if none is needed",
+        )
 
     async def clear(self, remnant: Remnant, known: Known) -> bool:
         """Remove one thing, if it still may go."""
@@ -98,7 +127,7 @@ class GitRemains:
                     fault("remains.destroy.after")
                 return there
             case RemainsKind.CHECKPOINTS:
-                if there := self._is_free(name, known) and bool(await self._kept_names(name)):
+                if there := self._is_free(name, known) and await self._proved(name, known) is not None:
                     await self._vault.forget(name)
                     await self._unpin(name)
                 return there
@@ -158,23 +187,41 @@ class GitRemains:
 
     async def _kept_names(self, name: str = "") -> set[str]:
         """The names of which the vault has something, all or one."""
+        return {ref.split("/")[2] for ref in await self._kept_refs(name)}
+
+    async def _kept_refs(self, name: str = "") -> list[str]:
+        """The refs of the vault, all or those of one name."""
         if not (self._root / VAULT).exists():
-            return set()
-        refs = await self._vault.store.refs(*(f"refs/{sort}/{name}" for sort in SORTS))
-        return {ref.split("/")[2] for ref in refs}
+            return []
+        refs = await self._vault.store.refs(*(f"refs/{sort}/{name}{'/' if name else ''}" for sort in SORTS))
+        return sorted(refs)
+
+    async def _proved(self, name: str, known: Known) -> Proof | None:
+        """That what the vault has of a name may go; `None` if it has nothing, or that is nowhere else."""
+        refs = await self._kept_refs(name)
+        if not refs:
+            return None
+        if "." in name:
+            return (f"it is of a throw-away checkout, which no check and no review of {_task(name)} uses",)
+        return await self._proofs.checkpoints(name, refs, known.state)
 
     async def _checkpoints(self, known: Known) -> AsyncIterator[Remnant]:
         for name in sorted(await self._kept_names()):
-            if self._is_free(name, known):
+            if self._is_free(name, known) and (proof := await self._proved(name, known)) is not None:
                 why = f"{ended(known.state, _task(name))}, and what was nowhere else was rescued with its workspace"
-                yield Remnant(kind=RemainsKind.CHECKPOINTS, name=name, why=why)
+                yield Remnant(kind=RemainsKind.CHECKPOINTS, name=name, why=why, proof=proof)
 
     async def _pins(self, known: Known) -> AsyncIterator[Remnant]:
         refs = await self._repository.store.refs(PINS, SHOWN)
         names = {ref.removeprefix(PINS).removeprefix(SHOWN).partition("/")[0] for ref in refs}
         for name in sorted(names - await self._kept_names()):
             if self._is_free(name, known):
-                yield Remnant(kind=RemainsKind.PIN, name=name, why="no workspace borrows these commits any more")
+                why = "no workspace borrows these commits any more"
+                proof = (
+                    f"no folder is called {name}, none is half made or half removed",
+                    "the vault has nothing of it",
+                )
+                yield Remnant(kind=RemainsKind.PIN, name=name, why=why, proof=proof)
 
     async def _branches(self, known: Known, only: str = "") -> AsyncIterator[Remnant]:
         """The branches that may go; with `only`, none but that one is looked at."""
@@ -186,9 +233,9 @@ class GitRemains:
         shown = await _checked_out(self._repository.store)
         target = f"refs/heads/{state.policy.target}"
         for ref in sorted(landed - shown):
-            if await _is_all_in(self._repository.store, ref, target):
+            if (proof := await self._proofs.all_in(ref, target)) is not None:
                 why = f"all that it ever held is in {state.policy.target}"
-                yield Remnant(kind=RemainsKind.BRANCH, name=ref.removeprefix("refs/heads/"), why=why)
+                yield Remnant(kind=RemainsKind.BRANCH, name=ref.removeprefix("refs/heads/"), why=why, proof=proof)
 
     async def _drop_branch(self, name: str, known: Known) -> bool:
         store, ref = self._repository.store, f"refs/heads/{name}"
@@ -207,25 +254,12 @@ class GitRemains:
             size = await asyncio.to_thread(disk_usage, self._root / VAULT / "objects")
             why = "no checkpoint is kept that needs them"
             empty = not await asyncio.to_thread(self._vault.has_objects)
-            return () if empty else (Remnant(kind=RemainsKind.PACKS, name=VAULT, why=why, bytes=size),)
+            proof = ("there is no ref in the vault, and what is a day old is named by nobody",)
+            return () if empty else (Remnant(kind=RemainsKind.PACKS, name=VAULT, why=why, bytes=size, proof=proof),)
         packs = await asyncio.to_thread(self._vault.packs)
         why = f"{len(packs)} packs are put into one"
-        return (Remnant(kind=RemainsKind.PACKS, name=VAULT, why=why),) if len(packs) > _FEW_PACKS else ()
-
-
-async def _is_all_in(store: Store, ref: str, target: str) -> bool:
-    """Whether every version of every file that one ref reaches is in the history of another."""
-    if (await store.run("merge-base", "--is-ancestor", ref, target, ok=(0, 1))).code == 0:
-        return True
-    own = await _files(store, ref, without=target)
-    return own <= await _files(store, target, without=ref)
-
-
-async def _files(store: Store, ref: str, *, without: str) -> set[str]:
-    """The blobs that one ref reaches and another does not, and perhaps a few that both do."""
-    listed = await store.run("rev-list", "--objects", "--no-object-names", ref, f"^{without}")
-    kinds = await store.run("cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=listed.out)
-    return {line.partition(" ")[2] for line in kinds.text.splitlines() if line.startswith("blob ")}
+        proof = ("git keeps all that a ref of the vault reaches",)
+        return (Remnant(kind=RemainsKind.PACKS, name=VAULT, why=why, proof=proof),) if len(packs) > _FEW_PACKS else ()
 
 
 async def _checked_out(store: Store) -> set[str]:

@@ -103,6 +103,7 @@ class Rewinding:
         target = await self.point(facts, number)
         capture = self._snapshots.capture(layout)
         await capture.claims.unlock()
+        await self._remove_pipes(capture, target)
         agents, _ = await self._snapshots.clean(capture, facts, await capture.claims.agents())
         present = await self._snapshots.take(layout, facts, agents)
         note = Note.read(layout.rewind)
@@ -131,6 +132,13 @@ class Rewinding:
             raise Unknown(f"There is no checkpoint {number} of {facts.name}.", hint=f"There are: {there}.")
         head, files = facts.head or facts.base, facts.files or facts.base
         return Point(number=0, head=head, proposed=head, files=files, tree=await self._vault.store.tree(files))
+
+    async def _remove_pipes(self, capture: Capture, target: Point) -> None:
+        """Remove pipes, sockets and devices where a file is to be. They hold nothing, and git does not see them."""
+        listed = await self._vault.store.run("ls-tree", "-r", "-z", "--full-tree", "--name-only", target.tree)
+        places = {*listed.names, *(parent for name in listed.names for parent in _parents(name))}
+        if pipes := [name for name in await capture.specials() if name in places]:
+            await capture.remove(pipes)
 
     async def _make_way(self, capture: Capture, facts: Facts, present: Checkpoint, target: Point) -> None:
         """Archive and remove what no checkpoint holds and what git would overwrite, or could not pass."""

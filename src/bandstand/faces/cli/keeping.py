@@ -7,7 +7,7 @@ from bandstand.faces.cli.calling import call
 from bandstand.faces.cli.following import stream
 from bandstand.faces.cli.looking import dump
 from bandstand.faces.cli.reaching import me
-from bandstand.faces.cli.terminal import Paint, ago, counted, cut, table, width
+from bandstand.faces.cli.terminal import Paint, ago, counted, cut, table, width, wrap
 from bandstand.faces.wire import Json
 
 _KIND, _SIZE = 13, 9
@@ -74,7 +74,8 @@ def gc(arguments: argparse.Namespace) -> int:
     for thing in things:
         told.append(thing)
         if not arguments.json:
-            sys.stdout.write("".join(f"{line}\n" for line in thing_lines(thing, paint)))
+            lines = [*thing_lines(thing, paint), *(proof_lines(thing, paint) if arguments.dry_run else [])]
+            sys.stdout.write("".join(f"{line}\n" for line in lines))
             sys.stdout.flush()
     gone = [thing for thing in told if not thing["trouble"]]
     total = sum(thing["bytes"] for thing in gone)
@@ -124,6 +125,13 @@ def thing_lines(thing: Json, paint: Paint) -> list[str]:
     if thing["trouble"]:
         lines.append(paint.red(cut(f"{'':<{len(head)}}still there: {thing['trouble']}", width())))
     return lines
+
+
+def proof_lines(thing: Json, paint: Paint) -> list[str]:
+    """What was looked at to know that a thing may go."""
+    indent = f"{'':<{_KIND + _SIZE + 2}}"
+    lines = [line for one in thing["proof"] for line in wrap(one, width(), indent=f"{indent}  ", first=f"{indent}- ")]
+    return [paint.dim(line) for line in lines]
 
 
 def size(count: int) -> str:

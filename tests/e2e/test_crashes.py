@@ -40,10 +40,15 @@ def kill_the_daemon(stage: Stage) -> int:
 
 
 def innermost(stage: Stage, run: str, words: str) -> int:
-    """The process of a run whose command has these words in it, and that has no such process below it."""
-    holders = [pid for pid, command in stage.processes().items() if command.endswith("hosts/holder")]
-    (holder,) = (pid for pid in holders if works_in(pid, run) and not set(holders) & children(pid).keys())
-    found = {holder: stage.processes()[holder], **children(holder)}
+    """The process of a run whose command has these words in it, and that has no such process below it.
+
+    The proxy of a run is a fork of its holder, and called like that. It has nothing below it.
+    """
+    alike = [pid for pid, command in stage.processes().items() if command.endswith("hosts/holder")]
+    holders = [pid for pid in alike if works_in(pid, run) and children(pid).keys() - set(alike)]
+    (holder,) = (pid for pid in holders if not set(holders) & children(pid).keys())
+    found = {pid: command for pid, command in children(holder).items() if pid not in alike}
+    found[holder] = stage.processes()[holder]
     named = [pid for pid, command in found.items() if words in command]
     (deepest,) = (pid for pid in named if not set(named) & children(pid).keys())
     return deepest

@@ -13,6 +13,9 @@ from typing import Any
 
 from bandstand.adapters.hosts.local import LocalHost, Tree
 from bandstand.domain.ids import RunId
+from bandstand.domain.network import Traffic
+from bandstand.egress.account import Account
+from bandstand.egress.files import TRAFFIC
 from bandstand.egress.rules import Rules
 from bandstand.ports.hosts import Channel, Host, Launch, Record, RecordKind
 from bandstand.testing.hosts import MemoryHost, Script
@@ -78,6 +81,14 @@ class Stage:
         if self.memory:
             return self.memory.reaches(RUN, host, 443)
         return Rules(str(self.folder / RUN)).rule(host, 443) is not None
+
+    def moves(self, traffic: Traffic) -> None:
+        """Have the proxy of the run count this."""
+        if self.memory:
+            return self.memory.moves(RUN, traffic)
+        account = Account(lambda *_: None, str(self.folder / RUN / TRAFFIC))
+        account.moved(traffic.host, up=traffic.up, down=traffic.down)
+        return None
 
     def launch(self, program: str) -> Launch:
         """How one of the little agents is started on this host; any other name is a program that is not there."""

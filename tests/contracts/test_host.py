@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bandstand.domain.errors import Refused, Unavailable
-from bandstand.domain.network import host_rule
+from bandstand.domain.network import Traffic, host_rule
 from bandstand.ports.hosts import Launch, RunState, RunStatus
 from tests.contracts.host_stage import KINDS, OTHER, PATIENCE_SECONDS, RUN, Stage, everything, lines, read_until, staged
 
@@ -231,6 +231,25 @@ def test_what_a_run_may_reach_is_said_before_its_start_and_again(stage: Stage) -
         assert [stage.reaches(host) for host in ("a.example", "b.example")] == [True, False]
         await stage.host.let_reach(RUN, [host_rule("b.example")])
         assert [stage.reaches(host) for host in ("a.example", "b.example")] == [False, True]
+
+    stage.play(body())
+
+
+def test_what_went_through_the_proxy_of_a_run_is_told(stage: Stage) -> None:
+    """By host; nothing for a run that never was, or reached nobody."""
+
+    async def body() -> None:
+        moved = Traffic(host="a.example", connections=1, up=3, down=7)
+        assert list(await stage.host.traffic(RUN)) == []
+        await stage.host.start(RUN, stage.launch("echo"))
+        assert list(await stage.host.traffic(RUN)) == []
+        stage.moves(moved)
+        for _ in range(1000):
+            if found := list(await stage.host.traffic(RUN)):
+                break
+            await asyncio.sleep(0.01)
+        assert found == [moved]
+        assert list(await stage.host.traffic(OTHER)) == []
 
     stage.play(body())
 

@@ -140,6 +140,15 @@ def test_a_flood_of_hosts_is_asked_about_in_bounds() -> None:
     assert tried(state, HostRefused(host="", port=0, why=Refusal.NOT_LISTED)) == state
 
 
+@pytest.mark.parametrize(
+    "host", ["*.example", "*", "a/b", "a b", "a\x1b[2J", "exämple", "", "a" * 300, "http://a.example"]
+)
+def test_what_names_no_host_is_not_asked_about(host: str) -> None:
+    """It is in the words of who tried it, and an answer would make a rule of them."""
+    state = begun(spec(ONE))
+    assert tried(state, replace(EVIL, host=host)) == state
+
+
 def test_silence_refuses_and_the_end_of_the_task_withdraws() -> None:
     """Nobody waits for the answer."""
     state = tried(begun(spec(ONE)), HOME)

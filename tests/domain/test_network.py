@@ -14,10 +14,12 @@ from bandstand.domain.network import (
     NetworkRole,
     NetworkRules,
     Reach,
+    Traffic,
     host_rule,
     model_hosts,
     reach,
     stricter,
+    together,
 )
 from bandstand.domain.policy import Policy
 from bandstand.domain.registries import REGISTRIES
@@ -180,3 +182,12 @@ def test_rules_that_say_nothing_of_the_network_keep_their_digest() -> None:
 def test_an_open_network_has_no_rules() -> None:
     """There is no proxy that could follow them."""
     assert Reach(policy=OPEN).proxied is False
+
+
+def test_what_runs_moved_is_told_by_host() -> None:
+    """Of all of them together, the most first."""
+    one = Traffic(host="a.example", connections=1, up=1, down=2)
+    other = Traffic(host="b.example", connections=2, up=0, down=100)
+    more = Traffic(host="a.example", connections=3, up=10, down=20)
+    assert together([one, other, more]) == (other, Traffic(host="a.example", connections=4, up=11, down=22))
+    assert together([]) == ()

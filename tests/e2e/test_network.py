@@ -139,6 +139,10 @@ def test_an_agent_reaches_what_is_allowed_and_nothing_else(stage: Stage, servers
     holds(json.loads(project.git("show", "main:seen.json")))
     assert allowed.came == 2
     assert other.came == 0
+    (moved,) = stage.band_json("show", "look-around")["traffic"]
+    assert (moved["host"], moved["connections"]) == ("localhost", 2)
+    assert min(moved["up"], moved["down"]) > 0
+    assert "localhost: 2 connections, " in stage.band("show", "look-around").out
     told = [line["text"] for line in stage_lines(stage, "look-around") if line["kind"] == "network"]
     assert "tried evil.example:80, and was refused: no rule names it" in told
     assert "tried 169.254.169.254:80, and was refused: it is in the network of this machine" in told

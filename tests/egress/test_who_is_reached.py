@@ -241,6 +241,8 @@ def test_socks_does_nothing_but_connect(town: Town) -> None:
     assert socks(town, 3, b"\x07db.test", port, command=2) == b"\x07"
     assert socks(town, 3, b"\x07db.test", port, command=3) == b"\x07"
     assert town.ask(b"\x05\x01\x00\x05\x01\x00\x09") == b"\x05\x00\x05\x08\x00\x01\x00\x00\x00\x00\x00\x00"
+    for odd in (b"*.test", b"a/b", b"a b", b"a\x1b[m", b"\xff"):
+        assert socks(town, 3, bytes((len(odd),)) + odd, 443) == b"\x08"
     assert town.ask(b"\x05\x01\x02") == b"\x05\xff"
     assert town.ask(b"\x04\x01\x00\x50\x7f\x00\x00\x01\x00") == b""
     assert town.refused == []

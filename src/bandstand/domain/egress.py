@@ -7,6 +7,7 @@ from bandstand.domain import events as e
 from bandstand.domain.agent import HostRefused, Refusal
 from bandstand.domain.ask import ALLOW_FOR_REPOSITORY, ALLOW_FOR_TASK, REFUSE, Ask, AskKind
 from bandstand.domain.asking import answer_by, ask_id
+from bandstand.domain.errors import Refused
 from bandstand.domain.ids import TaskId
 from bandstand.domain.network import (
     WEB_PORTS,
@@ -16,6 +17,7 @@ from bandstand.domain.network import (
     NetworkRole,
     NetworkRules,
     Reach,
+    host_rule,
     reach,
 )
 from bandstand.domain.registries import REGISTRIES
@@ -61,6 +63,8 @@ def ask_about_host(
 ) -> tuple[e.Event, ...]:
     """A human is asked about a host that was refused: once for a task, whatever was answered, and of a flood a few."""
     rule = refused_rule(refused)
+    if not _is_a_host(rule):
+        return ()
     asked = [ask for ask in state.asks.values() if ask.task == task.spec.id and ask.kind is AskKind.NETWORK]
     if not refused.host or task.ended or any(ask.host == rule for ask in asked):
         return ()
@@ -81,6 +85,14 @@ def ask_about_host(
         host=rule,
     )
     return () if _covered(state, ask) else (e.AskRaised(ask=ask),)
+
+
+def _is_a_host(rule: HostRule) -> bool:
+    """Whether a human could write this rule, and it names one host: what was tried is in the words of who tried it."""
+    try:
+        return host_rule(rule.text).host == rule.host and not rule.host.startswith("*")
+    except Refused:
+        return False
 
 
 def ask_about_hosts(

@@ -146,6 +146,30 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What went through a proxy to a host and came from there, in bytes, over connections that have ended."""
+
+    host: str
+    connections: int
+    up: int
+    down: int
+
+
+def together(traffic: Iterable[Traffic]) -> tuple[Traffic, ...]:
+    """The traffic with each host, of several runs; most first."""
+    found: dict[str, Traffic] = {}
+    for one in traffic:
+        known = found.get(one.host, Traffic(host=one.host, connections=0, up=0, down=0))
+        found[one.host] = Traffic(
+            host=one.host,
+            connections=known.connections + one.connections,
+            up=known.up + one.up,
+            down=known.down + one.down,
+        )
+    return tuple(sorted(found.values(), key=lambda one: (-(one.up + one.down), one.host)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Allowances:
     """What a human allowed beside the rules: for one task, and for all of a repository."""
 

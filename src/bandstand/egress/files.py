@@ -22,6 +22,16 @@ def read_rules(folder: str) -> list[Rule]:
         return []
 
 
+def read_traffic(folder: str) -> list[tuple[str, int, int, int]]:
+    """What was moved: each host with its connections, and the bytes to it and from it. None where none was counted."""
+    try:
+        with open(os.path.join(folder, TRAFFIC), encoding="utf-8") as file:
+            hosts = json.load(file)["hosts"]
+        return [(host, *(int(one[key]) for key in ("connections", "up", "down"))) for host, one in hosts.items()]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return []
+
+
 def _rule(entry: dict[str, object]) -> Rule:
     host, port = entry["host"], entry.get("port")
     if not isinstance(host, str) or not (port is None or isinstance(port, int)):

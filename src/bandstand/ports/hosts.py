@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bandstand.domain.ids import RunId
-from bandstand.domain.network import HostRule
+from bandstand.domain.network import HostRule, Traffic
 from bandstand.ports.walls import NO_LIMITS, Limits, Network, OrdinaryUser
 
 
@@ -167,6 +167,10 @@ class Host(Protocol):
 
     async def stop(self, run: RunId, *, grace_seconds: float = 3.0) -> RunStatus:
         """End the process and all that it started, gently first; returns when nothing is left. May be repeated."""
+        ...
+
+    async def traffic(self, run: RunId) -> Sequence[Traffic]:
+        """What went through the proxy of a run, live or ended; nothing for a run that has none."""
         ...
 
     async def errors(self, run: RunId) -> str:

@@ -1,7 +1,7 @@
 """Questions: frozen read models of the fleet, the same for every face."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bandstand.domain.admission import Wait
@@ -13,6 +13,7 @@ from bandstand.domain.gates import checks_in_words
 from bandstand.domain.ids import RunId, TaskId
 from bandstand.domain.left_behind import settled
 from bandstand.domain.merge_queue import landing, queue
+from bandstand.domain.network import Traffic, together
 from bandstand.domain.past import PastTask
 from bandstand.domain.review import LineComment
 from bandstand.domain.run import Part, run_id
@@ -102,7 +103,7 @@ class TaskView:
     """One task, whole. `walled` is false where no sandbox keeps its agents in.
 
     `forked_from` is the checkpoint of another task that it began with, `forks` are live tasks that began with one of
-    its own.
+    its own. `traffic` is that of all its runs.
     """
 
     row: TaskRow
@@ -130,6 +131,7 @@ class TaskView:
     trouble: str = field(default="")
     included: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    traffic: tuple[Traffic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +207,9 @@ class Views:
     async def show_task(self, task_id: TaskId) -> TaskView:
         """One task with its change and the evidence for it. Raises `Unknown`."""
         task = await self._task(task_id)
-        return _task_view(self.fleet.state, task, self._live_rows([task])[0])
+        view = _task_view(self.fleet.state, task, self._live_rows([task])[0])
+        traffic = [one for run in (*view.runs, *view.review_runs) for one in await self.host.traffic(run)]
+        return replace(view, traffic=together(traffic))
 
     async def _task(self, task_id: TaskId) -> Task:
         task = await self.fleet.task(task_id)

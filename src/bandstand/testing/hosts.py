@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from bandstand.domain.errors import Refused, Unavailable
 from bandstand.domain.ids import RunId
-from bandstand.domain.network import HostRule
+from bandstand.domain.network import HostRule, Traffic
 from bandstand.ports.hosts import Launch, Record, RecordKind, RunState, RunStatus, Usage
 from bandstand.ports.walls import Limits
 
@@ -152,7 +152,27 @@ class MemoryChannel:
         self._held.wake()
 
 
-class MemoryHost:
+class MemoryProxies:
+    """The proxies of runs in memory: what each lets through, and what went there."""
+
+    def __init__(self) -> None:
+        self._reach: dict[RunId, tuple[HostRule, ...]] = {}
+        self._traffic: dict[RunId, tuple[Traffic, ...]] = {}
+
+    def moves(self, run: RunId, *traffic: Traffic) -> None:
+        """From now on so much has gone through the proxy of a run."""
+        self._traffic[run] = traffic
+
+    async def let_reach(self, run: RunId, rules: Sequence[HostRule]) -> None:
+        """From now on these hosts may be reached, and no others."""
+        self._reach[run] = tuple(rules)
+
+    async def traffic(self, run: RunId) -> Sequence[Traffic]:
+        """What was said to have gone to other hosts."""
+        return self._traffic.get(run, ())
+
+
+class MemoryHost(MemoryProxies):
     """Runs in memory. `scripts` names the programs that there are: the first word of a launch is looked up there.
 
     `clock` tells the milliseconds since the epoch that stand in the records, `allowed` what runs were given since.
@@ -161,9 +181,9 @@ class MemoryHost:
     def __init__(self, scripts: Mapping[str, Script], *, clock: Callable[[], int] = lambda: 0) -> None:
         self._scripts = scripts
         self._clock = clock
+        super().__init__()
         self._runs: dict[RunId, _Run] = {}
         self._weights: dict[RunId, int] = {}
-        self._reach: dict[RunId, tuple[HostRule, ...]] = {}
         self._frozen: set[RunId] = set()
         self.allowed: dict[RunId, Limits] = {}
 
@@ -208,10 +228,6 @@ class MemoryHost:
         held = self._runs[run] = _Run(launch=launch, clock=self._clock)
         held.note("start", argv=launch.argv, cwd=str(launch.cwd))
         held.task = asyncio.create_task(held.perform(script), name=f"run {run}")
-
-    async def let_reach(self, run: RunId, rules: Sequence[HostRule]) -> None:
-        """From now on these hosts may be reached, and no others."""
-        self._reach[run] = tuple(rules)
 
     async def attach(self, run: RunId) -> MemoryChannel:
         """A channel to a live run; see the port."""

@@ -47,7 +47,8 @@ from bandstand.adapters.hosts.waking import BELL, LOCK, Waking, hang, outside, t
 from bandstand.adapters.hosts.weighing import weights
 from bandstand.domain.errors import Broken, Refused, Unavailable
 from bandstand.domain.ids import RunId
-from bandstand.domain.network import HostRule
+from bandstand.domain.network import HostRule, Traffic
+from bandstand.egress.files import read_traffic
 from bandstand.egress.writing import write_rules
 from bandstand.faults import fault, faults_of_next_holder
 from bandstand.ports.hosts import Launch, Record, RunState, RunStatus, Usage
@@ -349,6 +350,11 @@ class LocalHost:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
         fault("run.stop.after")
         return found
+
+    async def traffic(self, run: RunId) -> Sequence[Traffic]:
+        """What went through the proxy of a run; see the port."""
+        counted = read_traffic(str(self._folder(run)))
+        return [Traffic(host=host, connections=number, up=up, down=down) for host, number, up, down in counted]
 
     async def errors(self, run: RunId) -> str:
         """The end of what the process wrote to its standard error: the last 8 KB, from the start of a line."""

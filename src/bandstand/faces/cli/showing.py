@@ -9,6 +9,7 @@ from datetime import datetime
 
 from bandstand.faces.cli.calling import call
 from bandstand.faces.cli.following import stream
+from bandstand.faces.cli.keeping import size
 from bandstand.faces.cli.looking import ask_lines, dump
 from bandstand.faces.cli.terminal import UNSANDBOXED, Paint, ago, clean, counted, cut, encoded, width, wrap
 from bandstand.faces.wire import Json
@@ -66,6 +67,7 @@ def _facts(task: Json) -> list[tuple[str, str]]:
     if task["included"]:
         facts.append(("copied in", ", ".join(task["included"][:10])))
     facts += [("not copied", words) for words in task["left_out"][:10]]
+    facts += _traffic(task)
     if task["trouble"]:
         facts.append(("trouble", task["trouble"].strip().splitlines()[-1]))
     return facts
@@ -93,6 +95,20 @@ def _change(task: Json) -> list[tuple[str, str]]:
     if len(change["files"]) > 20:
         facts.append(("", f"and {len(change['files']) - 20} more files"))
     return facts
+
+
+def _traffic(task: Json) -> list[tuple[str, str]]:
+    """What went to which host, the most first."""
+    shown = task["traffic"][:5]
+    lines = [
+        f"{one['host']}: {counted(one['connections'], 'connection')}, {size(one['up']) or '0 B'} up, "
+        f"{size(one['down']) or '0 B'} down"
+        for one in shown
+    ]
+    more = len(task["traffic"]) - len(shown)
+    return [("network" if not number else "", line) for number, line in enumerate(lines)] + (
+        [("", f"and {counted(more, 'more host')}")] if more else []
+    )
 
 
 def _short(commit: str) -> str:

@@ -30,7 +30,11 @@ async def sweep(folder: Path) -> None:
 
     The kernel ends the agent itself. While a process with its number is alive nothing is touched: it may be a stranger.
     """
-    clear(folder)
+    deadline = time.monotonic() + 1.0
+    while not clear(folder):  # its processes are on their way out
+        if time.monotonic() > deadline:
+            break
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
     journal = folder / "journal"
     first = next(scan(journal), None)
     facts = note(first) if first else {}

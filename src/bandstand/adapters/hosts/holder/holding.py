@@ -73,6 +73,7 @@ class Holder:
             now = time.monotonic()
             self.tick(now)
             self.clients.flush()
+        self.group.remove()  # once more: the last of it may only just have been buried
         if self.clients.attend:
             self.bell.farewell()
 

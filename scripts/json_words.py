@@ -136,6 +136,8 @@ WORDS: Mapping[str, str] = {
     "lasting": "whether it holds for later questions of the same kind, too",
     "landing": "whether the first of them is landing now",
     "left": "how many agents could not be ended",
+    "setup": "what the set-up commands did in its workspace",
+    "suggested": "set-up commands that projects like this one usually have; nothing runs them by itself",
     "included": "files that git ignores, copied into its workspace from your checkout",
     "left_out": "in sentences, what was to be copied and was not",
     "leftovers": "files that the agent left uncommitted",

@@ -86,6 +86,7 @@ DEEDS: Final[Mapping[str, str]] = {
     "agent.prompt": "A prompt is written to an agent.",
     "agent.answer": "An answer to a request is written to an agent.",
     "agent.cancel": "A turn is cancelled.",
+    "setup.run": "A task's workspace is set up.",
     "check.run": "A check runs, from its checkout to its verdict.",
     "check.command": "One command of a check runs.",
     "merge.build": "The commit that would be main is built.",

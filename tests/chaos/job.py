@@ -26,7 +26,7 @@ LANDS = NAMES[:3]
 COMMENT = "Say it politely."
 
 FILES: Mapping[str, str | None] = {**CALC, "notes.md": "# Notes\n", ".gitignore": "*.log\n"}
-RULES = f'review = "human"\n\n[checks]\ncommands = ["{TESTS}"]\n'
+RULES = f'review = "human"\n\n[setup]\ncommands = ["true"]\n\n[checks]\ncommands = ["{TESTS}"]\n'
 
 _COMMIT = 'run: git add --all; git commit --quiet --message "{task}" || true'
 _MERGE = """\

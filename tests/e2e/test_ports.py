@@ -1,5 +1,7 @@
 """What an agent serves: seen, and opened on the user's machine."""
 
+import json
+import signal
 import urllib.request
 
 from tests.e2e.stage import HOLD, Json, Stage, wait_for
@@ -9,6 +11,7 @@ SERVING = f"""\
 parts:
   - steps:
       - edit: {{path: index.html, content: "I am PLACE\\n"}}
+      - run: echo $COMPOSE_PROJECT_NAME > name.html
       - run: python3 -m http.server PLACE --bind 127.0.0.1 >/dev/null 2>&1 &
       - {HOLD}
       - commit: A page
@@ -46,7 +49,7 @@ def test_a_port_of_an_agent_without_walls_is_the_machines(stage: Stage) -> None:
     assert "--local-port 1 is not used" in opened.err
     told = fits("Opened", stage.band_json("open", "docs", "--port", str(port)))
     assert (told["network"], told["listens"]) == ("machine", True)
-    assert read(told["url"]).startswith("<!DOCTYPE HTML>") or "I am" in read(told["url"])
+    assert read(f"{told['url']}name.html").startswith("band-docs-")
     assert "No process of docs listens on it now" in stage.band("open", "docs", "--port", "1").err
 
     stage.go_on("docs")
@@ -94,3 +97,47 @@ def test_each_workspace_has_ports_and_names_of_its_own(stage: Stage) -> None:
     for name in told:
         stage.landed(name)
         assert stage.band_json("ports", name)["base"] == 0
+
+
+def test_agents_that_serve_the_same_port_are_opened_side_by_side(stage: Stage) -> None:
+    """Each has a network of its own; a forward goes on without a daemon, and ends with its agent."""
+    stage.repository()
+    score = SERVING.replace("PLACE", "3000")
+    stage.submit("tasks:\n  - {id: docs, goal: serve}\n  - {id: api, goal: serve}\n", score)
+    stage.begun("docs", "api")
+    forwards = {}
+    for name in ("docs", "api"):
+        found = fits("Ports", listening(stage, name))
+        assert found["own"]
+        assert [(one["port"], one["address"]) for one in found["ports"]] == [(3000, "127.0.0.1")]
+        process = stage.start("open", name, "--port", "3000", "--local-port", "0", "--json")
+        assert process.stdout is not None
+        forwards[name] = process, fits("Opened", json.loads(process.stdout.readline()))
+    stage.band("down")
+    for name, (_, told) in forwards.items():
+        assert (told["network"], told["port"]) == ("own", 3000)
+        assert read(f"{told['url']}name.html").startswith(f"band-{name}-")
+    stage.band("cancel", "docs")
+    code, said = stage.ended(forwards["docs"][0])
+    assert (code, "The agent of docs has ended" in said) == (0, True)
+    assert read(f"{forwards['api'][1]['url']}name.html").startswith("band-api-")
+    forwards["api"][0].send_signal(signal.SIGINT)
+    assert stage.ended(forwards["api"][0])[0] == 130
+
+
+def test_an_agent_may_begin_to_serve_later(stage: Stage) -> None:
+    """The forward waits, says so, and what else listens."""
+    stage.repository()
+    stage.band("run", "serve", "--id", "docs", "--detach", *stage.rehearsing(SERVING.replace("PLACE", "3000")))
+    stage.begun("docs")
+    listening(stage, "docs")
+    process = stage.start("open", "docs", "--port", "8080", "--local-port", "0", "--no-browser")
+    assert process.stdout is not None
+    said = process.stdout.readline() + process.stdout.readline()
+    assert "is port 8080 of docs. Ctrl-C ends it." in said
+    assert "Nothing listens on port 8080 of docs yet" in said
+    assert "It listens on 3000." in said
+    process.send_signal(signal.SIGINT)
+    assert stage.ended(process)[0] == 130
+    stage.go_on("docs")
+    stage.landed("docs")

@@ -35,10 +35,10 @@ from bandstand.domain.network import HostRule
 from bandstand.domain.policy import Policy
 from bandstand.domain.review import LineComment, Review, Reviewer, Verdict
 from bandstand.domain.run import Cause, EndReason, Part, Run, Turn
-from bandstand.domain.standing import Mark
+from bandstand.domain.setup import SetupOutcome
 from bandstand.domain.state import State
 from bandstand.domain.task import TaskSpec
-from bandstand.faces.text import GLYPHS, doing, size, told, transcribed
+from bandstand.faces.text import GLYPHS, doing, told, transcribed
 from tests.faces.rewound import BACK
 
 T = TaskId("docs")
@@ -115,7 +115,9 @@ FACTS: list[e.Event] = [
     *(e.RunStarted(run=run(part)) for part in Part),
     e.WorkspacePrepared(task=T, base=C),
     e.WorkspacePrepared(task=T, base=C, included=(".env", "a.key")),
-    e.WorkspacePrepared(task=T, base=C, included=(".env",), left_out=("b is not copied: it is no file.",)),
+    e.WorkspacePrepared(task=T, base=C, left_out=("b is not copied: it is no file.",)),
+    e.SetupConcluded(task=T, outcome=SetupOutcome(stamp="s", results=check(Conclusion.SUCCESS).outcome.results)),
+    e.SetupWaived(task=T, by="ada"),
     e.SessionOpened(run=RunId("docs.1"), task=T, session=SessionId("s")),
     e.TurnPlayed(task=T, number=1),
     ended(CHANGE),
@@ -207,6 +209,8 @@ TOLD = snapshot(
         "WorkspacePrepared: -",
         "WorkspacePrepared: ● copied into its workspace: .env, a.key (quiet)",
         "WorkspacePrepared: ● b is not copied: it is no file.",
+        "SetupConcluded: ● its workspace is set up (1 s)",
+        "SetupWaived: ● goes on without set-up: ada",
         "SessionOpened: ● the agent is ready (docs.1) (quiet)",
         "TurnPlayed: -",
         "TurnEnded: ● proposes a change: 1 file, +3 -0",
@@ -295,18 +299,6 @@ def test_every_kind_of_fact_is_in_the_table() -> None:
 def test_what_is_told_is_told_of_its_task() -> None:
     """Whatever its kind."""
     assert {line.task for event in FACTS if (line := told(event, STATE)) is not None} == {T}
-
-
-def test_every_mark_has_a_glyph_of_its_own() -> None:
-    """They are told apart without colours."""
-    assert set(GLYPHS) == set(Mark)
-    assert len(set(GLYPHS.values())) == len(Mark)
-
-
-def test_the_size_of_a_change() -> None:
-    """In files and lines."""
-    assert size(CHANGE) == "1 file, +3 -0"
-    assert size(replace(CHANGE, files=CHANGE.files * 2)) == "2 files, +6 -0"
 
 
 UPDATES: list[AgentUpdate] = [

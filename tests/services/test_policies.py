@@ -16,11 +16,13 @@ from bandstand.domain.inclusion import Inclusion
 from bandstand.domain.limits import Limits
 from bandstand.domain.network import HostRule, NetworkRules
 from bandstand.domain.policy import Authorship, LandingMethod, Permission, Policy, Push, ReviewMode, Rounds
+from bandstand.domain.setup import SetupCommand
 from bandstand.domain.stage import Blocked, Checking, HumanReview
 from bandstand.services.policies import differences
 from tests.services.acting import meanwhile, writes
 from tests.services.world import World, at, landed, over, play, rules, spec
 
+NPM = SetupCommand(command="npm ci", when=("a", "b"))
 STRICTER = rules(checks=("make test", "make lint"))
 
 
@@ -78,6 +80,7 @@ def test_every_rule_that_is_another_is_shown() -> None:
         "default_agent": (AgentName("b"), "- agent: the first that is found\n+ agent: b"),
         "limits": (Limits(memory_bytes=5_000_000), "+ limits.memory_mb: 5"),
         "ask_hours": (1, "- ask_hours: 24\n+ ask_hours: 1"),
+        "setup": ((NPM,), "+ setup.commands: npm ci (where there is a or b, at most 20 minutes)"),
         "inclusion": (Inclusion(patterns=(".env",)), "+ workspace.include: .env"),
         "network": (NetworkRules(allow=(HostRule(host="a.example"),)), "+ network.allow: a.example"),
     }

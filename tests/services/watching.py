@@ -12,6 +12,7 @@ from bandstand.domain.inclusion import NOTHING, Inclusion
 from bandstand.domain.network import Reach
 from bandstand.ports.hosts import Host, Launch, RunState
 from bandstand.ports.log import Recorded
+from bandstand.ports.workspaces import Workspace
 from bandstand.testing.checks import Script, ScriptedChecks
 from bandstand.testing.git import MemoryRepository
 from bandstand.testing.hosts import MemoryHost
@@ -101,6 +102,8 @@ class PatientChecks(ScriptedChecks):
     def __init__(self, script: Script) -> None:
         super().__init__(script)
         self.held: dict[str, asyncio.Event] = {}
+        self.begun: list[str] = []
+        self.under_way = asyncio.Event()
 
     def hold(self, name: str) -> asyncio.Event:
         """Let the check of that name wait for the event that is returned."""
@@ -121,6 +124,22 @@ class PatientChecks(ScriptedChecks):
         if name in self.held:
             await self.held[name].wait()
         return await super().run(name, commit, commands, environment, reach=reach, inclusion=inclusion)
+
+    async def run_in(
+        self,
+        name: str,
+        workspace: Workspace,
+        commands: Sequence[CheckCommand],
+        environment: Mapping[str, str],
+        *,
+        reach: Reach,
+    ) -> tuple[CommandResult, ...]:
+        """The same in a workspace that is there."""
+        self.begun.append(name)
+        self.under_way.set()
+        if name in self.held:
+            await self.held[name].wait()
+        return await super().run_in(name, workspace, commands, environment, reach=reach)
 
 
 class CrowdedHost(MemoryHost):

@@ -37,8 +37,8 @@ from bandstand.config.machine_tables import (
 )
 from bandstand.config.network_table import NetworkTable
 from bandstand.config.table import Table
+from bandstand.config.workspace_tables import SetupTable, WorkspaceTable
 from bandstand.domain.agent import ToolKind
-from bandstand.domain.inclusion import MEGABYTES
 from bandstand.domain.network import NetworkPolicy
 from bandstand.domain.policy import Authorship, LandingMethod, Permission, Push, ReviewMode
 from bandstand.domain.task import Role
@@ -240,23 +240,6 @@ class CommitsTable(Table):
     )
 
 
-class WorkspaceTable(Table):
-    """What a fresh workspace has beside the files of its commit."""
-
-    called = "`[workspace]`"
-    where = "workspace"
-
-    include: Annotated[tuple[Line, ...], Field(max_length=500)] = Field(
-        default=(),
-        description="Files that git ignores, `.env` say, and that are copied from your checkout into every fresh "
-        "workspace: patterns as in a `.gitignore`. Those of the file `.worktreeinclude` come before them. What is "
-        "copied is never taken into git from there, nor kept when the workspace goes.",
-    )
-    include_megabytes: Annotated[StrictInt, Field(ge=1, le=10_000)] = Field(
-        default=MEGABYTES, description="How much may be copied into one workspace, in megabytes."
-    )
-
-
 class RepositorySettings(Table):
     """The rules of a repository: `bandstand.toml` at the top of the target branch.
 
@@ -296,6 +279,7 @@ class RepositorySettings(Table):
     budget: BudgetTable = Field(
         default_factory=BudgetTable, description="How much a task may use that does not say it itself."
     )
+    setup: SetupTable = Field(default_factory=SetupTable, description="What makes a fresh checkout usable.")
     workspace: WorkspaceTable = Field(
         default_factory=WorkspaceTable, description="What a fresh workspace has beside the files of its commit."
     )

@@ -37,11 +37,11 @@ from bandstand.config.models import (
     TaskFile,
     TaskItem,
     UserSettings,
-    WorkspaceTable,
 )
 from bandstand.config.network_table import NetworkTable
 from bandstand.config.table import Table
 from bandstand.config.validation import choices, model_in
+from bandstand.config.workspace_tables import SetupCommandTable, SetupTable, WorkspaceTable
 from bandstand.domain.credentials import CredentialKind, Credentials
 from bandstand.domain.registries import REGISTRIES
 
@@ -143,6 +143,9 @@ allow = ["docs.example.org", "*.example.net", "localhost:5432"]
 [landing]
 method = "merge"            # or squash
 push = "never"              # or after-landing
+
+[setup]
+commands = [{ command = "npm ci", when = ["package-lock.json"], limit_minutes = 10 }]
 
 [workspace]
 include = [".env", "config/*.local.yml"]    # ignored by git, copied into workspaces
@@ -276,6 +279,8 @@ def settings_reference() -> str:
         *_section("`[network]`", NetworkTable),
         _registries(),
         *_section("`[landing]`", LandingTable),
+        *_section("`[setup]`", SetupTable),
+        *_section("`[setup] commands`", SetupCommandTable),
         *_section("`[workspace]`", WorkspaceTable),
         *_section("`[commits]`", CommitsTable),
         *_section("`[budget]`", BudgetTable),

@@ -21,13 +21,13 @@ from bandstand.config.models import (
     PermissionsTable,
     RepositorySettings,
     UserSettings,
-    WorkspaceTable,
 )
 from bandstand.config.network_table import NetworkTable, network_rules
 from bandstand.config.table import Table
 from bandstand.config.tasks import with_budget
 from bandstand.config.validation import validated
 from bandstand.config.withheld import YOURS, of_a_repository, too_much_shown
+from bandstand.config.workspace_tables import WorkspaceTable
 from bandstand.domain.agent import AgentProfile, ToolKind
 from bandstand.domain.check import CheckCommand
 from bandstand.domain.ids import AgentName
@@ -36,6 +36,7 @@ from bandstand.domain.lease import Blocks
 from bandstand.domain.network import NetworkRole, NetworkRules
 from bandstand.domain.policy import Permission, Policy, Push, ReviewMode, Rounds
 from bandstand.domain.remains import Keep, Retention
+from bandstand.domain.setup import SetupCommand
 from bandstand.domain.task import Budget
 
 REPOSITORY_FILE = "bandstand.toml"
@@ -133,6 +134,10 @@ def repository_policy(
         push=_push(settings.landing.push, user.remote.push),
         inclusion=_inclusion(settings.workspace, include),
         limits=as_limits(settings.limits),
+        setup=tuple(
+            SetupCommand(command=one.command, when=one.when, limit_seconds=one.limit_minutes * 60)
+            for one in settings.setup.commands
+        ),
     )
 
 
@@ -245,6 +250,7 @@ def _rules(policy: Policy) -> Iterator[tuple[str, str]]:
     yield "landing.method", policy.landing.value
     if policy.push is not Push.NEVER:
         yield "landing.push", policy.push.value
+    yield from _setup_rules(policy.setup)
     yield from _workspace_rules(policy.inclusion)
     yield from limit_rules(policy.limits)
     yield "commits.author", policy.authorship.value
@@ -255,6 +261,12 @@ def _rules(policy: Policy) -> Iterator[tuple[str, str]]:
     yield from _network_rules(policy.network)
     for profile in policy.agents:
         yield from _agent_rules(profile)
+
+
+def _setup_rules(setup: Sequence[SetupCommand]) -> Iterator[tuple[str, str]]:
+    for one in setup:
+        where = f"where there is {' or '.join(one.when)}, " if one.when else ""
+        yield "setup.commands", f"{one.command} ({where}at most {one.limit_seconds // 60} minutes)"
 
 
 def _workspace_rules(inclusion: Inclusion) -> Iterator[tuple[str, str]]:

@@ -30,6 +30,7 @@ CONFIRM = Choice(id="confirm", label="Confirm the new rules", grants=True)
 RAISE, GO_ON, STOP = "raise", "go-on", "stop"
 """The choices where a run uses too much: with a higher limit, with the one it has, or not at all."""
 LEAVE = Choice(id="leave", label="I push it myself", grants=False)
+WITHOUT = Choice(id="without", label="Go on without it", grants=True)
 CANCEL = Choice(id="cancel", label="Cancel the task", grants=False)
 ALLOW_FOR_TASK = Choice(id="allow", label="Allow for this task", grants=True)
 ALLOW_FOR_REPOSITORY = Choice(id="always", label="Always allow in this repository", grants=True, lasting=True)

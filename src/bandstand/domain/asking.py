@@ -18,10 +18,12 @@ from bandstand.domain.ask import (
     REQUEST_CHANGES,
     RETRY,
     STOP,
+    WITHOUT,
     Answer,
     Ask,
     AskKind,
 )
+from bandstand.domain.check import CommandResult, Conclusion
 from bandstand.domain.errors import Refused, Stale
 from bandstand.domain.ids import AskId, CommitId, RunId
 from bandstand.domain.limits import Excess, in_bytes
@@ -75,6 +77,18 @@ def block(state: State, task: Task, reason: Reason, *, now: datetime, turn: Turn
     """The task waits for a human, who may let it go on or cancel it. Nobody's answer leaves it waiting."""
     ask = _put(state, task, AskKind.BLOCKED, reason, (RETRY, CANCEL), now)
     return e.TaskBlocked(task=task.spec.id, ask=ask, turn=turn)
+
+
+def ask_setup(state: State, task: Task, failed: CommandResult, *, now: datetime) -> e.TaskBlocked:
+    """Setting up the workspace did not work: try again, go on without it, or give the task up."""
+    how = {
+        Conclusion.TIMED_OUT: "took longer than its limit",
+        Conclusion.COULD_NOT_RUN: "could not run",
+    }.get(failed.conclusion, f"ended with exit code {failed.code}")
+    title = f"The workspace of {task.spec.id} could not be set up: `{failed.command}` {how}."
+    reason = Reason(title=title, detail=failed.tail)
+    ask = _put(state, task, AskKind.BLOCKED, reason, (RETRY, WITHOUT, CANCEL), now)
+    return e.TaskBlocked(task=task.spec.id, ask=ask)
 
 
 def ask_doubtful(state: State, task: Task, *, now: datetime) -> e.TaskBlocked:
@@ -282,6 +296,8 @@ def _unblock(ask: Ask, given: Answer) -> list[e.Event]:
     if given.choice == CANCEL.id:
         return [e.TaskCancelled(task=ask.task, by=given.by, reason=given.text or ask.title)]
     resumed: list[e.Event] = [e.TaskResumed(task=ask.task, by=given.by)]
+    if given.choice == WITHOUT.id:
+        resumed.insert(0, e.SetupWaived(task=ask.task, by=given.by))
     if given.text:
         resumed.append(e.MessageSent(task=ask.task, text=given.text, by=given.by))
     return resumed

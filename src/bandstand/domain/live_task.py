@@ -14,6 +14,7 @@ from bandstand.domain.pause import Paused
 from bandstand.domain.review import Review
 from bandstand.domain.rewind import Rewind, TakenBack
 from bandstand.domain.run import Cause, Run
+from bandstand.domain.setup import SetupOutcome
 from bandstand.domain.stage import Candidate, EndStage, LandingStage, Stage
 from bandstand.domain.task import TaskSpec
 
@@ -30,6 +31,7 @@ class Task:
     `position` is its place in the merge queue, if it ever was in it. The first `voided` of `reviews` count no more.
     While it is `paused` nothing is started for it. Main was to be moved to `approved`, and may have been, with the very
     change that it has still.
+    `setup` is what came of setting its workspace up last, which was `setup_waived` if a human wants it to go on anyway.
     Into its workspace were copied the `included` files, and `left_out` says which were not.
     `allowed` are hosts that a human lets it reach beside what the rules name.
     `rewind` is where it is to go back to once its turn is over, `rewinds` how often that was ordered; of what was
@@ -82,6 +84,8 @@ class Task:
     included: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     allowed: tuple[HostRule, ...] = ()
+    setup: SetupOutcome | None = None
+    setup_waived: bool = False
     rewind: Rewind | None = None
     rewinds: int = 0
     taken_back: TakenBack | None = None

@@ -14,6 +14,7 @@ from bandstand.domain.ids import AgentName
 from bandstand.domain.inclusion import NOTHING, Inclusion
 from bandstand.domain.limits import NO_LIMITS, Limits
 from bandstand.domain.network import NetworkRules
+from bandstand.domain.setup import SetupCommand
 
 
 class ReviewMode(StrEnum):
@@ -111,6 +112,7 @@ class Policy:
     inclusion: Inclusion = field(default=NOTHING, repr=False)
     network: NetworkRules = field(default_factory=NetworkRules, repr=False)
     limits: Limits = field(default=NO_LIMITS, repr=False)
+    setup: tuple[SetupCommand, ...] = field(default=(), repr=False)
 
     @property
     def digest(self) -> str:
@@ -121,6 +123,7 @@ class Policy:
         later += f" network={self.network!r}" if self.network != NetworkRules() else ""
         later += "".join(f" hosts={profile.name}:{profile.hosts!r}" for profile in self.agents if profile.hosts)
         later += f" {self.limits!r}" if self.limits != NO_LIMITS else ""
+        later += f" setup={self.setup!r}" if self.setup else ""
         return hashlib.sha256((repr(self) + later).encode()).hexdigest()[:16]
 
     def permission(self, kind: ToolKind, *, walled: bool) -> Permission:

@@ -60,6 +60,10 @@ def task_after(task: Task, event: e.Event, *, at: datetime) -> Task:  # noqa: C9
             return _run_changed(task, event)
         case e.WorkspacePrepared():
             return replace(task, base=event.base, included=event.included, left_out=event.left_out, failures=0)
+        case e.SetupConcluded():
+            return replace(task, setup=event.outcome, failures=0)
+        case e.SetupWaived():
+            return replace(task, setup_waived=True)
         case e.TaskBlocked():
             return _blocked(task, event)
         case e.TaskResumed():

@@ -186,6 +186,11 @@ def _work(event: e.Event, state: State) -> Line | None:  # noqa: C901, PLR0911, 
         case e.WorkspacePrepared(task=task) if event.included:
             text = f"copied into its workspace: {', '.join(event.included)}"
             return Line(mark=Mark.WORKING, task=task, text=text, quiet=True)
+        case e.SetupConcluded(task=task, outcome=outcome) if outcome.failed is None:
+            took = sum(one.seconds for one in outcome.results)
+            return Line(mark=Mark.WORKING, task=task, text=f"its workspace is set up ({took:.0f} s)")
+        case e.SetupWaived(task=task, by=by):
+            return Line(mark=Mark.WORKING, task=task, text=f"goes on without set-up: {by}")
         case e.SessionOpened(task=task, run=run_id):
             return Line(mark=Mark.WORKING, task=task, text=f"the agent is ready ({run_id})", quiet=True)
         case e.TurnEnded(task=task, change=change):

@@ -7,6 +7,7 @@ from bandstand.domain.check import CheckCommand, CommandResult
 from bandstand.domain.ids import CommitId
 from bandstand.domain.inclusion import NOTHING, Inclusion
 from bandstand.domain.network import Reach
+from bandstand.ports.workspaces import Workspace
 
 
 class CheckRunner(Protocol):
@@ -26,6 +27,18 @@ class CheckRunner(Protocol):
 
         They reach no more than `reach` says, where the walls are real. The checkout has what `inclusion` names, too.
         """
+        ...
+
+    async def run_in(
+        self,
+        name: str,
+        workspace: Workspace,
+        commands: Sequence[CheckCommand],
+        environment: Mapping[str, str],
+        *,
+        reach: Reach,
+    ) -> tuple[CommandResult, ...]:
+        """The same in a workspace that is there, which stays."""
         ...
 
     async def output(self, name: str) -> str:

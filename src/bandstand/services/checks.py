@@ -13,12 +13,11 @@ from bandstand.domain.stage import Checking, Testing
 from bandstand.domain.state import State
 from bandstand.faults import fault
 from bandstand.ports.checks import CheckRunner
-from bandstand.ports.environment import CallerEnvironment
 from bandstand.services.egress import Egress
 from bandstand.services.fleet import Fleet
-from bandstand.services.launching import base_environment
 from bandstand.services.policies import Policies
 from bandstand.services.runs import confirmed
+from bandstand.services.settingup import Setups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +27,7 @@ class Checks:
     fleet: Fleet
     runner: CheckRunner
     policies: Policies
-    environment: CallerEnvironment
+    setups: Setups
     egress: Egress
 
     async def perform(self, activity: RunChecks) -> None:
@@ -36,12 +35,17 @@ class Checks:
         if not await self.policies.still_confirmed(activity.task):
             return
         policy = confirmed(self.fleet.state)
-        variables = base_environment(await self.environment.load())
+        variables = await self.setups.variables()
         gates = await self._gates(activity, policy)
         fault("check.run.before")
         reach = self.egress.of_checks(activity.task)
         results = await self.runner.run(
-            activity.name, activity.commit, policy.checks, variables, reach=reach, inclusion=policy.inclusion
+            activity.name,
+            activity.commit,
+            (*await self.setups.before_checks(activity.task, activity.commit, policy), *policy.checks),
+            variables,
+            reach=reach,
+            inclusion=policy.inclusion,
         )
         fault("check.run.after")
         outcome = CheckOutcome(

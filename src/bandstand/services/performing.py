@@ -21,6 +21,7 @@ from bandstand.services.proposing import Proposing
 from bandstand.services.reviews import Reviewers
 from bandstand.services.rewinding import Rewinds
 from bandstand.services.runs import Authors
+from bandstand.services.settingup import Setups
 from bandstand.services.upstreams import Upstreams
 
 
@@ -56,6 +57,7 @@ class Performers:
         repository = launching.repository
         egress = Egress(fleet=fleet, host=host, launching=launching)
         proposing = Proposing(repository=repository, workspaces=workspaces, policies=policies)
+        setups = Setups(fleet=fleet, runner=runner, launching=launching, egress=egress)
         return cls(
             fleet=fleet,
             workspaces=workspaces,
@@ -70,6 +72,7 @@ class Performers:
                 policies=policies,
                 proposing=proposing,
                 egress=egress,
+                setups=setups,
             ),
             rewinds=Rewinds(fleet=fleet, workspaces=workspaces, policies=policies, proposing=proposing),
             reviewers=Reviewers(
@@ -82,9 +85,7 @@ class Performers:
                 policies=policies,
                 egress=egress,
             ),
-            checks=Checks(
-                fleet=fleet, runner=runner, policies=policies, environment=launching.environment, egress=egress
-            ),
+            checks=Checks(fleet=fleet, runner=runner, policies=policies, setups=setups, egress=egress),
             landing=Landing(
                 fleet=fleet, repository=repository, launching=launching, policies=policies, upstreams=upstreams
             ),

@@ -17,7 +17,7 @@ from bandstand.domain.policy import Policy
 from bandstand.domain.prompt import author_prompt
 from bandstand.domain.remains import task_of
 from bandstand.domain.run import EndReason, Run, Turn
-from bandstand.domain.stage import Working
+from bandstand.domain.stage import Blocked, Working
 from bandstand.domain.state import State, Task
 from bandstand.ports.agents import AgentProtocol, PromptFailed, Session
 from bandstand.ports.hosts import Host, RunState, RunStatus
@@ -28,6 +28,7 @@ from bandstand.services.fleet import Fleet
 from bandstand.services.launching import Launching, People, find_profile
 from bandstand.services.policies import Policies
 from bandstand.services.proposing import Proposing
+from bandstand.services.settingup import Setups
 
 OVER = frozenset({RunState.EXITED, RunState.LOST})
 """A run of which nothing is left but its journal."""
@@ -64,6 +65,7 @@ class Authors:
     policies: Policies
     proposing: Proposing
     egress: Egress
+    setups: Setups
 
     async def perform(self, activity: Author) -> None:
         """Drive a run until it has ended, and record that."""
@@ -73,6 +75,8 @@ class Authors:
                 await self._end(run, run.stopping)
             elif status.state in OVER:
                 await self._ended(run, status)
+            elif status.state is RunState.ABSENT and isinstance(self.fleet.state.tasks[run.task].stage, Blocked):
+                return  # its workspace could not be set up
             else:
                 await self._go_on(run, status.state)
 
@@ -85,6 +89,8 @@ class Authors:
             await self.end_strays(task)
         people = await self.launching.people(run.agent, policy)
         workspace = await self._workspace(task, policy, people)
+        if state is RunState.ABSENT and not await self.setups.ready(run, workspace, policy):
+            return
         try:
             if state is RunState.ABSENT:
                 allowed = self.launching.allowed(policy, task)

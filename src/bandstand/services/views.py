@@ -132,6 +132,7 @@ class TaskView:
     included: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     traffic: tuple[Traffic, ...] = ()
+    setup: tuple[CommandResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -357,6 +358,7 @@ def _task_view(state: State, task: Task, row: TaskRow) -> TaskView:
         trouble=task.last_end.detail if task.last_end is not None and task.crashes else "",
         included=task.included,
         left_out=task.left_out,
+        setup=task.setup.results if task.setup is not None else (),
     )
 
 

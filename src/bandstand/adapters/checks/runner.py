@@ -100,6 +100,27 @@ class SandboxedChecks:
             finally:
                 await self._remove(checkout, output)
 
+    async def run_in(
+        self,
+        name: str,
+        workspace: Workspace,
+        commands: Sequence[CheckCommand],
+        environment: Mapping[str, str],
+        *,
+        reach: Reach,
+    ) -> tuple[CommandResult, ...]:
+        """The same in a workspace that is there, which stays. Raises `Refused` for a name that cannot name a file."""
+        path = self._path(name)
+        mark = self._mark(name)
+        with self._keep(path) as output:
+            try:
+                await sweep(mark)
+                leased = (await self._leases.take(workspace.name)).environment
+                environment = {**environment, **leased}
+                return await self._run_all(workspace, commands, environment, output, mark=mark, reach=reach)
+            except BandstandError as error:
+                return (_not_run(commands[0], error, output),) if commands else ()
+
     async def output(self, name: str) -> str:
         """All output kept under a name as plain text; while the check runs, what it has written so far."""
         path = self._path(name)

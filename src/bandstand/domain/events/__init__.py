@@ -53,6 +53,8 @@ from bandstand.domain.events.runs import (
     RunStarted,
     RunStopRequested,
     SessionOpened,
+    SetupConcluded,
+    SetupWaived,
     TaskPurged,
     TurnEnded,
     TurnPlayed,
@@ -114,6 +116,8 @@ __all__ = [
     "RunStopRequested",
     "SandboxChosen",
     "SessionOpened",
+    "SetupConcluded",
+    "SetupWaived",
     "StepFailed",
     "StepRetried",
     "TargetFetched",
@@ -149,6 +153,8 @@ Event = (
     | TurnStarted
     | RunStarted
     | WorkspacePrepared
+    | SetupConcluded
+    | SetupWaived
     | SessionOpened
     | TurnPlayed
     | TurnEnded

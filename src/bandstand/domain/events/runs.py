@@ -6,6 +6,7 @@ from bandstand.domain.agent import StopReason, Usage
 from bandstand.domain.change import Change
 from bandstand.domain.ids import CommitId, RunId, SessionId, TaskId
 from bandstand.domain.run import EndReason, Run, Turn
+from bandstand.domain.setup import SetupOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,22 @@ class WorkspacePrepared:
     base: CommitId
     included: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupConcluded:
+    """The set-up commands of the rules were run in the task's workspace."""
+
+    task: TaskId
+    outcome: SetupOutcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupWaived:
+    """The task goes on in a workspace that could not be set up, and so do its checks."""
+
+    task: TaskId
+    by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,6 +107,11 @@ def rule_lines(planned: Json, paint: Paint) -> list[str]:
     lines.append(f"{'review':<10}{planned['review']}")
     if planned["push"] != "never":
         lines.append(f"{'push':<10}{planned['push']}: {_line(planned['target'])} goes to its remote")
+    setups = [one["value"] for one in planned["rules"] if one["key"] == "setup.commands"]
+    lines += [f"{'set-up':<10}{paint.bold(_line(one))}" for one in setups]
+    if planned["suggested"] and not setups:
+        usual = "; ".join(planned["suggested"])
+        lines.append(f"{'set-up':<10}{paint.dim(f'none; projects like this one run: {_line(usual)}')}")
     included = [one["value"] for one in planned["rules"] if one["key"] == "workspace.include"]
     if included:
         lines.append(f"{'copies':<10}{paint.bold(_line(', '.join(included)))}, where git ignores it, into workspaces")

@@ -64,6 +64,7 @@ def _facts(task: Json) -> list[tuple[str, str]]:
     facts += [("gate", gate) for gate in task["gates"]]
     if task["leftovers"]:
         facts.append(("not committed", ", ".join(task["leftovers"][:5])))
+    facts += [("set-up", _result(one)) for one in task["setup"]]
     if task["included"]:
         facts.append(("copied in", ", ".join(task["included"][:10])))
     facts += [("not copied", words) for words in task["left_out"][:10]]
@@ -119,10 +120,11 @@ def _short(commit: str) -> str:
 def _checks(task: Json) -> list[tuple[str, str]]:
     if not task["checks"]:
         return [("checks", task["policy_checks"])]
-    return [
-        ("check", f"{one['conclusion'].replace('_', ' ')} ({one['seconds']:.1f} s): {one['command']}")
-        for one in task["checks"]
-    ]
+    return [("check", _result(one)) for one in task["checks"]]
+
+
+def _result(one: Json) -> str:
+    return f"{one['conclusion'].replace('_', ' ')} ({one['seconds']:.1f} s): {one['command']}"
 
 
 def _reviews(task: Json) -> list[tuple[str, str]]:

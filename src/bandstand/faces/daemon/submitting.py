@@ -23,6 +23,7 @@ from bandstand.domain.errors import Refused, Stale
 from bandstand.domain.ids import AgentName, TaskId
 from bandstand.domain.network import NetworkPolicy
 from bandstand.domain.policy import Policy
+from bandstand.domain.setup import suggested
 from bandstand.domain.task import Budget, TaskSpec, in_the_way
 from bandstand.faces.daemon import logins
 from bandstand.faces.wire import Json
@@ -63,6 +64,8 @@ async def plan(band: Bandstand, args: Args) -> Json:
     order = await _understand(band, args)
     state = order.desk.fleet.state
     confirmed = state.policy is not None and state.policy.digest == order.policy.digest
+    repository, target = order.desk.repository, order.policy.target
+    usual = suggested(await repository.files(await repository.tip(target))) if not order.policy.setup else ()
     return {
         "tasks": [
             {"id": spec.id, "title": spec.title, "agent": spec.agent, "needs": list(spec.needs)} for spec in order.specs
@@ -81,6 +84,7 @@ async def plan(band: Bandstand, args: Args) -> Json:
             {"name": one.name, "command": list(one.command), "reads": list(one.reads)} for one in order.policy.agents
         ],
         "warnings": [*([told] if told else []), *await _warnings(band, order, args)],
+        "suggested": [one.command for one in usual],
     }
 
 

@@ -178,5 +178,6 @@ def _plan() -> Json:
             "changed": {"type": "boolean"},
             "agents": several(agent),
             "warnings": several(TEXT),
+            "suggested": several(TEXT),
         }
     )

@@ -266,6 +266,7 @@ def planned(**more: Json) -> Json:
         "push": "never",
         "agents": [{"name": "mine", "command": ["./agent", "--acp"], "reads": ["~/.mine"]}],
         "sandbox": "none",
+        "rules": [],
     }
     return {**plain, **more}
 

@@ -114,6 +114,6 @@ def task(**more: Json) -> Json:
         "landed": None,
         "rescue": None,
         "trouble": "",
-        **{"forked_from": "", "forks": [], "included": [], "left_out": [], "traffic": []},
+        **{"forked_from": "", "forks": [], "included": [], "left_out": [], "setup": [], "traffic": []},
     }
     return {**plain, **more}

@@ -267,6 +267,7 @@ def planned(**more: Json) -> Json:
         "agents": [{"name": "mine", "command": ["./agent", "--acp"], "reads": ["~/.mine"]}],
         "sandbox": "none",
         "rules": [],
+        "suggested": [],
     }
     return {**plain, **more}
 

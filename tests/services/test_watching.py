@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -213,6 +214,44 @@ def test_while_it_is_still_another_one_has_its_slot() -> None:
         await world.until(landed("one"))
 
     watched(story, Limits(memory_bytes=8 * GB), slots=1)
+
+
+class Slow:
+    """A host at which looking takes so long that something happens meanwhile."""
+
+    def __init__(self, host: Any, meanwhile: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._host = host
+        self._meanwhile = meanwhile
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._host, name)
+
+    async def usage(self, runs: Any) -> Any:
+        """What is used, before something happens."""
+        seen = await self._host.usage(runs)
+        await self._meanwhile()
+        return seen
+
+
+def test_an_answer_given_while_it_is_looked_holds() -> None:
+    """Nobody is asked again about what they have just allowed."""
+
+    async def story(world: World, sign: asyncio.Event) -> None:
+        world.host.weigh(RUN, 8 * GB)
+        ask = await asked(world)
+
+        async def meanwhile() -> None:
+            await world.answer(ask, RAISE)
+            await world.settled()
+
+        slow: Any = Slow(world.host, meanwhile)
+        await replace(world.daemon.watch, host=slow).look()
+        assert not world.state.open_asks()
+        assert not await frozen(world)
+        sign.set()
+        await world.until(landed("one"))
+
+    watched(story, Limits(memory_bytes=8 * GB))
 
 
 def test_folders_are_walked_when_the_disk_fills() -> None:

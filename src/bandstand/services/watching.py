@@ -88,8 +88,11 @@ class Watch:
             for name in known.keys() - going.keys():
                 known.pop(name)
         usage = await self.host.usage(going.keys())
-        for name in usage.keys() & going.keys():
-            await self._see_to(*going[name], usage[name])
+        for name in usage:
+            # As it stands now: looking took a while, in which somebody may have answered.
+            now = next((pair for pair in _going(self.fleet.state) if pair[1].id == name), None)
+            if now is not None:
+                await self._see_to(*now, usage[name])
 
     async def _see_to(self, task: Task, run: Run, used: Usage) -> None:
         policy = self.fleet.state.policy
@@ -106,7 +109,7 @@ class Watch:
         if used.frozen:
             await self.host.thaw(run.id)
         found = await self._excess(task, run, used, limits)
-        if found is not None and await self._ask(run, found):
+        if found is not None and await self._ask(task, run, found):
             await self.host.freeze(run.id)
 
     async def _excess(self, task: Task, run: Run, used: Usage, limits: Limits) -> Excess | None:
@@ -129,11 +132,13 @@ class Watch:
         walked = self._walked[run.id] = _Walked(filled=filled, held=await self.folders.size(name))
         return walked.held
 
-    async def _ask(self, run: Run, found: Excess) -> bool:
-        """Ask a human about a run, unless that was done or it is over; whether it was."""
+    async def _ask(self, task: Task, run: Run, found: Excess) -> bool:
+        """Ask a human about a run, unless that was done, or answered, or it is over; whether it was."""
 
         def decide(state: State) -> Iterable[Event]:
             if run.task not in state.tasks or not wanted(state, run) or run.id in _held(state):
+                return ()
+            if state.tasks[run.task].granted != task.granted:
                 return ()
             return (ask_limit(state, state.tasks[run.task], run, found, now=self.fleet.clock.now()),)
 

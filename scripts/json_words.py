@@ -218,7 +218,6 @@ WORDS: Mapping[str, str] = {
     "allowed": "hosts that may be reached beside what the rules name",
     "enforced": "whether there are walls that hold it",
     "listed": "hosts that the rules name",
-    "registries": "the built-in hosts of package registries",
     "connections": "how many connections that have ended",
     "up": "bytes to it",
     "down": "bytes from it",

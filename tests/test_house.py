@@ -46,9 +46,6 @@ LIGHT_MODULES = ["bandstand", "bandstand.__main__"]
 HEAVY_MODULES = ["asyncio", "pydantic", "rich", "sqlite3", "yaml"]
 
 # In two pieces, so that this file does not name them.
-MAY_NAME_REGISTRIES = {"src/bandstand/domain/registries.py", "docs/reference/settings.md"}
-"""What says where packages come from, for whoever may be let there."""
-
 REGISTRY_HOSTS = [
     first + second
     for first, second in [
@@ -284,8 +281,7 @@ def addresses_and_paths() -> Problems:
     paths = [rf"(?<![\w.]){re.escape(str(place))}\b" for place in here]
     words = [*(re.escape(host) for host in REGISTRY_HOSTS), *paths]
     for path in repository_files():
-        lists = path.relative_to(ROOT).as_posix() in MAY_NAME_REGISTRIES
-        pattern = re.compile("|".join(paths if lists else words) or r"(?!)")
+        pattern = re.compile("|".join(words))
         text = path.read_text(encoding="utf-8", errors="replace")
         for found in pattern.finditer(text):
             yield f"{shown(path)}:{text.count(chr(10), 0, found.start()) + 1} names {found.group()}"

@@ -22,7 +22,6 @@ from bandstand.domain.network import (
     together,
 )
 from bandstand.domain.policy import Policy
-from bandstand.domain.registries import REGISTRIES
 
 OFF, MODEL, LIST, OPEN = NetworkPolicy
 CODER, CHECKS, REVIEWER = NetworkRole.CODER, NetworkRole.CHECKS, NetworkRole.REVIEWER
@@ -156,12 +155,6 @@ def test_where_an_agent_finds_its_model() -> None:
         "localhost:8080",
         "[::1]:9000",
     ]
-
-
-def test_the_built_in_list_never_leads_home() -> None:
-    """Names on the web's ports, each once."""
-    assert len(set(REGISTRIES)) == len(REGISTRIES)
-    assert not any(rule.private or rule.port or rule.host.startswith("*") for rule in REGISTRIES)
 
 
 def test_rules_that_say_nothing_of_the_network_keep_their_digest() -> None:

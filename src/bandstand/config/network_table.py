@@ -12,9 +12,9 @@ from bandstand.domain.network import HostRule, NetworkPolicy, NetworkRole, Netwo
 class NetworkTable(Table):
     """What agents and checks may reach over the network: `off`, `model-only`, `allow-list` or `open`.
 
-    `off` is nothing at all. `model-only` is where the agent finds its model. `allow-list` is that, the built-in list of
-    package registries, and the hosts of `allow`. `open` is all that your machine reaches, its own services and its
-    local network included. Checks have no model, so `model-only` is nothing for them.
+    `off` is nothing at all. `model-only` is where the agent finds its model. `allow-list` is that and the hosts of
+    `allow`: the index that your packages come from, say. `open` is all that your machine reaches, its own services and
+    its local network included. Checks have no model, so `model-only` is nothing for them.
 
     Where the repository and you both say something, the stricter of both holds, and no task can widen what you say.
     """
@@ -34,7 +34,7 @@ class NetworkTable(Table):
     checks: NetworkPolicy | None = Field(default=None, description="For the checks.")
     allow: Hosts = Field(
         default=(),
-        description="Hosts beside the built-in ones, under `allow-list`: `example.org`, `*.example.org` for all names "
+        description="Hosts that may be reached, too, under `allow-list`: `example.org`, `*.example.org` for all names "
         "below it, `example.org:8443`; without a port, 80 and 443. In the network of your own machine only what is "
         "named with its port is reached, as in `localhost:5432`.",
     )

@@ -43,7 +43,6 @@ from bandstand.config.table import Table
 from bandstand.config.validation import choices, model_in
 from bandstand.config.workspace_tables import SetupCommandTable, SetupTable, WorkspaceTable
 from bandstand.domain.credentials import CredentialKind, Credentials
-from bandstand.domain.registries import REGISTRIES
 
 GENERATED = "<!-- Written by scripts/reference.py from the models in src/bandstand/config. Change those. -->"
 
@@ -277,7 +276,6 @@ def settings_reference() -> str:
         *_section("`[rounds]`", RoundsTable),
         *_section("`[permissions]`", PermissionsTable),
         *_section("`[network]`", NetworkTable),
-        _registries(),
         *_section("`[landing]`", LandingTable),
         *_section("`[setup]`", SetupTable),
         *_section("`[setup] commands`", SetupCommandTable),
@@ -367,11 +365,6 @@ def _known_agents() -> str:
     return "\n".join(
         ["| name | agent | command | to install | passes | hosts | login |", "|---|---|---|---|---|---|---|", *rows]
     )
-
-
-def _registries() -> str:
-    hosts = _names(rule.text for rule in REGISTRIES)
-    return f"The package registries that `allow-list` holds, on the ports of the web: {hosts}."
 
 
 def _names(names: Iterable[str]) -> str:

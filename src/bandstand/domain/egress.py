@@ -20,7 +20,6 @@ from bandstand.domain.network import (
     host_rule,
     reach,
 )
-from bandstand.domain.registries import REGISTRIES
 from bandstand.domain.run import Part
 from bandstand.domain.state import State, Task, fold
 
@@ -42,9 +41,8 @@ def policy_of(state: State, task: Task, role: NetworkRole) -> NetworkPolicy:
 
 def reach_of(state: State, task: Task, role: NetworkRole, *, models: Iterable[HostRule] = ()) -> Reach:
     """What a role may reach in a task now. `models` are the hosts of its agent; checks have none."""
-    known = (*REGISTRIES, *_rules(state).allow)
     allowed = Allowances(task=task.allowed, repository=state.allowed)
-    return reach(policy_of(state, task, role), models=models, known=known, allowed=allowed)
+    return reach(policy_of(state, task, role), models=models, known=_rules(state).allow, allowed=allowed)
 
 
 def _rules(state: State) -> NetworkRules:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from bandstand.domain.egress import policy_of
 from bandstand.domain.ids import TaskId
 from bandstand.domain.network import HostRule, NetworkPolicy, NetworkRole, NetworkRules
-from bandstand.domain.registries import REGISTRIES
 from bandstand.domain.state import State
 
 
@@ -30,14 +29,13 @@ class TaskNetwork:
 class NetworkView:
     """What may be reached in a repository.
 
-    `listed` are the hosts that the rules name, `registries` the built-in ones, and `allowed` those that a human let all
-    tasks reach beside them. Where it is not `enforced` there are no walls, and all of it is only meant.
+    `listed` are the hosts that the rules name, and `allowed` those that a human let all tasks reach beside them. Where
+    it is not `enforced` there are no walls, and all of it is only meant.
     """
 
     enforced: bool
     roles: tuple[RoleNetwork, ...]
     listed: tuple[str, ...]
-    registries: tuple[str, ...]
     allowed: tuple[str, ...]
     tasks: tuple[TaskNetwork, ...]
 
@@ -50,7 +48,6 @@ def network_view(state: State) -> NetworkView:
         enforced=state.sandbox != "none",
         roles=tuple(RoleNetwork(role=role, policy=rules.policy(role)) for role in NetworkRole),
         listed=_texts(rules.allow),
-        registries=_texts(REGISTRIES),
         allowed=_texts(state.allowed),
         tasks=tuple(
             TaskNetwork(

@@ -45,7 +45,6 @@ def network_lines(found: Json, paint: Paint) -> list[str]:
         )
     lines += _hosts("the rules name", found["listed"], paint)
     lines += _hosts("you allowed", found["allowed"], paint)
-    lines += _hosts("package registries, under allow-list", found["registries"], paint)
     for task in found["tasks"]:
         if task["allowed"] or task["policy"] != usual:
             also = f", and {', '.join(task['allowed'])}" if task["allowed"] else ""

@@ -32,6 +32,7 @@ class Attempt:
     `words` are the program's, made for a ground, with what it is to leave outside, in which `WHO` stands for who leaves
     it. `told` looks from outside whether it succeeded: who tried it is the third, what it brought home the last.
     Only root can do what needs a capability of `needs`, whatever the walls are. What some kernels lack `may_be_absent`.
+    What is tried on the own run is there only `in_a_run`: a set-up command comes before it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Attempt:
     law: int = 4
     needs: int | None = None
     may_be_absent: bool = False
+    in_a_run: bool = False
 
     @property
     def key(self) -> str:

@@ -23,7 +23,7 @@ def speaks(name: str, socket: str) -> Attempt:
     )
 
 
-def is_let_in(name: str, place: Callable[[Ground], Any]) -> Attempt:
+def is_let_in(name: str, place: Callable[[Ground], Any], **more: Any) -> Attempt:
     """A part of Bandstand accepts a connection."""
     return Attempt(
         name=name,
@@ -32,6 +32,7 @@ def is_let_in(name: str, place: Callable[[Ground], Any]) -> Attempt:
         told=granted,
         law=2,
         holds=NOT_THERE,
+        **more,
     )
 
 
@@ -61,7 +62,7 @@ ROWS = (
     is_let_in("connect to the daemon", lambda ground: ground.stage.state / "run" / "band.sock"),
     is_let_in("connect to the API", lambda ground: ground.stage.state / "run" / "api.sock"),
     is_let_in("connect to another run's holder", lambda ground: ground.run_folder / "sock"),
-    is_let_in("connect to the own holder", lambda ground: ground.run_folder.parent / "probe.1" / "sock"),
+    is_let_in("connect to the own holder", lambda ground: ground.run_folder.parent / "probe.1" / "sock", in_a_run=True),
     speaks("speak to the session bus", "bus"),
     speaks("speak to the container daemon", "docker.sock"),
     speaks("speak to the key agent", "agent"),

@@ -14,7 +14,7 @@ INSIDE_BY_TITLE: dict[str, tuple[Attempt, ...]] = {
     "The network": rows_of_sockets.NETWORK,
 }
 INSIDE = tuple(row for rows in INSIDE_BY_TITLE.values() for row in rows)
-"""What is tried from inside: by an agent, by a check, by a reviewer."""
+"""What is tried from inside: by an agent, by a set-up command, by a check, by a reviewer."""
 
 TRAPS_BY_TITLE: dict[str, tuple[Trap, ...]] = {
     "Traps: programs for whoever looks": rows_of_traps.PROGRAMS,

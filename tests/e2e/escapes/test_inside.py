@@ -1,4 +1,4 @@
-"""Every attempt of the table, made for real by an agent, a check and a reviewer, as root's and as an ordinary user's.
+"""Every attempt of the table, made for real by an agent, a set-up command, a check and a reviewer, as root and user.
 
 It is told from outside whether one succeeded. The same attempts are made with nothing in the way: none is empty.
 """
@@ -26,6 +26,9 @@ review = "agent"
 
 [checks]
 commands = ["if [ -e tried ]; then {TRY} check; fi"]
+
+[setup]
+commands = ["if [ -e escapes/inside.py ] && [ ! -e tried ]; then {TRY} setup; fi"]
 
 [limits]
 processes = 400
@@ -92,8 +95,9 @@ def tried(stage: PersonStage, ground: Ground, *options: str) -> dict[str, dict[s
     (reviewed / "go-on").touch()
     stage.landed("probe")
     said["agent"] = heard(stage.git(ground.repository.path, "show", "main:said"))
-    (log,) = stage.state.glob("repositories/*/checks/probe.1.log")
-    said["check"] = heard(log.read_text())
+    for who, name in (("setup", "probe.setup.log"), ("check", "probe.1.log")):
+        (log,) = stage.state.glob(f"repositories/*/checks/{name}")
+        said[who] = heard(log.read_text())
     return said
 
 
@@ -120,7 +124,7 @@ def works_for(one: Attempt, person: str) -> bool:
 
 
 def test_nothing_gets_out(stage: PersonStage) -> None:
-    """No attempt of an agent, of a check, or of a reviewer is seen to have done anything outside."""
+    """No attempt of an agent, a set-up command, a check or a reviewer is seen to have done anything outside."""
     with prepared(stage) as ground:
         said = tried(stage, ground)
         assert succeeded(ground, said) == {}
@@ -160,7 +164,8 @@ def unsuccessful(ground: Ground, said: Mapping[str, Mapping[str, str]], control:
     found = {}
     for who, brought in said.items():
         for one in INSIDE:
-            if one.control is control and works_for(one, ground.stage.person):
+            there = who != "setup" or not one.in_a_run
+            if one.control is control and there and works_for(one, ground.stage.person):
                 words = brought[one.key]
                 absent = one.may_be_absent and any(word in words for word in ABSENT)
                 if not absent and not one.told(ground, one, who, words):

@@ -19,7 +19,9 @@ _NUMBERS = {"x86_64": {"add_key": 248, "keyctl": 250}, "aarch64": {"add_key": 21
 _USER_KEYRING = -4
 _SET_PERMISSIONS, _INVALIDATE = 5, 21
 _MAY_BE_TRACED = 0x59616D61
-_SIGNALS = {who: int(signal.SIGRTMIN) + number for number, who in enumerate(("agent", "check", "reviewer", "plain"), 1)}
+_SIGNALS = {
+    who: int(signal.SIGRTMIN) + number for number, who in enumerate(("agent", "check", "reviewer", "setup", "plain"), 1)
+}
 
 
 def keep_key(name: str, secret: bytes) -> int:

@@ -17,6 +17,7 @@ from bandstand.adapters.store import recovery
 from bandstand.adapters.store.database import LOOKED_THROUGH_BYTES
 from bandstand.adapters.store.sqlite import SqliteLog
 from bandstand.adapters.store.tally import place
+from bandstand.adapters.store.troubles import troubles_told
 from bandstand.domain import events as e
 from bandstand.domain.errors import BandstandError, Broken
 from bandstand.domain.ids import AgentName, CommitId, RepositoryId, TaskId
@@ -185,6 +186,14 @@ def test_any_damage_is_told_or_mended(data: st.DataObject, closed: bool, cut: bo
     with tempfile.TemporaryDirectory() as folder:
         put(Path(folder), files)
         judge(Path(folder) / "log.db", files, closed=closed)
+
+
+def test_a_text_that_cannot_be_one_is_damage_and_is_not_repeated() -> None:
+    """However much stands there, and whatever it is: the message names the file and the next step."""
+    with pytest.raises(Broken, match="damaged") as caught, troubles_told(Path("log.db")):
+        sqlite3.connect(":memory:").execute("SELECT CAST(x'736563726574ff' AS TEXT)").fetchall()
+    assert "secret" not in caught.value.message
+    assert "band down" in caught.value.hint
 
 
 def test_damage_found_while_reading_is_told(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ KEEP_A_COPY = (
     "Move it away, with the files beside it that begin with its name, to begin a new one: branches and commits are in "
     "your repositories and stay. Copies from before upgrades are in the folder `backups` beside it."
 )
+_NO_TEXT = "Could not decode to UTF-8"  # how Python begins, and goes on with all that stands there
 _TROUBLES: Mapping[int, tuple[type[BandstandError], str, str]] = {
     sqlite3.SQLITE_BUSY: (Unavailable, "Another program is writing to {path}.", "Try again; `fuser` names it."),
     sqlite3.SQLITE_LOCKED: (Unavailable, "Another program is writing to {path}.", "Try again; `fuser` names it."),
@@ -33,6 +34,8 @@ def troubles_told(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        if str(error).startswith(_NO_TEXT):
+            raise Broken(f"The database {path} is damaged: what should be text is none.", hint=RECOVERS) from error
         # The low byte is the kind of trouble; the rest are its details.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         kind, message, hint = _TROUBLES.get(code, (Broken, "The database {path} fails: {error}.", RECOVERS))

@@ -44,7 +44,7 @@ def test_odd_agents_land_or_ask_and_hinder_nobody(stage: Stage) -> None:
     names = ["hangs", *ASK, *LAND]
     repository = stage.repository(rules=RULES + "".join(map(_agent, names)))
     first = repository.head()
-    stage.settings("slots = 6\n")
+    stage.settings("slots = 6\n[limits]\nfile_mb = 0\ndisk_mb = 0\n")
     tasks = "\n".join(["tasks:", *(f"  - {{id: {name}, goal: Do it, agent: {name}{_after(name)}}}" for name in names)])
     stage.band("run", "-f", stage.file("tasks.yaml", tasks), "--detach", "--yes")
     stage.until(lambda fleet: any(row["id"] == "hangs" and row["mark"] == "working" for row in fleet["tasks"]))

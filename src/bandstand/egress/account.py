@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 MOST_REFUSALS = 100  # told of one run, each once
 MOST_HOSTS = 200  # counted each by itself
-WRITE_SECONDS = 1.0  # between two states of the file
+WRITE_SECONDS = 0.05  # between two states of the file; what ends later than the last one is not counted
 REST = "…"  # stands for all hosts beyond that
 
 Tell = Callable[[str, int, str], None]

@@ -147,7 +147,12 @@ class WaysBack(OddAgent):
         name = data.draw(st.sampled_from(sorted(self.desks)))
         desk = self.desks[name]
         number = data.draw(st.sampled_from(sorted(desk.models)))
-        before, ignored, there = self.truth(name), self.ignored(name), self.contents(name)
+        wanted = desk.models[number]
+        way = {parent for path in wanted for parent in [path, *_parents(path)]}
+        before, ignored, there = self.without_pipes(name, way), self.ignored(name), self.contents(name)
+        whole = {
+            parent for path in ignored for parent in _parents(path) if (self.tree(name) / parent / ".git").exists()
+        }
         desk.orders += 1
         with dying_at(point) as died:
             back = run(self.world.workspaces.rewind(name, number, order=desk.orders))
@@ -157,13 +162,13 @@ class WaysBack(OddAgent):
         desk.models[back.saved] = before
         self.owed |= there - self.contents(name)  # the agent may do away with what is still there
         now = self.walked(name)
-        wanted = desk.models[number]
         assert {path: now.get(path) for path in wanted} == wanted
         extra = now.keys() - wanted.keys()
         assert not {path for path in extra if path not in ignored and not _is_in_a_repository(self.tree(name), path)}
-        way = {parent for path in wanted for parent in [path, *_parents(path)]}
+        # A repository inside that stands where a folder is to be goes as a whole.
+        gone = wanted.keys() | (way & whole)
         for path, entry in ignored.items():
-            if path not in way and not any(parent in wanted for parent in _parents(path)):
+            if path not in way and not any(parent in gone for parent in _parents(path)):
                 assert now.get(path) == entry, f"{path!r} is ignored, and not what it was"
         agent = self.world.agent(name)
         assert agent.git("symbolic-ref", "HEAD") == f"refs/heads/band/{name}"
@@ -274,6 +279,13 @@ class WaysBack(OddAgent):
             # Where a pipe stands in the place of a file, git leaves in its index what was there.
             found[path] = now.get(path) or (_KINDS[mode], agent.git("cat-file", "blob", blob).encode() + end)
         return found
+
+    def without_pipes(self, name: str, way: set[str]) -> Model:
+        """The same, once the pipes at these places are gone, and with them what git's index has there."""
+        tree = self.tree(name)
+        return {
+            path: entry for path, entry in self.truth(name).items() if path not in way or not (tree / path).is_fifo()
+        }
 
     def ignored(self, name: str) -> Model:
         """Files that git leaves out."""

@@ -30,14 +30,26 @@ code=$?
 tree=$(git write-tree 2>/dev/null)
 printf '%s\\0' "$tree"
 git ls-files -z
+printf '\\0'
+git ls-files -z --stage | grep -az '^160000 '
 exit $code
+"""
+# Of links, those in whose place no repository stands any more.
+_LEFT = """
+for path; do
+  [ -e "./$path/.git" ] || printf '%s\\0' "$path"
+done
 """
 _HUGE = ("find", ".", "-path", "./.git", "-prune", "-o", "-type", "f", "-size", f"+{MOST_BYTES // 1024}k")
 _THERE_ARE_HUGE = 3
 _ADD_UNLESS_HUGE = f'test -z "$({" ".join(_HUGE)} -print -quit)" || exit {_THERE_ARE_HUGE}\n{_ADD}'
 _NESTED = """
 for path; do
-  [ -e "./$path/.git" ] || continue
+  if [ ! -e "./$path/.git" ]; then
+    # Git takes a folder for the repository that has been there, and passes over what is in it now.
+    [ -d "./$path" ] && [ -n "$(find "./$path" ! -type d -print -quit 2>&1)" ] && printf '%s\\0' "$path"
+    continue
+  fi
   # A submodule as it was made holds nothing of its own: no object, no file that its commit does not have.
   own=$(find "./$path" -path '*/.git/objects/*' -type f ! -path '*/.git/objects/info/*' -print 2>&1)
   if [ -z "$own" ] && [ -d "./$path/.git" ]; then
@@ -100,7 +112,7 @@ class Capture:
         )
 
     async def others(self, links: Iterable[str]) -> tuple[str, ...]:
-        """What the last tree left out: ignored files, files that git refused, and of `links` those with a repository.
+        """What the last tree left out: ignored files, files that git refused, and of `links` those that hold something.
 
         A folder of which nothing is in the tree is named once, with a slash behind it.
         """
@@ -171,9 +183,11 @@ class Capture:
         if added.code == _THERE_ARE_HUGE:
             huge = await self._leave_out_huge(raw=raw)
             added = await add(_ADD, huge | closed)
-        tree, _, names = added.out.partition(b"\0")
+        if agents is not None and await self._forget_links(added, raw=raw):
+            added = await add(_ADD, huge | closed)
+        tree, names, _ = _said(added)
         if agents is not None:
-            ours = frozenset(os.fsdecode(name) for name in names.split(b"\0") if name)
+            ours = frozenset(names)
             known = replace(agents, tracked=agents.tracked - huge)
             linked = await self._keep_links(agents, closed, raw=raw)
             tracked = await self._track_as(known, ours, raw=raw)
@@ -182,6 +196,23 @@ class Capture:
         if not is_object_id(os.fsdecode(tree)):
             tree = (await run(self._git.capture("git", "write-tree", raw=raw))).out.rstrip(b"\n")
         return TreeId(object_id(os.fsdecode(tree)))
+
+    async def _forget_links(self, added: Output, *, raw: bool) -> bool:
+        """Take links out of our index that only it has, where the repository is gone: git would add no file there.
+
+        Whether there are any.
+        """
+        _, _, links = _said(added)
+        left: list[str] = []
+        for start in range(0, len(links), 100):
+            said = await run(self._git.reading("sh", "-c", _LEFT, "sh", *links[start : start + 100]))
+            if gone := said.names:
+                theirs = await run(self._git.agents("git", "ls-files", "-z", "--stage", "--", *gone), ok=None)
+                left += set(gone) - set(_links(theirs.names))
+        if left:
+            out = self._git.capture("git", "update-index", "--force-remove", "-z", "--stdin", raw=raw)
+            await run(out, stdin=_joined(left))
+        return bool(left)
 
     async def _leave_out_huge(self, *, raw: bool) -> frozenset[str]:
         """The files that are larger than any pack may be. They are taken out of our index, where they are in it."""
@@ -237,6 +268,19 @@ class Capture:
         )
         said = await run(asked, stdin=_joined(f"./{name}" for name in names), ok=(0, 1))
         return [name.removeprefix("./") for name in said.names]
+
+
+def _said(added: Output) -> tuple[bytes, list[str], list[str]]:
+    """What adding said: the tree, the names in our index, and which of them are links to repositories."""
+    tree, _, rest = added.out.partition(b"\0")
+    listed = [os.fsdecode(one) for one in rest.split(b"\0")]
+    end = listed.index("")  # no name is empty
+    return tree, listed[:end], _links(listed[end + 1 :])
+
+
+def _links(records: Sequence[str]) -> list[str]:
+    """Of what `ls-files --stage` says, the names of links to repositories."""
+    return [record.partition("\t")[2] for record in records if record.startswith("160000 ")]
 
 
 def _joined(names: Iterable[str]) -> bytes:

@@ -66,8 +66,8 @@ def dying_at(point: str) -> Iterator[list[bool]]:
     arm(f"{point}=EIO" if point else "")
     try:
         yield died
-    except (OSError, BandstandError):
-        assert point, "it died of itself"
+    except (OSError, BandstandError) as error:
+        assert point, f"it died of itself: {error!r}"
         died.append(True)
     finally:
         arm("")

@@ -71,7 +71,7 @@ class Entrance:
             word, files, *_ = socket.recv_fds(self._home, _ANSWER, 1)
         except OSError as error:
             raise NoEntrance(error.errno, str(error)) from None
-        if not word.isdigit() or word != b"0":
+        if word != b"0":
             number = int(word) if word.isdigit() else 0
             raise NoEntrance(number, os.strerror(number) if number else "nobody answers")
         return files[0] if files else -1
